@@ -1,0 +1,11 @@
+"""The mail gateway. Read it in the order in which a mail passes:
+
+model      the values that travel
+config     gateway.toml → Settings
+intake     where mail enters: smtp (and lmtp), imap; kept first, acknowledged after
+inbound    read (mail) → recall (store) → place (threading) → route (routing) → plan (desk, relay) → file (store)
+acting     what an agent's answer and commands become, by mail or from the command line
+outbound   due (store) → compose → deliver (relay) → settle (store)
+daemon     wires it all
+cli        the commands
+"""

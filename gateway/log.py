@@ -56,10 +56,159 @@ def _error(event: str, **fields: Any) -> None:
 
 # --- intake: smtp, lmtp ----------------------------------------------------------------------------------
 
+
+def connection_refused(source: str, peer: str, because: str) -> None:
+    """Nobody else may come in now; they were told 421."""
+    _warning("connection_refused", source=source, peer=peer, because=because)
+
+
+def session_ended(source: str, peer: str, because: str) -> None:
+    """We ended a session: time, errors, places, bad octets, TLS, our end. `because`: what the peer was told."""
+    _info("session_ended", source=source, peer=peer, because=because)
+
+
+def session_failed(source: str, peer: str, error: str) -> None:
+    """A fault of ours in the middle of a session; the peer was told 451."""
+    _error("session_failed", source=source, peer=peer, error=error)
+
+
+def recipient_refused(source: str, peer: str, recipient: str, because: str) -> None:
+    """`recipient` is a pseudonym."""
+    _info("recipient_refused", source=source, peer=peer, recipient=recipient, because=because)
+
+
+def content_refused(source: str, peer: str, because: str) -> None:
+    """A mail was not taken, whatever it says: too big, too much at once, malformed."""
+    _warning("content_refused", source=source, peer=peer, because=because)
+
+
+def mail_kept(mail: str, source: str, size: int, recipients: int, ms: float) -> None:
+    """A mail is durable, and acknowledged. `ms`: what keeping it took."""
+    _info("mail_kept", mail=mail, source=source, size=size, recipients=recipients, ms=round(ms, 1))
+
+
+def keep_failed(mail: str, source: str, error: str) -> None:
+    """A mail could not be kept; the peer was told 451 and will come back. `error` is an exception's type."""
+    _error("keep_failed", mail=mail, source=source, error=error)
+
+
 # --- intake: imap ----------------------------------------------------------------------------------------
+
+
+def imap_caught_up(mailbox: str, count: int, seconds: float) -> None:
+    """A round brought mail in: how many, and how long it took."""
+    _info("imap_caught_up", mailbox=mailbox, count=count, seconds=round(seconds, 3))
+
+
+def imap_trouble(mailbox: str, reason: str, retry_in: float) -> None:
+    """The connection ended or mail couldn't be kept; a new connection is made in `retry_in` seconds."""
+    _warning("imap_trouble", mailbox=mailbox, reason=reason, retry_in=round(retry_in, 1))
+
+
+def imap_uidvalidity_changed(mailbox: str, before: int, after: int) -> None:
+    """The server has renumbered the mailbox: all of it is looked at again."""
+    _warning("imap_uidvalidity_changed", mailbox=mailbox, before=before, after=after)
+
+
+def imap_too_large(mailbox: str, uid: int, size: int, limit: int) -> None:
+    """A mail over `max_size` stays on the server. Said once while the daemon runs."""
+    _error("imap_too_large", mailbox=mailbox, uid=uid, size=size, limit=limit)
+
+
+def imap_size_differs(mailbox: str, uid: int, announced: int, received: int) -> None:
+    """The server counts a mail's octets wrongly (RFC822.SIZE). The mail came whole and is kept."""
+    _warning("imap_size_differs", mailbox=mailbox, uid=uid, announced=announced, received=received)
+
+
+def imap_mail_out_of_reach(mailbox: str, uid: int, reason: str) -> None:
+    """A mail couldn't be had in three attempts. It stays there and is tried again in the next round."""
+    _error("imap_mail_out_of_reach", mailbox=mailbox, uid=uid, reason=reason)
+
+
+def imap_after_refused(mailbox: str, action: str, reason: str) -> None:
+    """The mails are kept, but the server won't move or delete them. Tried again in the next round."""
+    _warning("imap_after_refused", mailbox=mailbox, action=action, reason=reason)
+
 
 # --- a mail's way in -------------------------------------------------------------------------------------
 
+
+def mail_filed(
+    *, mail: str, arrival: int, conversation: str, inbox: str, nature: str, proof: str, deliveries: int
+) -> None:
+    """A mail became a message of a conversation, and caused so many deliveries."""
+    _info(
+        "mail_filed",
+        mail=mail,
+        arrival=arrival,
+        conversation=conversation,
+        inbox=inbox,
+        nature=nature,
+        proof=proof,
+        deliveries=deliveries,
+    )
+
+
+def mail_duplicate(*, mail: str, arrival: int) -> None:
+    """The same mail was filed before; nothing more came of it."""
+    _info("mail_duplicate", mail=mail, arrival=arrival)
+
+
+def mail_set_aside(*, mail: str, arrival: int, reason: str) -> None:
+    """A mail couldn't be filed and waits for a person: `gateway aside list`."""
+    _error("mail_set_aside", mail=mail, arrival=arrival, reason=reason)
+
+
+def filing_paused(*, reason: str) -> None:
+    """The store failed; filing waits and tries again. Nothing is lost."""
+    _error("filing_paused", reason=reason)
+
+
 # --- a mail's way out ------------------------------------------------------------------------------------
 
+
+def delivery_attempted(
+    *, mail: str, delivery: int, purpose: str, to: str, state: str, attempts: int, reply_code: str
+) -> None:
+    """One try to hand a mail over, and what became of it. `to` is a pseudonym; `reply_code` its first word."""
+    event = "delivery_attempted"
+    fields = {"mail": mail, "delivery": delivery, "purpose": purpose, "to": to, "state": state, "attempts": attempts}
+    (_info if state == "sent" else _warning)(event, **fields, reply_code=reply_code)
+
+
+def delivery_uncertain(*, deliveries: int, held: bool) -> None:
+    """Deliveries were at their last step when the process ended: held for a person, or sent again."""
+    _warning("delivery_uncertain", deliveries=deliveries, held=held)
+
+
+def relay_paused(*, reason: str) -> None:
+    """The store failed, or the outbox couldn't be read; the relay waits and tries again."""
+    _error("relay_paused", reason=reason)
+
+
 # --- the daemon ------------------------------------------------------------------------------------------
+
+
+def daemon_ready(*, sources: list[str], version: str) -> None:
+    """Everything is open; mail is taken."""
+    _info("daemon_ready", sources=sources, version=version)
+
+
+def daemon_stopping(*, signal: str) -> None:
+    """A signal asked for the end; what is under way is finished."""
+    _info("daemon_stopping", signal=signal)
+
+
+def daemon_stopped() -> None:
+    """All is closed."""
+    _info("daemon_stopped")
+
+
+def configuration_reloaded(*, restart_needed: list[str]) -> None:
+    """The configuration was read again. Changes in the tables of `restart_needed` wait for a restart."""
+    _info("configuration_reloaded", restart_needed=restart_needed)
+
+
+def configuration_kept(*, problems: str) -> None:
+    """The new configuration is faulty; the old one goes on."""
+    _error("configuration_kept", problems=problems)

@@ -7,7 +7,7 @@ Addresses are lower-case throughout; times are aware datetimes in UTC.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -266,6 +266,92 @@ class Conversation:
     tags: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation, as it is filed. `people` are those it was exchanged between."""
+
+    message_id: str
+    direction: Direction
+    kind: Kind
+    nature: Nature
+    proof: Proof | None
+    author: str
+    people: tuple[str, ...]
+    received_at: datetime
+    subject: str
+    text: str
+    quoted: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    because: tuple[str, ...] = ()
+    cited: tuple[str, ...] = ()
+    fingerprint: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Circle:
+    """The agents who have to do with an inbox, by capacity. `followers` are those of a dossier."""
+
+    managers: frozenset[str] = frozenset()
+    administrateurs: frozenset[str] = frozenset()
+    support: frozenset[str] = frozenset()
+    instructeurs: frozenset[str] = frozenset()
+    followers: frozenset[str] = frozenset()
+
+
+# --- what the store remembers of it (gateway.store.recall) -----------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Clues:
+    """All that one mail gives to look up: ids it bears and cites, and what its tokens name."""
+
+    fingerprint: str
+    message_id: str
+    cited: tuple[str, ...]
+    participations: tuple[int, ...]
+    deliveries: tuple[int, ...]
+    author: str
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A message that the mail cites (`replies` False), or that cites the mail and came before it (True)."""
+
+    message_id: str
+    conversation: Conversation
+    author: str
+    people: tuple[str, ...]
+    replies: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A delivery that a bounce or an echo is about."""
+
+    id: int
+    conversation: Conversation
+    purpose: Purpose
+    recipient: str
+    author: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What is known of the clues. `duplicate_of` is the message that this mail already is.
+
+    `acknowledgements`: how many its author had within a day. `latest`: the last words of the usager in the
+    conversation that a token leads to, for whomever it is assigned to.
+    """
+
+    duplicate_of: int | None = None
+    participations: tuple[tuple[Participation, Conversation], ...] = ()
+    links: tuple[Linked, ...] = ()
+    sent: tuple[Sent, ...] = ()
+    acknowledgements: int = 0
+    latest: Message | None = None
+
+
 # --- a mail's way out ------------------------------------------------------------------------------------
 
 
@@ -298,20 +384,92 @@ class Enclosure:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A mail that will leave: everything in it is fixed but its own ids and addresses of ours.
+    """A mail that will leave to one person, its words fixed.
 
-    `in_reply_to` and `references` are Message-IDs with angle brackets. `automatic` mails carry Auto-Submitted
-    and a null reverse-path (RFC 3834 §3.1.7, §3.3) unless a bounce has to come home.
+    `automatic` mails carry Auto-Submitted (RFC 3834 §3.1.7), `silent` ones a null reverse-path too (§3.3).
     """
 
     purpose: Purpose
     to: str
+    role: Role
     from_name: str
     subject: str
     text: str
-    in_reply_to: tuple[str, ...] = ()
-    references: tuple[str, ...] = ()
+    language: str = "fr"
     enclosures: tuple[Enclosure, ...] = ()
     automatic: bool = False
-    language: str = "fr"
-    to_name: str = field(default="")
+    silent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A delivery that is due: the draft, and the ids and addresses that were fixed when it was filed.
+
+    Ids are without angle brackets; `envelope_sender` is "" for the null reverse-path; `cause` is the digest of
+    the mail that caused it, "" for a command's.
+    """
+
+    id: int
+    conversation: int
+    draft: Draft
+    message_id: str
+    reply_to: str
+    envelope_sender: str
+    in_reply_to: tuple[str, ...]
+    references: tuple[str, ...]
+    created_at: datetime
+    attempts: int
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What became of one try: the state it leads to, and the evidence."""
+
+    state: DeliveryState
+    reply: str
+    host: str = ""
+    tls: str = ""
+
+
+# --- what is filed, in one transaction -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why something an agent wanted didn't happen: a code that the templates put into words, and what it is about."""
+
+    code: str
+    what: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A line of a conversation's history."""
+
+    by: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What a bounce says of a delivery."""
+
+    delivery: int
+    state: DeliveryState
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filing:
+    """All that one mail, or one command, changes. `conversation.id` is 0 for a new one.
+
+    `messages` come with the drafts they cause; conversations in `merge` become part of this one.
+    """
+
+    conversation: Conversation
+    messages: tuple[tuple[Message, tuple[Draft, ...]], ...] = ()
+    merge: tuple[int, ...] = ()
+    related: tuple[int, ...] = ()
+    history: tuple[Event, ...] = ()
+    settlements: tuple[Settlement, ...] = ()

@@ -2,6 +2,7 @@
 
 Durations become `timedelta`, sizes become octets, paths are absolute (relative ones count from the file).
 What one field can't tell alone (references between tables) is checked in `gateway.config.rules`.
+Required keys carry an example: it is what the report of a missing key proposes.
 """
 
 from __future__ import annotations
@@ -10,63 +11,68 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool
+
+from gateway.config import values
 
 
 class Table(BaseModel):
     """A table of the file: closed (an unknown key is an error) and unchangeable."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
 class Instance(Table):
-    name: str
-    url: str
-    legacy_urls: tuple[str, ...] = ()
+    name: values.Text = Field(examples=["Démarches d'exemple"])
+    url: values.Url = Field(examples=["https://demarches.example.org"])
+    legacy_urls: tuple[values.Url, ...] = ()
     locale: Literal["fr", "en"] = "fr"
-    timezone: str = "Europe/Paris"
+    timezone: values.Timezone = "Europe/Paris"
 
 
 class Addresses(Table):
-    domain: str
-    global_: str = Field(alias="global")
-    reply: str = "reponse"
-    dossier: str = "dossier"
-    demarche: str = "demarche"
-    separator: str = "+"
+    domain: values.Domain = Field(examples=["support.example.org"])
+    global_: values.MailAddress = Field(alias="global", examples=["contact@support.example.org"])
+    reply: values.LocalPart = "reponse"
+    dossier: values.FilledLocalPart = "dossier"
+    demarche: values.FilledLocalPart = "demarche"
+    separator: values.Separator = "+"
 
 
 class StoreSettings(Table):
-    url: str = "sqlite:///var/gateway.db"
-    raw: Path = Path("var/raw")
-    token_keys_file: Path = Path("var/token.keys")
+    url: values.Database = "sqlite:///var/gateway.db"
+    raw: values.RawFolder = Path("var/raw")
+    token_keys_file: values.AbsolutePath = Path("var/token.keys")
 
 
 class SmtpIntake(Table):
-    listen: str = "127.0.0.1:2525"
+    listen: values.Listen = "127.0.0.1:2525"
     protocol: Literal["smtp", "lmtp"] = "smtp"
-    max_size: int = 25_000_000
-    trusted_peers: tuple[str, ...] = ("127.0.0.1", "::1")
+    max_size: values.Size = 25_000_000
+    trusted_peers: tuple[values.Peer, ...] = ("127.0.0.1", "::1")
     authserv_id: str = ""
-    verify: bool = False
-    tls_certificate: Path | None = None
-    tls_key: Path | None = None
+    verify: StrictBool = False
+    tls_certificate: values.OptionalPath = None
+    tls_key: values.OptionalPath = None
 
 
 class ImapIntake(Table):
-    name: str
-    host: str
-    port: int = 993
+    name: values.Text = Field(examples=["contact"])
+    host: values.Text = Field(examples=["imap.example.org"])
+    port: values.Port = 993
     security: Literal["tls", "starttls", "none"] = "tls"
-    user: str
+    user: values.Text = Field(examples=["contact@support.example.org"])
     password: SecretStr = SecretStr("")
-    folder: str = "INBOX"
-    idle: bool = True
-    poll: timedelta = timedelta(seconds=60)
-    after: str = "keep"
-    recipient: str = ""
+    password_file: values.OptionalPath = None
+    password_credential: str = ""
+    oauth2: values.NotYet = None
+    folder: values.Text = "INBOX"
+    idle: StrictBool = True
+    poll: values.Duration = timedelta(seconds=60)
+    after: values.After = "keep"
+    recipient: values.OptionalMailAddress = ""
     authserv_id: str = ""
-    max_size: int = 25_000_000
+    max_size: values.Size = 25_000_000
 
 
 class Intake(Table):
@@ -76,14 +82,16 @@ class Intake(Table):
 
 class RelaySettings(Table):
     transport: Literal["maildir", "smtp"] = "maildir"
-    folder: Path = Path("var/sent")
-    host: str = "localhost"
-    port: int = 25
+    folder: values.AbsolutePath = Path("var/sent")
+    host: values.Text = "localhost"
+    port: values.Port = 25
     security: Literal["none", "starttls", "tls"] = "none"
     user: str = ""
     password: SecretStr = SecretStr("")
-    connections: int = 4
-    give_up_after: timedelta = timedelta(days=5)
+    password_file: values.OptionalPath = None
+    password_credential: str = ""
+    connections: values.Connections = 4
+    give_up_after: values.Duration = timedelta(days=5)
     uncertain: Literal["hold", "retry"] = "hold"
 
 
@@ -93,57 +101,59 @@ class Trust(Table):
 
 
 class Organisation(Table):
-    siret: str
-    name: str
-    email: str = ""
+    siret: values.Siret = Field(examples=["21310555400017"])
+    name: values.Text = Field(examples=["Mairie d'Exemple"])
+    email: values.OptionalMailAddress = ""
     telephone: str = ""
     horaires: str = ""
     adresse: str = ""
-    faq_url: str = ""
+    faq_url: values.OptionalUrl = ""
 
 
 class Groupe(Table):
-    label: str
-    instructeurs: tuple[str, ...] = ()
+    label: values.Text = Field(examples=["Nord"])
+    instructeurs: tuple[values.MailAddress, ...] = ()
 
 
 class Demarche(Table):
-    number: int
-    title: str
-    organisation: str
-    addresses: tuple[str, ...] = ()
-    administrateurs: tuple[str, ...] = ()
-    instructeurs: tuple[str, ...] = ()
+    number: values.Number = Field(examples=[42])
+    title: values.Text = Field(examples=["Permis de végétaliser"])
+    organisation: values.Siret = Field(examples=["21310555400017"])
+    addresses: tuple[values.MailAddress, ...] = ()
+    administrateurs: tuple[values.MailAddress, ...] = ()
+    instructeurs: tuple[values.MailAddress, ...] = ()
     groupes: tuple[Groupe, ...] = ()
 
 
 class Dossier(Table):
-    number: int
-    demarche: int
-    usager: str
-    invites: tuple[str, ...] = ()
-    followers: tuple[str, ...] = ()
-    state: str = "en_construction"
+    number: values.Number = Field(examples=[123])
+    demarche: values.Number = Field(examples=[42])
+    usager: values.MailAddress = Field(examples=["ulysse@usager.example.net"])
+    invites: tuple[values.MailAddress, ...] = ()
+    followers: tuple[values.MailAddress, ...] = ()
+    state: Literal["brouillon", "en_construction", "en_instruction", "accepte", "refuse", "sans_suite"] = (
+        "en_construction"
+    )
     groupe: str = ""
 
 
 class Agent(Table):
-    email: str
+    email: values.MailAddress = Field(examples=["manon.manager@mairie.example.org"])
     name: str = ""
     capacities: tuple[Literal["manager", "administrateur", "instructeur", "support"], ...] = ()
     notify: Literal["all", "assigned", "digest", "none"] = "all"
 
 
 class SupportGroup(Table):
-    name: str
-    organisations: tuple[str, ...] = ()
-    agents: tuple[str, ...] = ()
+    name: values.Text = Field(examples=["assistance"])
+    organisations: tuple[values.Siret, ...] = ()
+    agents: tuple[values.MailAddress, ...] = ()
 
 
 class Faq(Table):
-    title: str
-    url: str
-    words: tuple[str, ...] = ()
+    title: values.Text = Field(examples=["Où en est mon dossier ?"])
+    url: values.Url = Field(examples=["https://demarches.example.org/faq/usager/etat"])
+    words: tuple[values.Text, ...] = ()
 
 
 class Settings(Table):

@@ -1,0 +1,1 @@
+"""What an agent may see and do: rights, commands by mail, what they change. Pure."""

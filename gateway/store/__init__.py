@@ -1,0 +1,1 @@
+"""What survives a restart: one module per concern, each of plain functions on an open transaction."""

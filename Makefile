@@ -1,0 +1,46 @@
+# The commands of the project. `make run` and `make test` need nothing but Python ≥ 3.11 and make.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: run demo test check check-full bench lock clean servers
+.DEFAULT_GOAL := check
+
+run: $(INSTALLED)  ## the daemon, on the shipped configuration
+	$(BIN)/gateway run --config gateway.toml
+
+demo: $(INSTALLED)  ## a scene: an usager writes, an agent answers by mail, the usager replies
+	$(BIN)/python -m tests.demo
+
+test: $(INSTALLED) servers  ## every test; installs the real servers where it can
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED)  ## style, types, and who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(INSTALLED) servers  ## speed, side by side with others in one run
+	$(BIN)/python -m tests.bench
+
+lock: $(INSTALLED)  ## write requirements.lock anew, from pyproject.toml
+	$(BIN)/pip install --quiet pip-tools
+	$(BIN)/pip-compile --quiet --extra dev --strip-extras --allow-unsafe --generate-hashes \
+		--no-emit-index-url --no-emit-trusted-host --no-header --output-file requirements.lock pyproject.toml
+
+servers:
+	@sh tests/servers/install.sh
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .cache
+
+$(INSTALLED): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "The gateway needs Python 3.11 or later; $(PYTHON) is older. Try: make PYTHON=python3.11"; exit 1; }
+	@sh tests/servers/venv.sh $(PYTHON) $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(INSTALLED)

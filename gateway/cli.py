@@ -1,0 +1,278 @@
+"""The commands: what may be typed, and which part answers it.
+
+Exit status: 0 done, 1 refused or not found, 2 usage, 75 try again (EX_TEMPFAIL), 78 configuration (EX_CONFIG).
+With `--json`, standard output is one JSON document and nothing else; logs go to standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from gateway import config, daemon, log
+from gateway.commands import check, conversations, mail
+from gateway.commands.output import Shown, show
+from gateway.config import init
+from gateway.context import Context, context
+from gateway.desk.commands import Parsed, Verb
+from gateway.errors import ConfigError, Permanent, Refused, Temporary
+from gateway.mail.tokens import Keys
+from gateway.model import Status
+from gateway.store import keys, schema
+from gateway.store.database import Store
+
+REFUSED, USAGE, TRY_AGAIN, CONFIGURATION = 1, 2, 75, 78
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status."""
+    options = _parser().parse_args(arguments)
+    log.set_up(json=not sys.stderr.isatty(), verbose=options.verbose)
+    try:
+        shown: Shown = options.run(options)
+    except ConfigError as error:
+        return _failed(str(error), CONFIGURATION)
+    except Temporary as error:
+        return _failed(f"{error}; try again", TRY_AGAIN)
+    except Permanent as error:
+        return _failed(str(error), REFUSED)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `gateway conversations | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    show(shown, as_json=options.json)
+    return shown.status
+
+
+def _failed(words: str, status: int) -> int:
+    print(words if status == CONFIGURATION else f"gateway: {words}", file=sys.stderr)
+    return status
+
+
+# --- what may be typed -----------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--config", type=Path, metavar="FILE", help="the configuration (else $GATEWAY_CONFIG, …)")
+    common.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    common.add_argument("--verbose", action="store_true", help="log more")
+    parser = argparse.ArgumentParser(
+        prog="gateway",
+        description="The mail gateway beside an online-procedures platform.",
+        epilog="Exit status: 0 done, 1 refused or not found, 2 usage, 75 try again, 78 configuration.",
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(name: str, run: Callable[[argparse.Namespace], Shown], words: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, parents=[common], help=words, description=words[0].upper() + words[1:] + ".")
+        made.set_defaults(run=run)
+        return made
+
+    _add_running(command)
+    _add_desk(command)
+    _add_mail(command)
+    return parser
+
+
+_Adder = Callable[[str, Callable[[argparse.Namespace], Shown], str], argparse.ArgumentParser]
+
+
+def _add_running(command: _Adder) -> None:
+    command("run", _run, "run the daemon in the foreground")
+    made = command("init", _init, "write a commented gateway.toml after a few questions")
+    made.add_argument("--yes", action="store_true", help="ask nothing, take the proposals")
+    made.add_argument("--force", action="store_true", help="replace a file that is there")
+    made = command("check", _check, "check configuration, store and, with --connect, every server")
+    made.add_argument("--connect", action="store_true", help="also try every mailbox, the relay and the DNS")
+    made = command("db", _db, "bring the store's schema up to date")
+    made.add_argument("action", choices=["upgrade"])
+    command("version", _version, "print the version")
+
+
+def _add_desk(command: _Adder) -> None:
+    made = command("conversations", _conversations, "list conversations, the last changed first")
+    made.add_argument("--inbox", type=conversations.inbox_named, help="global, dossier:123 or demarche:42")
+    made.add_argument("--status", choices=[status.value for status in Status])
+    made.add_argument("--assignee", metavar="AGENT")
+    made.add_argument("--as", dest="agent", metavar="AGENT", help="only what this agent may see")
+    made = command("show", _show, "show one conversation whole")
+    made.add_argument("reference", metavar="REF")
+    made.add_argument("--as", dest="agent", metavar="AGENT", help="as this agent may see it")
+    for name, words in (("reply", "answer the usager"), ("note", "write a note that the usager doesn't see")):
+        _add_act(command, name, f"{words}; the text comes from standard input")
+    _add_act(command, "assign", "give a conversation to an agent", "assignee", metavar="AGENT")
+    _add_act(command, "status", "set a conversation's status", "status", choices=[s.value for s in Status])
+    _add_act(command, "tag", "tag a conversation", "tag", metavar="TAG")
+
+
+def _add_act(command: _Adder, name: str, words: str, argument: str = "", **details: object) -> None:
+    made = command(name, _act, words)
+    made.add_argument("reference", metavar="REF")
+    made.set_defaults(act=name)
+    if argument:
+        made.add_argument(argument, **details)  # type: ignore[arg-type]
+    made.add_argument("--as", dest="agent", metavar="AGENT", required=True, help="whose act it is")
+
+
+def _add_mail(command: _Adder) -> None:
+    made = command("explain", _explain, "say what would become of mails, and why; nothing is written")
+    made.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a mail, an mbox, a Maildir or a folder")
+    made = command("import", _import, "take mails in through the same pipeline, nobody notified")
+    made.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a mail, an mbox, a Maildir or a folder")
+    command("threads", _threads, "list messages with lineage and conversation")
+    made = command("aside", _aside, "mails set aside: list them, show one, let one be filed again")
+    made.add_argument("action", choices=["list", "show", "retry"])
+    made.add_argument("id", nargs="?", type=int)
+    made = command("outbox", _outbox, "deliveries: list them, send one now, cancel one")
+    made.add_argument("action", choices=["list", "retry", "cancel"])
+    made.add_argument("id", nargs="?", type=int)
+
+
+# --- which part answers ----------------------------------------------------------------------------------
+
+
+def _path(options: argparse.Namespace) -> Path:
+    return config.find(options.config, os.environ)
+
+
+@contextmanager
+def _opened(options: argparse.Namespace) -> Iterator[tuple[Store, Context]]:
+    """The store and the context of the configuration."""
+    settings = config.load(_path(options))
+    with daemon.opened(settings) as store:
+        yield store, context(settings, keys.load_or_make(settings.store.token_keys_file))
+
+
+def _run(options: argparse.Namespace) -> Shown:
+    daemon.run(_path(options), lambda line: print(line, flush=True))
+    return Shown({"stopped": True})
+
+
+def _init(options: argparse.Namespace) -> Shown:
+    path = options.config or Path("gateway.toml")
+    if path.exists() and not options.force:
+        raise Refused(f"{path} is there already; --force replaces it, --config FILE writes another")
+    answers = init.ask((lambda _, default: default) if options.yes else _ask)
+    path.write_text(init.render(answers), encoding="utf-8")
+    return Shown({"file": str(path)}, (f"{path} is written. Look it over, then: gateway check --config {path}",))
+
+
+def _ask(question: str, default: str) -> str:
+    print(f"{question} [{default}] ", end="", file=sys.stderr, flush=True)
+    line = sys.stdin.readline()
+    if not line:
+        raise Refused("the questions weren't answered; `gateway init --yes` takes the proposals")
+    return line.strip()
+
+
+def _check(options: argparse.Namespace) -> Shown:
+    path = _path(options)
+    return check.checked(path, config.load(path), connect=options.connect)
+
+
+def _db(options: argparse.Namespace) -> Shown:
+    settings = config.load(_path(options))
+    with closing(Store(settings.store.url, settings.store.raw)) as store:
+        before = schema.upgrade(store.engine)
+    words = f"The schema is {schema.HEAD}" + (f" (it was {before})." if before not in {"", schema.HEAD} else ".")
+    return Shown({"before": before or None, "schema": schema.HEAD}, (words,))
+
+
+def _conversations(options: argparse.Namespace) -> Shown:
+    with _opened(options) as (store, context):
+        return conversations.listed(
+            store,
+            context,
+            inbox=options.inbox,
+            status=options.status,
+            assignee=options.assignee,
+            agent=options.agent,
+        )
+
+
+def _show(options: argparse.Namespace) -> Shown:
+    with _opened(options) as (store, context):
+        return conversations.shown(store, context, options.reference, options.agent)
+
+
+def _act(options: argparse.Namespace) -> Shown:
+    wish = _wish(options)
+    with _opened(options) as (store, context):
+        return conversations.act(store, context, options.reference, options.agent, wish, datetime.now(UTC))
+
+
+def _wish(options: argparse.Namespace) -> Parsed:
+    if options.act == "reply":
+        return Parsed((), _standard_input())
+    if options.act == "note":
+        return conversations.command(Verb.NOTE, _standard_input())
+    verb, argument = {
+        "assign": (Verb.ASSIGN, "assignee"),
+        "status": (Verb.STATUS, "status"),
+        "tag": (Verb.TAG, "tag"),
+    }[options.act]
+    return conversations.command(verb, getattr(options, argument))
+
+
+def _standard_input() -> str:
+    if sys.stdin.isatty():
+        print("Write the text, then Ctrl-D on a line of its own:", file=sys.stderr)
+    text = sys.stdin.buffer.read().decode("utf-8", "replace").replace("\r\n", "\n").strip()
+    if not text:
+        raise Refused("there is no text on standard input")
+    return text
+
+
+def _explain(options: argparse.Namespace) -> Shown:
+    settings, now = config.load(_path(options)), datetime.now(UTC)
+    known = settings.store.token_keys_file
+    situation = context(settings, keys.load(known) if known.exists() else Keys(()))
+    if not Path(settings.store.url.removeprefix("sqlite:///")).exists():
+        return mail.explained(None, situation, options.paths, now)
+    with daemon.opened(settings) as store:
+        return mail.explained(store, situation, options.paths, now)
+
+
+def _import(options: argparse.Namespace) -> Shown:
+    with _opened(options) as (store, context):
+        return mail.imported(store, context, options.paths, datetime.now(UTC))
+
+
+def _threads(options: argparse.Namespace) -> Shown:
+    with _opened(options) as (store, _):
+        return mail.threads(store)
+
+
+def _aside(options: argparse.Namespace) -> Shown:
+    with _opened(options) as (store, _):
+        if options.action == "list":
+            return mail.aside_list(store)
+        acts = {"show": mail.aside_show, "retry": mail.aside_retry}
+        return acts[options.action](store, _identifier(options))
+
+
+def _outbox(options: argparse.Namespace) -> Shown:
+    with _opened(options) as (store, _):
+        if options.action == "list":
+            return mail.outbox_list(store)
+        if options.action == "retry":
+            return mail.outbox_retry(store, _identifier(options), datetime.now(UTC))
+        return mail.outbox_cancel(store, _identifier(options))
+
+
+def _identifier(options: argparse.Namespace) -> int:
+    if options.id is None:
+        raise Refused(f"name its id: `{options.action} ID`; `list` shows them")
+    return int(options.id)
+
+
+def _version(_: argparse.Namespace) -> Shown:
+    return Shown({"version": version("gateway")}, (f"gateway {version('gateway')}",))

@@ -1,0 +1,141 @@
+"""`check`: the configuration, the store, and, on demand, every server that the gateway talks to."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiosmtplib
+from aiosmtplib.errors import SMTPException
+
+from gateway import config
+from gateway.commands.output import Shown
+from gateway.config import Settings
+from gateway.config.settings import ImapIntake, RelaySettings
+from gateway.errors import GatewayError, Temporary
+from gateway.intake import imap_connect
+from gateway.store import keys, schema
+from gateway.store.database import Store, check_integrity
+
+_PATIENCE = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `what` is where it stands, `text` what it came to."""
+
+    severity: str  # ok | inert | warning | error
+    what: str
+    text: str
+
+
+def checked(path: Path, settings: Settings, *, connect: bool) -> Shown:
+    """Look at everything; status 0 where nothing is an error, 1 otherwise."""
+    findings = [Finding(note.severity, note.where, note.text) for note in config.notes(settings, path)]
+    findings += [_store(settings), _keys(settings), _relay_folder(settings)]
+    if connect:
+        findings += asyncio.run(_connections(settings))
+    failed = any(finding.severity == "error" for finding in findings)
+    verdict = "not usable yet: mend the errors above" if failed else "usable"
+    lines = [f"{f.severity:<8} {f.what}: {f.text}" for f in findings]
+    document = [{"severity": f.severity, "what": f.what, "text": f.text} for f in findings]
+    return Shown(document, (*lines, f"{path}: {verdict}"), status=1 if failed else 0)
+
+
+def _store(settings: Settings) -> Finding:
+    file = Path(settings.store.url.removeprefix("sqlite:///"))
+    if not file.exists():
+        return Finding("ok", "store", f"{file} will be made at the first start")
+    try:
+        store = Store(settings.store.url, settings.store.raw)
+        try:
+            version = store.read_now(schema.current)
+            damage = store.read_now(check_integrity)
+        finally:
+            store.close()
+    except GatewayError as error:
+        return Finding("error", "store", str(error))
+    if damage != "ok":
+        return Finding("error", "store", f"{file} is damaged ({damage}): restore it from a backup")
+    if version > schema.HEAD:
+        return Finding(
+            "error", "store", f"{file} was written by a newer gateway (schema {version}): install that one"
+        )
+    note = "" if version == schema.HEAD else f"; `gateway db upgrade` will bring it from {version} to {schema.HEAD}"
+    return Finding("ok", "store", f"{file} is sound{note}")
+
+
+def _keys(settings: Settings) -> Finding:
+    path = settings.store.token_keys_file
+    if not path.exists():
+        return Finding("ok", "token keys", f"{path} will be made at the first start")
+    try:
+        count = len(keys.load(path).by_id)
+    except GatewayError as error:
+        return Finding("error", "token keys", str(error))
+    return Finding("ok", "token keys", f"{path} holds {count}; keep it in the backup")
+
+
+def _relay_folder(settings: Settings) -> Finding:
+    relay = settings.relay
+    if relay.transport == "smtp":
+        return Finding("ok", "relay", f"by SMTP to {relay.host}:{relay.port}")
+    existing = next((folder for folder in (relay.folder, *relay.folder.parents) if folder.exists()), relay.folder)
+    if not os.access(existing, os.W_OK):
+        return Finding("error", "relay", f"{existing} can't be written to")
+    return Finding("ok", "relay", f"mail that leaves is written to {relay.folder}/new, not sent")
+
+
+# --- connections -----------------------------------------------------------------------------------------
+
+
+async def _connections(settings: Settings) -> list[Finding]:
+    domain = settings.addresses.domain
+    tries = [_tried(f"mailbox {box.name}", _mailbox(box)) for box in settings.intake.imap]
+    if settings.relay.transport == "smtp":
+        tries.append(_tried("relay", _smarthost(settings.relay)))
+    tries.append(_tried(f"name {domain}", _name(domain)))
+    return list(await asyncio.gather(*tries))
+
+
+async def _tried(what: str, attempt: Awaitable[str]) -> Finding:
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            return Finding("ok", what, await attempt)
+    except TimeoutError:
+        return Finding("error", what, f"no answer within {_PATIENCE:.0f} seconds")
+    except (Temporary, SMTPException, OSError) as error:
+        return Finding("error", what, f"{type(error).__name__}: {error}")
+
+
+async def _mailbox(box: ImapIntake) -> str:
+    async with imap_connect.connect(box, None, _PATIENCE) as session:
+        await session.open(box.folder, writable=False)
+    return f"{box.user} can open {box.folder} at {box.host}:{box.port}"
+
+
+async def _smarthost(relay: RelaySettings) -> str:
+    client = aiosmtplib.SMTP(
+        hostname=relay.host,
+        port=relay.port,
+        use_tls=relay.security == "tls",
+        start_tls=relay.security == "starttls",
+        username=relay.user or None,
+        password=relay.password.get_secret_value() if relay.user else None,
+        timeout=_PATIENCE,
+    )
+    await client.connect()
+    await client.quit()
+    return f"{relay.host}:{relay.port} answers" + (f" and takes {relay.user}'s password" if relay.user else "")
+
+
+async def _name(domain: str) -> str:
+    try:
+        await asyncio.get_running_loop().getaddrinfo(domain, 25)
+    except socket.gaierror as error:
+        raise OSError(f"{domain} has no address in the DNS; mail for it needs an MX record ({error})") from error
+    return f"{domain} is known to the DNS; see docs/operations.md for MX, SPF, DKIM and DMARC"

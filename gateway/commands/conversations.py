@@ -1,0 +1,158 @@
+"""`conversations`, `show`, `reply`, `note`, `assign`, `status`, `tag`: the desk on the command line."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from rich.table import Table
+
+from gateway import acting
+from gateway.commands.output import Shown, table, when
+from gateway.context import Context
+from gateway.desk.commands import Command, Parsed
+from gateway.desk.rights import Action, may
+from gateway.errors import NotFound, Refused
+from gateway.model import Conversation, Direction, Inbox, InboxKind, Kind, Message, Nature
+from gateway.relay import texts
+from gateway.store import filing, recall, views
+from gateway.store.database import Store, Tx
+
+
+def inbox_named(text: str) -> Inbox:
+    """An inbox as it is written: `global`, `dossier:123`, `demarche:42`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    kind, _, number = text.partition(":")
+    if text == "global":
+        return Inbox(InboxKind.GLOBAL)
+    if kind in {"dossier", "demarche"} and number.isascii() and number.isdigit() and int(number) > 0:
+        return Inbox(InboxKind(kind), int(number))
+    raise ValueError("an inbox is written global, dossier:123 or demarche:42")
+
+
+def listed(
+    store: Store,
+    context: Context,
+    *,
+    inbox: Inbox | None,
+    status: str | None,
+    assignee: str | None,
+    agent: str | None,
+) -> Shown:
+    """Conversations; with `agent`, those that she may see."""
+    wanted = views.Filter(inbox, status, assignee.lower() if assignee else None, _sight(context, agent))
+    found = store.read_now(lambda connection: views.listed(connection, wanted))
+    rows = (
+        (
+            c["reference"],
+            _inbox(c["inbox"]),
+            c["status"],
+            c["assignee"],
+            c["usager"],
+            c["subject"],
+            c["messages"],
+            c["updated_at"],
+        )
+        for c in found
+    )
+    headings = ("reference", "inbox", "status", "assignee", "usager", "subject", "n", "changed")
+    return Shown(found, (table(headings, rows),) if found else ("No conversations.",))
+
+
+def _sight(context: Context, agent: str | None) -> Any:
+    if agent is None:
+        return lambda _: True
+    address = agent.lower()
+    return lambda conversation: _ruling(context, conversation, address).allowed
+
+
+def _ruling(context: Context, conversation: Conversation, agent: str) -> Any:
+    return may(agent, Action.SEE, conversation, context.directory.circle(conversation.inbox))
+
+
+def shown(store: Store, context: Context, reference: str, agent: str | None) -> Shown:
+    """One conversation whole. To an agent who may not see it, it isn't there."""
+    conversation = store.read_now(lambda connection: views.find(connection, reference))
+    if agent is not None and not _ruling(context, conversation, agent.lower()).allowed:
+        raise NotFound(f"there is no conversation {reference} that {agent} may see")
+    document = store.read_now(lambda connection: views.shown(connection, conversation))
+    return Shown(document, tuple(_page(document)))
+
+
+def _page(document: dict[str, Any]) -> list[str | Table]:
+    lines: list[str | Table] = [
+        f"{document['reference']}  {document['subject'] or '(no subject)'}",
+        f"  {_inbox(document['inbox'])} · {document['status']} · assigned to {document['assignee'] or 'nobody'}",
+        f"  usager {document['usager'] or '(unknown)'}",
+        f"  because {'; '.join(document['because'])}",
+    ]
+    for message in document["messages"]:
+        lines += _message(message)
+    rows = ((event["at"], event["by"], event["what"]) for event in document["history"])
+    return [*lines, "", table(("when", "who", "what"), rows)]
+
+
+def _message(message: dict[str, Any]) -> list[str]:
+    arrow = "→" if message["direction"] == "out" else "←"
+    facts = [message["kind"], message["nature"], *([message["proof"]] if message["proof"] else [])]
+    lines = ["", f"{arrow} {when(message['received_at'])}  {message['author']}  ({', '.join(facts)})"]
+    lines += [f"    {line}" for line in message["text"].rstrip().split("\n")]
+    lines += [f"    attached: {a['name']} ({a['type']}, {a['size']} octets)" for a in message["attachments"]]
+    for delivery in message["deliveries"]:
+        reply = f": {delivery['last_reply']}" if delivery["last_reply"] else ""
+        lines.append(f"    to {delivery['to']}: {delivery['state']}{reply}")
+    return lines
+
+
+def _inbox(inbox: dict[str, Any]) -> str:
+    return inbox["kind"] if inbox["number"] is None else f"{inbox['kind']}:{inbox['number']}"
+
+
+def act(store: Store, context: Context, reference: str, agent: str, wish: Parsed, now: datetime) -> Shown:
+    """Do what an agent may do, under the same rules as by mail.
+
+    Raises:
+        NotFound: there is no such conversation.
+        Refused: she may not, or it can't be done; nothing happens.
+    """
+    agent = agent.strip().lower()
+
+    def work(tx: Tx) -> tuple[str, tuple[int, ...]]:
+        conversation = views.find(tx.connection, reference)
+        outcome = acting.act(context, conversation, agent, wish)
+        if outcome.problems:
+            locale = "en"  # the command line speaks English throughout
+            raise Refused("; ".join(texts.problem(problem, locale) for problem in outcome.problems))
+        latest = recall.latest(tx.connection, conversation.id)
+        filed = acting.act_filing(context, conversation, outcome, _base(agent, now), latest)
+        _, deliveries = filing.file(tx, filed, context.signer, now)
+        return conversation.reference, deliveries
+
+    found, deliveries = store.write_now(work)
+    mails = f"; {len(deliveries)} mail(s) to send" if deliveries else ""
+    document = {"reference": found, "deliveries": list(deliveries)}
+    return Shown(document, (f"Done in {found}{mails}.",))
+
+
+def _base(agent: str, now: datetime) -> Message:
+    return Message(
+        message_id="",
+        direction=Direction.OUT,
+        kind=Kind.EXTERNAL,
+        nature=Nature.PERSON,
+        proof=None,
+        author=agent,
+        people=(),
+        received_at=now,
+        subject="",
+        text="",
+        because=("from the command line",),
+    )
+
+
+def command(verb: Any, argument: str) -> Parsed:
+    """A wish of one command and no text."""
+    return Parsed((Command(verb, argument),), "")

@@ -1,0 +1,157 @@
+"""What `gateway check` says of a usable configuration: what deserves a look, and what has no effect yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path as File
+from typing import Literal
+
+from gateway.config.loading import read
+from gateway.config.locate import Path, line_of, locate
+from gateway.config.problems import dotted
+from gateway.config.rules import agents, is_loopback, ours
+from gateway.config.settings import Settings
+from gateway.config.values import host_and_port
+
+Severity = Literal["warning", "inert"]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """`where` is FILE:LINE: KEY. inert: the setting is understood, and later versions will act on it."""
+
+    severity: Severity
+    where: str
+    text: str
+
+
+_Found = Iterator[tuple[Severity, Path, str]]
+
+
+def notes(settings: Settings, path: File) -> list[Note]:
+    """In the order of the file `path`, from which `settings` were loaded. Raises ConfigError if it can't be read."""
+    found = {one for look in _LOOKS for one in look(settings)}
+    if not found:
+        return []
+    lines = locate(read(path))
+    told = sorted((line_of(lines, key), dotted(key), severity, text) for severity, key, text in found)
+    return [Note(severity, f"{path}:{line}: {key}", text) for line, key, severity, text in told]
+
+
+def _inert(settings: Settings) -> _Found:
+    for place, smtp in enumerate(settings.intake.smtp):
+        if smtp.verify:
+            key: Path = ("intake", "smtp", place, "verify")
+            yield "inert", key, "SPF, DKIM and DMARC aren't checked by the gateway yet; name authserv_id instead"
+    for place, agent in enumerate(settings.agents):
+        if agent.notify == "digest":
+            yield "inert", ("agents", place, "notify"), 'there is no digest yet; until then it counts as "all"'
+
+
+def _unused(settings: Settings) -> _Found:
+    if settings.faq:
+        yield "inert", ("faq",), "acknowledgements don't offer these entries yet; nothing else uses them"
+
+
+def _exposed(settings: Settings) -> list[Path]:
+    """The intakes through which mail may come from other machines."""
+    listens = [(("intake", "smtp", n), smtp.listen) for n, smtp in enumerate(settings.intake.smtp)]
+    exposed: list[Path] = [path for path, listen in listens if not is_loopback(host_and_port(listen)[0])]
+    boxes = enumerate(settings.intake.imap)
+    return exposed + [("intake", "imap", n) for n, box in boxes if not is_loopback(box.host)]
+
+
+def _proof(settings: Settings) -> _Found:
+    exposed = _exposed(settings)
+    if settings.trust.agent_proof == "token" and exposed:
+        text = f'whoever holds a token may speak as an agent through {dotted(exposed[0])}; set "authenticated"'
+        yield "warning", ("trust", "agent_proof"), text
+    if settings.trust.agent_proof == "authenticated":
+        ids: list[tuple[Path, str]] = [
+            *((("intake", "smtp", n), smtp.authserv_id) for n, smtp in enumerate(settings.intake.smtp)),
+            *((("intake", "imap", n), box.authserv_id) for n, box in enumerate(settings.intake.imap)),
+        ]
+        text = "no agent's mail can be proven here, so their answers wait; name who authenticates it"
+        for path in (path for path, authserv_id in ids if not authserv_id):
+            yield "warning", (*path, "authserv_id"), text
+
+
+def _in_the_clear(settings: Settings) -> _Found:
+    for place, smtp in enumerate(settings.intake.smtp):
+        host = host_and_port(smtp.listen)[0]
+        if host and not is_loopback(host) and smtp.tls_certificate is None:
+            text = "mail comes in unencrypted; give tls_certificate and tls_key"
+            yield "warning", ("intake", "smtp", place, "listen"), text
+    relay = settings.relay
+    if relay.transport == "smtp" and relay.security == "none" and not is_loopback(relay.host):
+        yield "warning", ("relay", "security"), 'mail leaves unencrypted; set "starttls" or "tls"'
+
+
+def _nobody_receives(settings: Settings) -> _Found:
+    if settings.relay.transport == "maildir" and _exposed(settings):
+        text = f'nobody receives what is written to {settings.relay.folder}; set "smtp" for real use'
+        yield "warning", ("relay", "transport"), text
+
+
+def _passwords(settings: Settings) -> _Found:
+    named: list[tuple[Path, File | None]] = [(("relay", "password_file"), settings.relay.password_file)]
+    boxes = enumerate(settings.intake.imap)
+    named += [(("intake", "imap", n, "password_file"), box.password_file) for n, box in boxes]
+    for key, file in named:
+        if file is not None and file.is_file() and file.stat().st_mode & 0o007:
+            yield "warning", key, f"{file} is open to everyone on this machine; chmod o= {file}"
+
+
+def _people(settings: Settings) -> _Found:
+    if not any("manager" in agent.capacities for agent in settings.agents):
+        text = 'nobody reads the global inbox; add an entry with capacities = ["manager"]'
+        yield "warning", ("agents",), text
+    for place, demarche in enumerate(settings.demarches):
+        groupes = any(groupe.instructeurs for groupe in demarche.groupes)
+        if not (demarche.administrateurs or demarche.instructeurs or groupes):
+            text = "nobody is told of its mail; name administrateurs or instructeurs"
+            yield "warning", ("demarches", place), text
+    for place, group in enumerate(settings.support_groups):
+        if not group.agents:
+            yield "warning", ("support_groups", place), "has no agents; name them in agents"
+
+
+def _agents(settings: Settings) -> _Found:
+    """[[agents]] gives manager on its own; the other capacities only come with a démarche or a group."""
+    listed = {address for address, path in agents(settings) if path[0] != "agents"}
+    for place, agent in enumerate(settings.agents):
+        if agent.email not in listed and "manager" not in agent.capacities:
+            text = "sees nothing; name it in a démarche, a dossier or a support group, or make it a manager"
+            yield "warning", ("agents", place), text
+
+
+def _own_domain(settings: Settings) -> _Found:
+    domain = settings.addresses.domain
+    for address, path in agents(settings):
+        if address.endswith(f"@{domain}"):
+            text = f"{address} is in the gateway's own domain, where it can receive nothing once relay sends for real"
+            yield "warning", path, text
+
+
+def _separators(settings: Settings) -> _Found:
+    for address, path in ours(settings):
+        if settings.addresses.separator in address.rpartition("@")[0]:
+            text = (
+                f"{address} contains the separator {settings.addresses.separator}; some mail servers cut it off there"
+            )
+            yield "warning", path, text
+
+
+_LOOKS = (
+    _inert,
+    _unused,
+    _proof,
+    _in_the_clear,
+    _nobody_receives,
+    _passwords,
+    _people,
+    _agents,
+    _own_domain,
+    _separators,
+)

@@ -1,0 +1,62 @@
+"""What every decision depends on besides the mail: the configuration, the keys, and what is made of them once.
+
+Built at start and at each reload; never changed in between.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.config.settings import Settings
+from gateway.mail.tokens import Keys
+from gateway.model import Conversation, Inbox, InboxKind
+from gateway.relay.scrub import scrub
+from gateway.relay.texts import Place
+from gateway.routing.directory import Directory, directory
+from gateway.routing.recipients import RecipientKind, Recognise, recogniser
+from gateway.store.outbox import Signer
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Settings and keys, and the indices over them."""
+
+    settings: Settings
+    keys: Keys
+    directory: Directory
+    recognise: Recognise
+    signer: Signer
+
+    def place(self, reference: str, inbox: Inbox) -> Place:
+        """Where a conversation stands, as mails say it."""
+        return Place(
+            self.settings.instance,
+            reference,
+            self.directory.organisation_of(inbox),
+            self.directory.demarche_of(inbox),
+            inbox.number if inbox.kind is InboxKind.DOSSIER else None,
+        )
+
+    def place_of(self, conversation: Conversation) -> Place:
+        return self.place(conversation.reference, conversation.inbox)
+
+    def scrubbed(self, text: str, inbox: Inbox) -> str:
+        """A text without agents' own addresses and without signed addresses: fit to leave."""
+        organisation = self.directory.organisation_of(inbox)
+        public = self.settings.addresses.global_
+        contact = (organisation.email if organisation else "") or public
+
+        def instead(address: str) -> str | None:
+            if self.directory.is_agent(address) and address != contact:
+                return contact
+            signed = self.recognise(address).kind in {RecipientKind.TOKEN, RecipientKind.FORGED}
+            return public if signed else None
+
+        return scrub(text, instead)
+
+
+def context(settings: Settings, keys: Keys) -> Context:
+    """Build all that follows from a configuration and its keys."""
+    addresses = settings.addresses
+    signer = Signer(keys, addresses.domain, addresses.reply, addresses.separator, addresses.global_)
+    return Context(settings, keys, directory(settings), recogniser(settings, keys), signer)

@@ -1,0 +1,219 @@
+"""The daemon: builds the parts, wires them in one task group, minds signals, readiness and the watchdog.
+
+It decides nothing about mail. SIGTERM and SIGINT end it within ten seconds; SIGHUP reads the configuration again,
+and keeps the old one if the new one is faulty.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from gateway import config, inbound, log, systemd
+from gateway.config import Settings
+from gateway.context import Context, context
+from gateway.errors import ConfigError, GatewayError, Temporary
+from gateway.intake import imap, smtp
+from gateway.outbound import Relay
+from gateway.relay.transport import transport_for
+from gateway.store import arrivals, keys, schema
+from gateway.store.database import Store
+from gateway.store.keeper import Keeper, StoreLedger
+
+OWNER = "daemon"
+# Tables whose changes a reload takes over; the others are bound to what is open, and wait for a restart.
+RELOADED = frozenset({"instance", "addresses", "trust", "organisations", "demarches", "dossiers", "agents"}) | {
+    "support_groups",
+    "faq",
+}
+
+
+def run(path: Path, announce: Callable[[str], None]) -> None:
+    """Run until a signal asks for the end. `announce` is given one line when mail is taken.
+
+    Raises:
+        ConfigError, StoreError, Temporary: it can't start; the message says why.
+    """
+    settings = config.load(path)
+    with opened(settings) as store, _alone(settings), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(path, settings, store, announce))
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Store]:
+    """The store of a configuration, its schema current.
+
+    Raises:
+        StoreError: it can't be opened, or is of a newer version.
+    """
+    store = Store(settings.store.url, settings.store.raw)
+    try:
+        schema.upgrade(store.engine)
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Hold the lock that keeps a second daemon off the same store."""
+    path = settings.store.token_keys_file.with_name("gateway.lock")
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise Temporary(f"another gateway runs on this store ({path} is locked)") from error
+        yield
+
+
+class _State:
+    """What the parts share: the context in force, and the bells between them."""
+
+    def __init__(self, path: Path, settings: Settings) -> None:
+        self.path = path
+        self.keys = keys.load_or_make(settings.store.token_keys_file)
+        self.context = context(settings, self.keys)
+        self.arrived = asyncio.Event()
+        self.planned = asyncio.Event()
+        self.stop: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def current(self) -> Context:
+        return self.context
+
+    def accepts(self, address: str) -> bool:
+        return self.context.recognise(address).ours
+
+    def reload(self) -> None:
+        systemd.notify(*systemd.reloading())
+        try:
+            fresh = config.load(self.path)
+        except GatewayError as error:
+            log.configuration_kept(problems=str(error))
+        else:
+            self._take_over(fresh)
+        systemd.notify("READY=1")
+
+    def _take_over(self, fresh: Settings) -> None:
+        before = self.context.settings
+        tables = type(before).model_fields
+        changed = [name for name in tables if getattr(before, name) != getattr(fresh, name)]
+        kept = {name: getattr(before, name) for name in changed if name not in RELOADED}
+        self.context = context(fresh.model_copy(update=kept), self.keys)
+        log.configuration_reloaded(restart_needed=sorted(kept))
+
+
+async def _serve(path: Path, settings: Settings, store: Store, announce: Callable[[str], None]) -> None:
+    state = _State(path, settings)
+    await store.write(lambda tx: arrivals.release_all(tx, OWNER))
+    keeper = Keeper(store, state.arrived)
+    hostname = settings.addresses.domain
+    relay = Relay(store, state.current, transport_for(settings.relay, hostname), now=utc_now)
+    listeners = await _listeners(settings, hostname, keeper, state)
+    async with asyncio.TaskGroup() as group:
+        filing = inbound.run(
+            store,
+            state.current,
+            owner=OWNER,
+            arrived=state.arrived,
+            planned=state.planned,
+            now=utc_now,
+        )
+        tasks: list[asyncio.Task[Any]] = [group.create_task(filing, name="filing")]
+        tasks.append(group.create_task(relay.run(state.planned), name="relay"))
+        for mailbox in settings.intake.imap:
+            poller = imap.poll(mailbox, keep=keeper.keep, ledger=StoreLedger(store), now=utc_now)
+            tasks.append(group.create_task(poller, name=f"imap-{mailbox.name}"))
+        tasks.append(group.create_task(_watchdog(store), name="watchdog"))
+        _mind_signals(state)
+        _ready(settings, listeners, announce)
+        await _ended(state, tasks)
+        await asyncio.gather(*(listener.close() for listener in listeners))
+    log.daemon_stopped()
+
+
+async def _ended(state: _State, tasks: list[asyncio.Task[Any]]) -> None:
+    """Wait for the signal; then ask every part to end."""
+    name = await state.stop
+    log.daemon_stopping(signal=name)
+    systemd.notify("STOPPING=1")
+    for task in tasks:
+        task.cancel()
+
+
+async def _listeners(settings: Settings, hostname: str, keeper: Keeper, state: _State) -> list[smtp.Listener]:
+    handed = iter(systemd.handed_sockets())
+    listeners: list[smtp.Listener] = []
+    for intake in settings.intake.smtp:
+        listener = await smtp.serve(
+            intake,
+            hostname=hostname,
+            keep=keeper.keep,
+            accepts=state.accepts,
+            now=utc_now,
+            handed=_next_socket(handed) if intake.listen == "systemd" else None,
+        )
+        listeners.append(listener)
+    return listeners
+
+
+def _next_socket(handed: Iterator[socket.socket]) -> socket.socket:
+    found = next(handed, None)
+    if found is None:
+        raise ConfigError('listen = "systemd", but systemd handed over no (more) sockets: enable gateway.socket')
+    return found
+
+
+def _mind_signals(state: _State) -> None:
+    loop = asyncio.get_running_loop()
+
+    def stop(name: str) -> None:
+        if not state.stop.done():
+            state.stop.set_result(name)
+
+    loop.add_signal_handler(signal.SIGTERM, stop, "SIGTERM")
+    loop.add_signal_handler(signal.SIGINT, stop, "SIGINT")
+    loop.add_signal_handler(signal.SIGHUP, state.reload)
+
+
+def _ready(settings: Settings, listeners: list[smtp.Listener], announce: Callable[[str], None]) -> None:
+    sources = [
+        f"{intake.protocol} on {listener.address}"
+        for intake, listener in zip(settings.intake.smtp, listeners, strict=True)
+    ]
+    sources += [f"imap {mailbox.name}" for mailbox in settings.intake.imap]
+    relay = settings.relay
+    lands = f"{relay.folder}/new" if relay.transport == "maildir" else f"the smarthost {relay.host}:{relay.port}"
+    log.daemon_ready(sources=sources, version=version("gateway"))
+    ways = ", ".join(sources)
+    announce(f"gateway is ready: write to {settings.addresses.global_} by {ways}; answers go to {lands}")
+    systemd.notify("READY=1", f"STATUS=taking mail by {ways}")
+
+
+async def _watchdog(store: Store) -> None:
+    """Tell systemd that we live: the event loop turns, and the store's writer answers, be it with an error."""
+    interval = systemd.watchdog_interval()
+    while interval is not None:
+        try:
+            async with asyncio.timeout(interval):
+                await store.write(lambda _: None)
+        except Temporary:
+            pass
+        except TimeoutError:
+            continue
+        systemd.notify("WATCHDOG=1")
+        await asyncio.sleep(interval)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,188 @@
+"""The header block, as it really comes: cut into fields, unfolded, decoded. Never raises.
+
+Bounds: 100 kB and 1,000 fields; the rest isn't read, and that is said in `Head.anomalies`.
+A line that can't be a field ends the block, as in Postfix and in Python's own parser.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gateway.mail import charsets
+
+MAX_HEAD = 100_000
+MAX_FIELDS = 1_000
+MAX_TEXT = 998
+
+# Optional white space before the colon is obsolete syntax (RFC 5322 §4.5): read, but never trusted.
+_FIELD = re.compile(rb"([!-9;-~]+)([ \t]*):")
+# RFC 2047 §2, but for white space inside, which broken clients leave there.
+_ENCODED_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
+_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_SPACES = re.compile(r"[ \t\r\n\x0b\x0c\x85\u2028\u2029]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One header field: `name` lower-case, `value` unfolded (CRLF taken out, its space kept)."""
+
+    name: str
+    value: bytes
+    odd: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A header block's fields in order, and where the body begins in the bytes it was cut from."""
+
+    fields: tuple[Field, ...]
+    body: int
+    anomalies: tuple[str, ...] = ()
+
+    def values(self, name: str) -> tuple[str, ...]:
+        """All values of a field as text: 8-bit characters guessed, encoded-words left alone."""
+        return tuple(charsets.guess(f.value).strip() for f in self.fields if f.name == name)
+
+    def value(self, name: str) -> str:
+        """The first value of a field, or ""."""
+        for field in self.fields:
+            if field.name == name:
+                return charsets.guess(field.value).strip()
+        return ""
+
+    def has(self, name: str) -> bool:
+        return any(field.name == name for field in self.fields)
+
+    def text(self, name: str) -> str:
+        """The first value of an unstructured field, decoded, on one line, at most 998 characters."""
+        return one_line(decoded(self.value(name)[: MAX_TEXT * 40]))[:MAX_TEXT]
+
+
+def split(raw: bytes, start: int = 0, end: int | None = None) -> Head:
+    """Cut the header block that begins at `start` (and ends before `end`) into its fields."""
+    end = len(raw) if end is None else end
+    start, led = _beginning(raw, start, end)
+    block_end, body = _blank_line(raw, start, end)
+    anomalies = list(led)
+    if block_end - start > MAX_HEAD:
+        block_end = max(raw.rfind(b"\n", start, start + MAX_HEAD), start)
+        anomalies.append("the header is larger than 100 kB; its end was not read")
+    fields: list[Field] = []
+    for position, line in _unfolded(raw, start, block_end):
+        if len(fields) == MAX_FIELDS:
+            anomalies.append("the header has more than 1,000 fields; the others were not read")
+            break
+        match = _FIELD.match(line)
+        if match is None:
+            anomalies.append("a line inside the header is no field; what follows was read as text")
+            body = position
+            break
+        fields.append(_field(match, line))
+    return Head(tuple(fields), body, tuple(anomalies))
+
+
+def _field(match: re.Match[bytes], line: bytes) -> Field:
+    value = line[match.end() :].lstrip(b" \t")
+    return Field(match[1].decode("ascii").lower(), value, odd=bool(match[2]))
+
+
+def _beginning(raw: bytes, start: int, end: int) -> tuple[int, tuple[str, ...]]:
+    """Step over what mailbox files put before a mail's first field: blank lines and the "From " line."""
+    at = start
+    while start == 0 and at < min(end, 16) and raw[at : at + 1] in (b"\n", b"\r"):
+        at += 1
+    anomalies = ("blank lines before the header",) if at > start else ()
+    if raw.startswith((b"From ", b">From "), at):
+        line_end = raw.find(b"\n", at, end)
+        at = end if line_end < 0 else line_end + 1
+    return at, anomalies
+
+
+def _blank_line(raw: bytes, start: int, end: int) -> tuple[int, int]:
+    """(end of the header block, start of the body)."""
+    if raw.startswith(b"\n", start, end):
+        return start, start + 1
+    if raw.startswith(b"\r\n", start, end):
+        return start, start + 2
+    plain = raw.find(b"\n\n", start, end)
+    crlf = raw.find(b"\n\r\n", start, end if plain < 0 else plain)
+    if crlf >= 0:
+        return crlf, crlf + 3
+    return (end, end) if plain < 0 else (plain, plain + 2)
+
+
+def _unfolded(raw: bytes, start: int, end: int) -> Iterator[tuple[int, bytes]]:
+    """The block's lines, folded ones joined (RFC 5322 §2.2.3), with where each began."""
+    pieces: list[bytes] = []
+    began = position = start
+    while position < end:
+        line_end = raw.find(b"\n", position, end)
+        line_end = end if line_end < 0 else line_end
+        line = raw[position:line_end].rstrip(b"\r")
+        if pieces and line[:1] in (b" ", b"\t"):
+            pieces.append(line)
+        elif line:
+            if pieces:
+                yield began, b"".join(pieces)
+            pieces, began = [line], position
+        position = line_end + 1
+    if pieces:
+        yield began, b"".join(pieces)
+
+
+def decoded(value: str) -> str:
+    """RFC 2047 encoded-words replaced by what they mean; what isn't understood stays as it is."""
+    if "=?" not in value:
+        return value
+    out: list[str] = []
+    run: list[tuple[str, bytes]] = []  # adjacent words: their bytes belong together
+    last = 0
+    for match in _ENCODED_WORD.finditer(value):
+        between = value[last : match.start()]
+        if between.strip() or (between and not run):
+            out += (_joined(run), between)
+            run = []
+        run.append((match[1].lower(), _word_bytes(match[2], match[3])))
+        last = match.end()
+    return "".join((*out, _joined(run), value[last:]))
+
+
+def _word_bytes(encoding: str, text: str) -> bytes:
+    data = text.encode("utf-8", "replace")
+    if encoding in "qQ":
+        return binascii.a2b_qp(data.replace(b" ", b"_"), header=True)
+    return unbase64(data)
+
+
+def _joined(run: list[tuple[str, bytes]]) -> str:
+    """Words of one charset are decoded together: some clients cut between the bytes of a character."""
+    out: list[str] = []
+    pending = b""
+    for index, (charset, data) in enumerate(run):
+        pending += data
+        if index + 1 == len(run) or run[index + 1][0] != charset:
+            out.append(charsets.decode(pending, charset))
+            pending = b""
+    return "".join(out)
+
+
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
+
+
+def unbase64(data: bytes) -> bytes:
+    """base64 (RFC 2045 §6.8) with whatever junk or missing padding it has; never raises."""
+    try:
+        return binascii.a2b_base64(data, strict_mode=False)
+    except binascii.Error:
+        clean = _NOT_BASE64.sub(b"", data)
+        clean = clean[: len(clean) - 1] if len(clean) % 4 == 1 else clean
+        return base64.b64decode(clean + b"=" * (-len(clean) % 4))
+
+
+def one_line(text: str) -> str:
+    """Line breaks and runs of spaces become one space; control characters go."""
+    return _UNSAFE.sub("", _SPACES.sub(" ", text)).strip()

@@ -1,0 +1,60 @@
+"""Names that strangers chose, made harmless: of attachments and of people.
+
+Normalised first, checked last (NFKC turns harmless-looking characters into dots and slashes). Never used on disk.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+import unicodedata
+
+from gateway.mail.headers import decoded
+
+MAX_ATTACHMENT = 150
+MAX_DISPLAY = 120
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_FORBIDDEN = re.compile(r'[<>:"|?*]')
+_SPACES = re.compile(r"\s+")
+_RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))})
+_MAX_INPUT = 4_000
+
+# The registry of types that comes with the language, not the machine's files: the same name everywhere.
+_TYPES = mimetypes.MimeTypes()
+_EXTENSIONS = {"image/jpeg": ".jpg", "message/rfc822": ".eml", "text/plain": ".txt", "text/rfc822-headers": ".txt"}
+
+
+def visible(text: str) -> str:
+    """Without control, format (bidi, zero-width) and unassigned characters, on one line."""
+    kept = (" " if c in "\t\r\n" else c for c in text[:_MAX_INPUT])
+    return _SPACES.sub(" ", "".join(c for c in kept if unicodedata.category(c) not in _HIDDEN)).strip()
+
+
+def display(text: str) -> str:
+    """A person's display name: NFC, harmless, unquoted, at most 120 characters."""
+    name = unicodedata.normalize("NFC", visible(text))
+    if len(name) > 1 and name[0] == name[-1] and name[0] in "\"'":
+        name = name[1:-1].strip()
+    return name[:MAX_DISPLAY].strip()
+
+
+def attachment(claimed: str, kind: str, number: int) -> str:
+    """A name to show and to send on: at most 150 characters, with its extension; made up where none is usable."""
+    name = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", visible(decoded(claimed[:_MAX_INPUT]))))
+    name = visible(name).replace("\\", "/").rpartition("/")[2]
+    name = _FORBIDDEN.sub("_", name).strip(" .")
+    stem, extension = _extension(name)
+    if not stem or stem.lower() in _RESERVED:
+        return f"attachment-{number}{extension or _by_type(kind)}"
+    return stem[: MAX_ATTACHMENT - len(extension)].rstrip() + extension
+
+
+def _extension(name: str) -> tuple[str, str]:
+    stem, dot, extension = name.rpartition(".")
+    if dot and stem and 0 < len(extension) <= 16 and " " not in extension:
+        return stem, "." + extension
+    return name, ""
+
+
+def _by_type(kind: str) -> str:
+    return _EXTENSIONS.get(kind) or _TYPES.guess_extension(kind) or ".bin"

@@ -1,0 +1,89 @@
+"""One mail's bytes to everything that is known from them. Pure; never raises, whatever the bytes.
+
+Its steps stand in the order of `Mail`'s fields. mail-parser reads addresses and dates (`addresses`, `dates`), where
+it is better than the standard library; the tree of parts is found by `parts`, whose cost is bounded.
+"""
+
+from __future__ import annotations
+
+from gateway.mail import addresses, attachments, ids, quotes, reports
+from gateway.mail.authentication import authentication
+from gateway.mail.bodies import Body, body
+from gateway.mail.dates import date
+from gateway.mail.fingerprint import fingerprint
+from gateway.mail.headers import Head, split
+from gateway.mail.nature import Evidence, Judgement, judge
+from gateway.mail.parts import Tree, tree, with_lines
+from gateway.model import Mail, Nature, Report
+
+# Fields that RFC 5322 §3.6 allows once.
+_ONCE = ("from", "sender", "reply-to", "to", "cc", "subject", "message-id", "date")
+_MAX_HOPS = 50
+
+
+def read(raw: bytes, *, authserv_id: str = "", domain: str = "", envelope_sender: str | None = None) -> Mail:
+    """Read a mail.
+
+    `authserv_id`: whose Authentication-Results count, "" for nobody's; `domain`: our own inbound domain, in lower
+    case; `envelope_sender`: "" for the null reverse-path, None where it isn't known.
+    """
+    raw = with_lines(raw)
+    head = split(raw)
+    found = tree(raw, head)
+    who = addresses.author(head)
+    shown = body(raw, found.parts)
+    evidence = Evidence(
+        head=head,
+        parts=found.parts,
+        author=who.author,
+        message_id=ids.message_id(head),
+        subject=head.text("subject"),
+        text=shown.text,
+        statuses=reports.statuses(raw, found.parts),
+        domain=domain,
+        envelope_sender=envelope_sender,
+    )
+    judgement = judge(evidence)
+    parted = quotes.cut(shown.text)
+    return Mail(
+        fingerprint=fingerprint(raw, head.body),
+        message_id=evidence.message_id,
+        in_reply_to=ids.in_reply_to(head),
+        references=ids.references(head),
+        author=who.author,
+        to=addresses.recipients(head, "to"),
+        cc=addresses.recipients(head, "cc", "bcc"),
+        delivered_to=addresses.delivered_to(head),
+        subject=evidence.subject,
+        date=date(head),
+        text=shown.text,
+        own=parted.own,
+        quoted=parted.quoted,
+        attachments=attachments.attachments(raw, found.parts),
+        nature=judgement.nature,
+        nature_because=judgement.because,
+        authentication=authentication(head, authserv_id, who.author),
+        report=_report(raw, head, found, shown, judgement),
+        anomalies=_anomalies(head, found, who, shown),
+    )
+
+
+def _report(raw: bytes, head: Head, found: Tree, shown: Body, judgement: Judgement) -> Report | None:
+    if judgement.nature not in (Nature.BOUNCE, Nature.DELAY):
+        return None
+    return reports.report(raw, head, found.parts, shown.text)
+
+
+def _anomalies(head: Head, found: Tree, who: addresses.Reading, shown: Body) -> tuple[str, ...]:
+    """All that was odd, each once."""
+    counts = dict.fromkeys(_ONCE, 0)
+    for field in head.fields:
+        if field.name in counts:
+            counts[field.name] += 1
+    repeated = tuple(f"the field {name} stands there {n} times" for name, n in counts.items() if n > 1)
+    hops = sum(f.name == "received" for f in head.fields)
+    looped = (f"it passed {hops} servers: a loop",) if hops > _MAX_HOPS else ()
+    odd = tuple(f"the name of the field {f.name} is malformed" for f in head.fields[:100] if f.odd)
+    return tuple(
+        dict.fromkeys((*head.anomalies, *repeated, *odd, *looped, *found.anomalies, *who.anomalies, *shown.anomalies))
+    )

@@ -1,0 +1,116 @@
+"""Signed tokens: how a mail finds its way home. A token routes; it never authenticates.
+
+A token is 20 octets, written as 32 lower-case base32 characters (RFC 4648 §6, no padding needed):
+
+    kind (1) · key id (1) · subject (5) · epoch (1) · HMAC-SHA-256 over these, truncated to 96 bits (12)
+
+`subject` is the participation for `REPLY` and `MESSAGE`, the delivery for `BOUNCE`. One kind is never valid as
+another. Checking is constant in time and asks no database.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+LENGTH = 32
+_SIGNED = 8
+_CONTEXT = b"gateway token 1\0"
+
+
+class TokenKind(IntEnum):
+    """What a token stands in: a reply address, a Message-ID, an envelope sender."""
+
+    REPLY = 1
+    MESSAGE = 2
+    BOUNCE = 3
+
+
+_KINDS = frozenset(int(kind) for kind in TokenKind)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What a valid token says."""
+
+    kind: TokenKind
+    subject: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Keys:
+    """Signing keys by id (0–255, at least 32 octets each). The first signs, all verify."""
+
+    by_id: tuple[tuple[int, bytes], ...]
+
+    def __repr__(self) -> str:
+        return f"Keys(ids={[key_id for key_id, _ in self.by_id]})"
+
+
+def sign(token: Token, keys: Keys) -> str:
+    """The token's 32 characters.
+
+    Raises:
+        OverflowError: subject beyond 40 bits or epoch beyond 8.
+    """
+    key_id, key = keys.by_id[0]
+    head = bytes([token.kind, key_id]) + token.subject.to_bytes(5, "big") + token.epoch.to_bytes(1, "big")
+    return base64.b32encode(head + _mac(head, key)).decode("ascii").lower()
+
+
+def verify(text: str, keys: Keys) -> Token | None:
+    """What `text` says if one of our keys signed it, else None. Upper and lower case are the same."""
+    octets = _decoded(text)
+    if octets is None:
+        return None
+    head, mac = octets[:_SIGNED], octets[_SIGNED:]
+    # One comparison is always made, with a key that signs nothing where the key id is unknown, so that the time
+    # taken doesn't tell which key ids exist.
+    key = dict(keys.by_id).get(head[1], bytes(32))
+    valid = hmac.compare_digest(_mac(head, key), mac)
+    if not valid or head[1] not in dict(keys.by_id) or head[0] not in _KINDS:
+        return None
+    return Token(TokenKind(head[0]), int.from_bytes(head[2:7], "big"), head[7])
+
+
+def _mac(head: bytes, key: bytes) -> bytes:
+    return hmac.digest(key, _CONTEXT + head, "sha256")[:12]
+
+
+def _decoded(text: str) -> bytes | None:
+    if len(text) != LENGTH or not text.isascii():
+        return None
+    try:
+        return base64.b32decode(text.upper())
+    except binascii.Error:
+        return None
+
+
+# --- where tokens stand ----------------------------------------------------------------------------------
+
+
+def message_id(delivery: int, token: str, domain: str) -> str:
+    """Our Message-ID (without angle brackets): unique by the delivery, recognised by its token."""
+    return f"{delivery}.{token}@{domain}"
+
+
+def in_message_id(identifier: str, domain: str, keys: Keys) -> tuple[int, Token] | None:
+    """The delivery and the token of one of our own Message-IDs, else None."""
+    left, at, host = identifier.rpartition("@")
+    delivery, dot, text = left.partition(".")
+    if not at or not dot or host.lower() != domain or not (delivery.isascii() and delivery.isdigit()):
+        return None
+    token = verify(text, keys)
+    if token is None or token.kind is not TokenKind.MESSAGE or len(delivery) > 12:
+        return None
+    return int(delivery), token
+
+
+def of_kind(tokens: Iterable[Token], kind: TokenKind) -> tuple[Token, ...]:
+    """Those of one kind, each once, in order."""
+    return tuple(dict.fromkeys(token for token in tokens if token.kind is kind))

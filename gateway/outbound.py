@@ -1,0 +1,195 @@
+"""A mail's way out: due → compose → deliver → settle.
+
+A delivery is worked on once at a time. It is marked `sending` before the step after which a crash would leave it
+uncertain, and only then; up to there a crash costs nothing but another try.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from datetime import datetime
+from typing import NoReturn
+
+from gateway import acting, log
+from gateway.context import Context
+from gateway.errors import GatewayError, StoreError
+from gateway.mail.parts import content
+from gateway.model import Attempt, DeliveryState, Outgoing
+from gateway.relay import schedule
+from gateway.relay.compose import compose
+from gateway.relay.transport import Transport
+from gateway.store import arrivals, filing, outbox, recall
+from gateway.store.database import Store, Tx
+
+_IDLE = 1.0  # seconds until the outbox is looked at unasked: another process may have written to it
+_AHEAD = 4  # deliveries in work for each connection
+
+
+class Relay:
+    """The worker of the outbox. Holds what is under way, and nothing that must survive."""
+
+    def __init__(
+        self,
+        store: Store,
+        context: Callable[[], Context],
+        transport: Transport,
+        *,
+        now: Callable[[], datetime],
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._store = store
+        self._context = context
+        self._transport = transport
+        self._now = now
+        self._jitter = jitter
+        self._busy: dict[int, asyncio.Task[None]] = {}
+        self._room = context().settings.relay.connections * _AHEAD
+
+    async def run(self, planned: asyncio.Event) -> NoReturn:
+        """Work for ever; `planned` wakes it."""
+        try:
+            await self.recover()
+            while True:
+                planned.clear()
+                if not await self._start_due():
+                    await self._rest(planned)
+        finally:
+            await self._finish()
+
+    async def recover(self) -> None:
+        """Deal with what was at its last step when a process ended."""
+        ids = await self._store.read(outbox.interrupted)
+        if not ids:
+            return
+        hold = not self._transport.idempotent and self._context().settings.relay.uncertain == "hold"
+        log.delivery_uncertain(deliveries=len(ids), held=hold)
+        if not hold:
+            await self._store.write(lambda tx: outbox.again(tx, ids))
+            return
+        unknown = Attempt(DeliveryState.UNKNOWN, "the gateway stopped before the answer came")
+        for delivery in ids:
+            await self._store.write(lambda tx, d=delivery: self._settle(tx, d, unknown, 0))  # type: ignore[misc]
+
+    async def _start_due(self) -> bool:
+        """Start what is due, as far as there is room; was there anything?"""
+        room = self._room - len(self._busy)
+        if room <= 0:
+            await asyncio.wait(self._busy.values(), return_when=asyncio.FIRST_COMPLETED)
+            return True
+        busy = list(self._busy)
+        try:
+            due = await self._store.read(lambda connection: outbox.due(connection, self._now(), room, busy))
+        except StoreError as error:
+            log.relay_paused(reason=str(error))
+            return False
+        for outgoing in due:
+            task = asyncio.create_task(self._work(outgoing), name=f"delivery-{outgoing.id}")
+            self._busy[outgoing.id] = task
+            task.add_done_callback(lambda _, identifier=outgoing.id: self._busy.pop(identifier, None))  # type: ignore[misc]
+        return bool(due)
+
+    async def _rest(self, planned: asyncio.Event) -> None:
+        try:
+            async with asyncio.timeout(_IDLE):
+                await planned.wait()
+        except TimeoutError:
+            pass
+
+    async def _finish(self) -> None:
+        """What is at its last step is waited for; cancelling it would make it uncertain."""
+        if self._busy:
+            await asyncio.wait(self._busy.values(), timeout=8.0)
+        for task in list(self._busy.values()):
+            task.cancel()
+        await self._transport.close()
+
+    async def _work(self, outgoing: Outgoing) -> None:
+        try:
+            attempt = await self._attempt(outgoing)
+        except StoreError as error:
+            log.relay_paused(reason=str(error))
+            await asyncio.sleep(_IDLE)
+            return
+        await self._write_down(outgoing, attempt)
+        log.delivery_attempted(
+            mail=log.mail_id(outgoing.cause),
+            delivery=outgoing.id,
+            purpose=outgoing.draft.purpose.value,
+            to=log.pseudonym(outgoing.draft.to),
+            state=attempt.state.value,
+            attempts=outgoing.attempts + 1,
+            reply_code=attempt.reply.partition(" ")[0][:40],
+        )
+
+    async def _write_down(self, outgoing: Outgoing, attempt: Attempt) -> None:
+        """Settle; what is known of an outcome isn't forgotten because the store fails for a while."""
+        while True:
+            try:
+                await self._store.write(lambda tx: self._settle(tx, outgoing.id, attempt, outgoing.attempts + 1))
+            except StoreError as error:
+                log.relay_paused(reason=str(error))
+                await asyncio.sleep(_IDLE)
+            else:
+                return
+
+    async def _attempt(self, outgoing: Outgoing) -> Attempt:
+        """Compose and deliver; whatever is wrong with this one mail ends this one delivery."""
+        try:
+            wire = await asyncio.to_thread(self._compose, outgoing)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 (a mail that can't be composed mustn't stop the others)
+            words = str(error) if isinstance(error, GatewayError) else type(error).__name__
+            return Attempt(DeliveryState.REFUSED, f"it can't be composed: {words}")
+        attempt = await self._deliver(outgoing, wire)
+        if attempt.state is DeliveryState.UNKNOWN and self._context().settings.relay.uncertain == "retry":
+            attempt = Attempt(DeliveryState.DEFERRED, attempt.reply, attempt.host, attempt.tls)
+        give_up_after = self._context().settings.relay.give_up_after
+        tired = schedule.given_up(outgoing.created_at, self._now(), give_up_after)
+        if attempt.state is DeliveryState.DEFERRED and tired:
+            reply = f"given up after {give_up_after.total_seconds() / 86400:g} days; last answer: {attempt.reply}"
+            return Attempt(DeliveryState.REFUSED, reply, attempt.host, attempt.tls)
+        return attempt
+
+    async def _deliver(self, outgoing: Outgoing, wire: bytes) -> Attempt:
+        """Hand over. A defect of a transport ends one try, and leaves no doubt about what is uncertain."""
+        state = DeliveryState.DEFERRED
+
+        async def committing() -> None:
+            nonlocal state
+            await self._store.write(lambda tx: outbox.committing(tx, outgoing.id))
+            state = DeliveryState.UNKNOWN
+
+        try:
+            return await self._transport.deliver(outgoing, wire, committing)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 (one delivery's trouble isn't the others')
+            return Attempt(state, f"the transport failed: {type(error).__name__}")
+
+    def _compose(self, outgoing: Outgoing) -> bytes:
+        contents: list[bytes] = []
+        for enclosure in outgoing.draft.enclosures:
+            digest = enclosure.digest
+            location = self._store.read_now(lambda connection, d=digest: arrivals.locate(connection, d))  # type: ignore[misc]
+            contents.append(content(self._store.packs.read(location), enclosure.attachment.part))
+        return compose(outgoing, contents)
+
+    def _settle(self, tx: Tx, delivery: int, attempt: Attempt, attempts: int) -> None:
+        """Write the outcome; a failure goes into the history, and to the agent whose answer it was."""
+        now = self._now()
+        outbox.settle(tx, delivery, attempt, now, schedule.next_try(max(attempts, 1), now, self._jitter()))
+        if attempt.state not in {DeliveryState.REFUSED, DeliveryState.UNKNOWN}:
+            return
+        sent = recall.sent_by_id(tx.connection, delivery)
+        if sent is None:
+            return
+        uncertain = attempt.state is DeliveryState.UNKNOWN
+        what = "may or may not have arrived" if uncertain else "was refused"
+        event = acting.failure_event(sent, f"{what}: {attempt.reply}")
+        filing.record(tx, sent.conversation.id, event, now)
+        context = self._context()
+        for draft in acting.undelivered_drafts(context, sent, attempt.reply, uncertain=uncertain):
+            outbox.enqueue(tx, sent.conversation.id, 0, draft, context.signer, now)

@@ -1,0 +1,205 @@
+"""A draft becomes the octets on the wire, the same ones at every attempt.
+
+We write the header ourselves, from a closed list of fields, and look at the result before it leaves
+(`assert_wire`): no interpreter or library version can slip in a field, a bare CR or LF, or an endless line.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import quopri
+import unicodedata
+from collections.abc import Sequence
+from email.utils import format_datetime
+from urllib.parse import quote
+
+from gateway.errors import Permanent
+from gateway.model import Attachment, Outgoing
+
+_MOST = 998  # octets in a line without its CRLF (RFC 5322 §2.1.1)
+_FIELDS = (
+    "From",
+    "To",
+    "Reply-To",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "In-Reply-To",
+    "References",
+    "Auto-Submitted",
+    "X-Auto-Response-Suppress",
+    "Content-Language",
+    "MIME-Version",
+    "Content-Type",
+    "Content-Transfer-Encoding",
+)
+
+
+class WireError(Permanent):
+    """What was composed isn't what may leave: a defect of ours, stopped at the door."""
+
+
+def compose(outgoing: Outgoing, contents: Sequence[bytes]) -> bytes:
+    """The mail as it leaves, with CRLF line ends. `contents` are the octets of the draft's enclosures, in order.
+
+    Raises:
+        WireError: the result breaks a rule of the wire.
+    """
+    draft = outgoing.draft
+    automatic = "auto-replied" if draft.silent else "auto-generated"
+    fields = {
+        "From": _mailbox(draft.from_name, outgoing.reply_to),
+        "To": _mailbox("", draft.to),
+        "Reply-To": _mailbox("", outgoing.reply_to),
+        "Subject": _unstructured(draft.subject, "Subject"),
+        "Date": format_datetime(outgoing.created_at),
+        "Message-ID": f"<{outgoing.message_id}>",
+        "In-Reply-To": _ids(outgoing.in_reply_to),
+        "References": _ids(outgoing.references),
+        "Auto-Submitted": automatic if draft.automatic else "",
+        "X-Auto-Response-Suppress": "All" if draft.automatic else "",
+        "Content-Language": draft.language,
+        "MIME-Version": "1.0",
+    }
+    body_fields, body = _body(outgoing, contents)
+    header = {name: value for name, value in {**fields, **body_fields}.items() if value}
+    lines = [f"{name}: {value}".encode() for name, value in header.items()]
+    wire = b"\r\n".join((*lines, b"", body))
+    assert_wire(wire, tuple(header))
+    return wire
+
+
+def assert_wire(wire: bytes, fields: tuple[str, ...]) -> None:
+    """Check the final octets: exactly these header fields, in this order; CRLF only; no NUL; lines ≤ 998.
+
+    Raises:
+        WireError: and nothing leaves.
+    """
+    header, separator, _ = wire.partition(b"\r\n\r\n")
+    bare = wire.replace(b"\r\n", b"")
+    if b"\r" in bare or b"\n" in bare or b"\0" in bare:
+        raise WireError("a bare CR, LF or NUL in a composed mail")
+    if max(len(line) for line in wire.split(b"\r\n")) > _MOST:
+        raise WireError("a line of more than 998 octets in a composed mail")
+    names = tuple(
+        line.partition(b":")[0].decode("ascii", "replace")
+        for line in header.split(b"\r\n")
+        if line[:1] not in {b" ", b"\t"}
+    )
+    if not separator or names != fields or any(name not in _FIELDS for name in names):
+        raise WireError("the header of a composed mail isn't the one that was meant")
+
+
+# --- header fields ---------------------------------------------------------------------------------------
+
+
+def _plain(text: str) -> str:
+    """One line: every control, format and separator character is a space or nothing."""
+    kept = (" " if unicodedata.category(c) in {"Cc", "Zl", "Zp"} else c for c in text)
+    return " ".join("".join(c for c in kept if unicodedata.category(c) not in {"Cf", "Cs"}).split())
+
+
+def _mailbox(name: str, address: str) -> str:
+    address = _plain(address).replace(" ", "").replace("<", "").replace(">", "")
+    name = _plain(name)[:120]
+    if not name:
+        return address if address.isascii() else f"<{address}>"
+    if name.isascii():
+        escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"\r\n <{address}>'
+    return f"{_encoded_words(name)}\r\n <{address}>"
+
+
+def _unstructured(text: str, field: str) -> str:
+    text = _plain(text)[:500] or "—"
+    if not text.isascii() or "=?" in text:
+        return _encoded_words(text)
+    return _folded(text.split(" "), len(field) + 2)
+
+
+def _folded(words: Sequence[str], begin: int) -> str:
+    """Words joined by spaces, folded before column 78 where they allow it (RFC 5322 §2.2.3)."""
+    lines, length = [""], begin
+    for word in words:
+        if lines[-1] and length + 1 + len(word) > 78:
+            lines.append("")
+            length = 0
+        lines[-1] += f" {word}" if lines[-1] or len(lines) > 1 else word
+        length += len(word) + 1
+    return "\r\n".join(lines)
+
+
+def _encoded_words(text: str) -> str:
+    """RFC 2047 §2: base64 words of at most 75 characters, none of them cutting a character."""
+    words: list[str] = []
+    chunk = b""
+    for character in text:
+        octets = character.encode("utf-8", "replace")
+        if len(chunk) + len(octets) > 42:
+            words.append(_encoded_word(chunk))
+            chunk = b""
+        chunk += octets
+    return "\r\n ".join((*words, _encoded_word(chunk)))
+
+
+def _encoded_word(octets: bytes) -> str:
+    return f"=?utf-8?b?{base64.b64encode(octets).decode('ascii')}?="
+
+
+def _ids(ids: Sequence[str]) -> str:
+    """Message-IDs in angle brackets, one a line. One that can't stand in a header is left out."""
+    sound = [i for i in ids if i.isascii() and i.isprintable() and " " not in i and len(i) < _MOST - 20]
+    return "\r\n ".join(f"<{identifier}>" for identifier in sound)
+
+
+# --- body ------------------------------------------------------------------------------------------------
+
+
+def _body(outgoing: Outgoing, contents: Sequence[bytes]) -> tuple[dict[str, str], bytes]:
+    text_fields, text = _text(outgoing.draft.text)
+    if not contents:
+        return text_fields, text
+    # "=_" stands in neither base64 nor quoted-printable (RFC 2045 §6.7), so no part can hold the boundary.
+    boundary = "=_" + hashlib.sha256(outgoing.message_id.encode()).hexdigest()[:32]
+    parts = [(text_fields, text)]
+    for enclosure, content in zip(outgoing.draft.enclosures, contents, strict=True):
+        parts.append(_attachment(enclosure.attachment, content))
+    octets: list[bytes] = []
+    for fields, content in parts:
+        octets.append(f"--{boundary}".encode())
+        octets += [f"{name}: {value}".encode() for name, value in fields.items()]
+        octets += (b"", content)
+    octets.append(f"--{boundary}--\r\n".encode())
+    return {"Content-Type": f'multipart/mixed;\r\n boundary="{boundary}"'}, b"\r\n".join(octets)
+
+
+def _text(text: str) -> tuple[dict[str, str], bytes]:
+    kept = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cs"})
+    lines = (quopri.encodestring(line.encode()).replace(b"\n", b"\r\n") for line in kept.split("\n"))
+    fields = {
+        "Content-Type": "text/plain; charset=utf-8",
+        "Content-Transfer-Encoding": "quoted-printable",
+    }
+    return fields, b"\r\n".join(lines)
+
+
+def _attachment(attachment: Attachment, content: bytes) -> tuple[dict[str, str], bytes]:
+    # A message may not be sent as base64 (RFC 2046 §5.2.1): it travels as a file.
+    opaque = attachment.type.startswith(("message/", "multipart/"))
+    name = _plain(attachment.name)[:150] or "attachment"
+    ascii_name = "".join(c if (c.isascii() and c.isalnum()) or c in "._- " else "_" for c in name)
+    while len(encoded := quote(name, safe="")) > 900:
+        name = name[:-8]
+    fields = {
+        "Content-Type": "application/octet-stream" if opaque else _media_type(attachment.type),
+        "Content-Transfer-Encoding": "base64",
+        "Content-Disposition": f"attachment;\r\n filename=\"{ascii_name}\";\r\n filename*=utf-8''{encoded}",
+    }
+    return fields, base64.encodebytes(content).replace(b"\n", b"\r\n").rstrip(b"\r\n")
+
+
+def _media_type(name: str) -> str:
+    allowed = frozenset("abcdefghijklmnopqrstuvwxyz0123456789!#$&-^_.+/")
+    sound = name.count("/") == 1 and set(name) <= allowed and len(name) < 100
+    return name if sound else "application/octet-stream"

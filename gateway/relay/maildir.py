@@ -1,0 +1,61 @@
+"""Delivery to a Maildir: one file for each mail and recipient, its envelope in X-Envelope-From and X-Envelope-To.
+
+The name of the file is the delivery's: writing it a second time finds the first, so nothing is ever there twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from gateway.model import Attempt, DeliveryState, Outgoing
+
+
+class MaildirTransport:
+    """Writes into `folder`/new, by way of `folder`/tmp."""
+
+    idempotent = True
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    async def deliver(self, outgoing: Outgoing, wire: bytes, committing: Callable[[], Awaitable[None]]) -> Attempt:
+        try:
+            return await asyncio.to_thread(self._write, outgoing, wire)
+        except OSError as error:
+            return Attempt(DeliveryState.DEFERRED, f"{self.folder}: {error.strerror}", str(self.folder))
+
+    async def close(self) -> None:
+        """Nothing stays open."""
+
+    def _write(self, outgoing: Outgoing, wire: bytes) -> Attempt:
+        for name in ("tmp", "new", "cur"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+        name = f"{int(outgoing.created_at.timestamp())}.{outgoing.message_id.partition('@')[0]}.gateway"
+        if not self._there(name):
+            self._put(name, _with_envelope(outgoing, wire))
+        return Attempt(DeliveryState.SENT, f"written as new/{name}", str(self.folder))
+
+    def _there(self, name: str) -> bool:
+        """A mail client may have moved it to `cur`, with flags behind its name."""
+        return (self.folder / "new" / name).exists() or any((self.folder / "cur").glob(f"{name}*"))
+
+    def _put(self, name: str, octets: bytes) -> None:
+        temporary = self.folder / "tmp" / name
+        with temporary.open("wb") as file:
+            file.write(octets)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(self.folder / "new" / name)
+        handle = os.open(self.folder / "new", os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _with_envelope(outgoing: Outgoing, wire: bytes) -> bytes:
+    envelope = f"X-Envelope-From: <{outgoing.envelope_sender}>\r\nX-Envelope-To: <{outgoing.draft.to}>\r\n"
+    return envelope.encode() + wire

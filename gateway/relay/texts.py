@@ -1,0 +1,81 @@
+"""The words of the mails we write: templates in French and English, never in logic.
+
+A template's first line is the subject, the rest is the text. Rendering is sandboxed, and a name that a template
+misspells is an error, not a gap.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from zoneinfo import ZoneInfo
+
+from jinja2 import PackageLoader, StrictUndefined
+from jinja2.sandbox import SandboxedEnvironment
+
+from gateway.config.settings import Demarche, Instance, Organisation
+from gateway.mail.quotes import REPLY_MARKER
+from gateway.model import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a conversation stands, as far as the reader of a mail may know it."""
+
+    instance: Instance
+    reference: str
+    organisation: Organisation | None = None
+    demarche: Demarche | None = None
+    dossier: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A rendered template."""
+
+    subject: str
+    text: str
+
+
+@cache
+def _environment() -> SandboxedEnvironment:
+    return SandboxedEnvironment(
+        loader=PackageLoader("gateway.relay", "templates"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        lstrip_blocks=True,
+        autoescape=False,  # plain text
+    )
+
+
+def render(name: str, place: Place, **values: object) -> Words:
+    """The subject and text of the template `name`, in the instance's language."""
+    template = _environment().get_template(f"{place.instance.locale}/{name}.txt")
+    rendered = template.render(
+        instance=place.instance,
+        reference=place.reference,
+        organisation=place.organisation,
+        demarche=place.demarche,
+        dossier=place.dossier,
+        marker=REPLY_MARKER,
+        **values,
+    )
+    subject, _, text = rendered.partition("\n")
+    return Words(" ".join(subject.split()), re.sub(r"\n{3,}", "\n\n", text).strip() + "\n")
+
+
+def problem(problem: Problem, locale: str) -> str:
+    """Why something didn't happen, in words."""
+    template = _environment().get_template(f"{locale}/problem.txt")
+    return template.render(code=problem.code, what=problem.what).strip()
+
+
+def local_time(time: datetime, instance: Instance) -> str:
+    """A time as people write it, in the instance's time zone."""
+    local = time.astimezone(ZoneInfo(instance.timezone))
+    if instance.locale == "fr":
+        return f"{local:%d/%m/%Y} à {local:%H} h {local:%M}"
+    return f"{local:%d/%m/%Y} at {local:%H:%M}"

@@ -1,0 +1,36 @@
+"""The contract of a transport: hand one mail for one recipient over, and say what became of it.
+
+    attempt = await transport.deliver(outgoing, wire, committing)
+
+- It returns what happened (`sent`, `deferred`, `refused`, `unknown`) with the answer; it raises nothing on purpose.
+- It awaits `committing()` before the step after which it can't know any more whether the mail arrived: from then
+  on a crash leaves the delivery uncertain. Up to there, trying again is safe.
+- A transport whose delivery is idempotent says so (`idempotent`): its uncertain deliveries are simply done again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from gateway.config.settings import RelaySettings
+from gateway.model import Attempt, Outgoing
+from gateway.relay.maildir import MaildirTransport
+from gateway.relay.smtp import SmtpTransport
+
+Committing = Callable[[], Awaitable[None]]
+
+
+class Transport(Protocol):
+    idempotent: bool
+
+    async def deliver(self, outgoing: Outgoing, wire: bytes, committing: Committing) -> Attempt: ...
+
+    async def close(self) -> None: ...
+
+
+def transport_for(settings: RelaySettings, hostname: str) -> Transport:
+    """The transport that the configuration names."""
+    if settings.transport == "maildir":
+        return MaildirTransport(settings.folder)
+    return SmtpTransport(settings, hostname)

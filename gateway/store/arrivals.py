@@ -1,0 +1,297 @@
+"""Mail that came in: kept first, then claimed for filing, then filed, found to be a duplicate, or set aside."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, insert, literal_column, select, update
+from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
+
+from gateway.errors import NotFound
+from gateway.model import Arrival, Envelope, ImapCursor, Incoming
+from gateway.store.database import AnyRow, Tx, inserted
+from gateway.store.packs import Location
+from gateway.store.tables import arrivals, imap_ledger, raws
+
+MOST_ATTEMPTS = 3
+_LEASE = timedelta(minutes=5)
+# Literals, not parameters: SQLite only uses a partial index for a condition it can read.
+_WAITING = arrivals.c.state == literal_column("'waiting'")
+_UNSETTLED: ColumnElement[bool] = literal_column("settled = 0")
+_ASIDE = arrivals.c.state == literal_column("'aside'")
+
+
+# --- keeping ---------------------------------------------------------------------------------------------
+
+
+def keep(tx: Tx, mails: Sequence[Incoming], owner: str = "", until: datetime | None = None) -> list[int]:
+    """Keep mails: raw bytes in a pack, envelope and cursor beside them. Returns an arrival id for each.
+
+    A cursor that is in the ledger already (a second poller, a repeated fetch) brings nothing in: its mail's id is
+    that of the first time. `owner` claims the arrivals at once, until `until`, for whoever files them itself.
+    """
+    digests = [hashlib.sha256(mail.raw).digest() for mail in mails]
+    _keep_raws(tx, mails, digests)
+    known = _ledger_rows(tx.connection, [mail.cursor for mail in mails if mail.cursor])
+    ids: list[int] = []
+    for mail, digest in zip(mails, digests, strict=True):
+        cursor = mail.cursor
+        arrival = known.get(cursor) if cursor else None
+        if arrival is None:
+            arrival = _keep_one(tx.connection, mail, digest, owner, until)
+            if cursor is not None:
+                known[cursor] = arrival
+        ids.append(arrival)
+    return ids
+
+
+def _keep_raws(tx: Tx, mails: Sequence[Incoming], digests: Sequence[bytes]) -> None:
+    known = set(tx.connection.scalars(select(raws.c.digest).where(raws.c.digest.in_(digests))))
+    rows: list[dict[str, Any]] = []
+    for mail, digest in zip(mails, digests, strict=True):
+        if digest not in known:
+            known.add(digest)
+            location = tx.packs.append(mail.raw, _about(mail))
+            rows.append({"digest": digest, "pack": location.pack, "offset": location.offset, "size": location.size})
+    if rows:
+        tx.connection.execute(insert_or_ignore(raws).on_conflict_do_nothing(), rows)
+
+
+def _about(mail: Incoming) -> dict[str, Any]:
+    return {
+        "received_at": mail.received_at.isoformat(),
+        "source": mail.source,
+        "sender": mail.envelope.sender,
+        "recipients": mail.envelope.recipients,
+    }
+
+
+def _keep_one(connection: Connection, mail: Incoming, digest: bytes, owner: str, until: datetime | None) -> int:
+    row = {
+        "digest": digest,
+        "source": mail.source,
+        "received_at": mail.received_at,
+        "sender": mail.envelope.sender,
+        "recipients": list(mail.envelope.recipients),
+        "peer": mail.envelope.peer,
+        "helo": mail.envelope.helo,
+        "authserv_id": mail.authserv_id,
+        "state": "waiting",
+        "attempts": 1 if owner else 0,
+        "owner": owner,
+        "lease_until": until or mail.received_at,
+        "reason": "",
+    }
+    arrival = inserted(connection, arrivals, row)
+    if mail.cursor is not None:
+        cursor = mail.cursor
+        ledger_row = {
+            "mailbox": cursor.mailbox,
+            "uidvalidity": cursor.uidvalidity,
+            "uid": cursor.uid,
+            "arrival": arrival,
+            "settled": False,
+        }
+        connection.execute(insert(imap_ledger), ledger_row)
+    return arrival
+
+
+# --- the IMAP ledger -------------------------------------------------------------------------------------
+
+
+def _ledger_rows(connection: Connection, cursors: Iterable[ImapCursor]) -> dict[ImapCursor, int]:
+    """The arrivals of those cursors that are in the ledger."""
+    found: dict[ImapCursor, int] = {}
+    for cursor in cursors:
+        arrival = connection.scalar(select(imap_ledger.c.arrival).where(*_at(cursor)))
+        if arrival is not None:
+            found[cursor] = arrival
+    return found
+
+
+def _at(cursor: ImapCursor) -> tuple[Any, ...]:
+    ledger = imap_ledger.c
+    return (
+        ledger.mailbox == cursor.mailbox,
+        ledger.uidvalidity == cursor.uidvalidity,
+        ledger.uid == cursor.uid,
+    )
+
+
+def known_uids(connection: Connection, mailbox: str, uidvalidity: int, low: int, high: int) -> frozenset[int]:
+    """UIDs from `low` to `high` that are kept."""
+    ledger = imap_ledger.c
+    query = select(ledger.uid).where(
+        ledger.mailbox == mailbox, ledger.uidvalidity == uidvalidity, ledger.uid.between(low, high)
+    )
+    return frozenset(connection.scalars(query))
+
+
+def unsettled_uids(connection: Connection, mailbox: str, uidvalidity: int, limit: int) -> tuple[int, ...]:
+    """UIDs that are kept, and in whose mailbox something remains to be done."""
+    ledger = imap_ledger.c
+    query = (
+        select(ledger.uid)
+        .where(ledger.mailbox == mailbox, ledger.uidvalidity == uidvalidity, _UNSETTLED)
+        .order_by(ledger.uid)
+        .limit(limit)
+    )
+    return tuple(connection.scalars(query))
+
+
+def settle(tx: Tx, cursors: Iterable[ImapCursor]) -> None:
+    """What had to be done in the mailbox is done."""
+    for cursor in cursors:
+        tx.connection.execute(update(imap_ledger).where(*_at(cursor)).values(settled=True))
+
+
+# --- claiming for filing ---------------------------------------------------------------------------------
+
+
+def claim(tx: Tx, owner: str, now: datetime, limit: int) -> tuple[list[Arrival], list[Arrival]]:
+    """Take up to `limit` waiting mails to work on, and those that had their three attempts.
+
+    The attempt is counted before the work begins, so that a mail that kills the process is set aside at its third
+    start. A mail that was begun before is taken alone: the ones beside it mustn't be counted down with it.
+    """
+    free = select(*_COLUMNS).join(raws).where(_WAITING, arrivals.c.lease_until <= now).order_by(arrivals.c.id)
+    rows = tx.connection.execute(free.limit(limit)).all()
+    fresh = [row for row in rows if row.attempts == 0]
+    if rows and rows[0].attempts > 0:
+        fresh = [rows[0]]
+    taken = [_arrival(row, row.attempts + 1) for row in fresh]
+    spent = [arrival for arrival in taken if arrival.attempts > MOST_ATTEMPTS]
+    work = [arrival for arrival in taken if arrival.attempts <= MOST_ATTEMPTS]
+    if work:
+        tx.connection.execute(
+            update(arrivals)
+            .where(arrivals.c.id.in_([arrival.id for arrival in work]))
+            .values(attempts=arrivals.c.attempts + 1, owner=owner, lease_until=now + _LEASE)
+        )
+    return work, spent
+
+
+def unclaim(tx: Tx, ids: Sequence[int]) -> None:
+    """Give mails back that weren't worked on: the attempt doesn't count."""
+    tx.connection.execute(
+        update(arrivals)
+        .where(arrivals.c.id.in_(ids), _WAITING)
+        .values(attempts=arrivals.c.attempts - 1, owner="", lease_until=arrivals.c.received_at)
+    )
+
+
+def release_all(tx: Tx, owner: str) -> None:
+    """Free the claims of a process of this kind that is no more. Their attempts count."""
+    tx.connection.execute(
+        update(arrivals)
+        .where(_WAITING, arrivals.c.owner == owner)
+        .values(owner="", lease_until=arrivals.c.received_at)
+    )
+
+
+_COLUMNS = (
+    arrivals.c.id,
+    arrivals.c.digest,
+    arrivals.c.source,
+    arrivals.c.received_at,
+    arrivals.c.sender,
+    arrivals.c.recipients,
+    arrivals.c.peer,
+    arrivals.c.helo,
+    arrivals.c.authserv_id,
+    arrivals.c.attempts,
+    raws.c.size,
+)
+
+
+def _arrival(row: AnyRow, attempts: int) -> Arrival:
+    return Arrival(
+        id=row.id,
+        digest=row.digest.hex(),
+        size=row.size,
+        source=row.source,
+        received_at=row.received_at,
+        envelope=Envelope(row.sender, tuple(row.recipients), row.peer, row.helo),
+        authserv_id=row.authserv_id,
+        attempts=attempts,
+    )
+
+
+def locate(connection: Connection, digest: str) -> Location:
+    """Where a raw mail lies.
+
+    Raises:
+        NotFound: no mail of that digest was kept.
+    """
+    query = select(raws.c.pack, raws.c.offset, raws.c.size).where(raws.c.digest == bytes.fromhex(digest))
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFound(f"no raw mail has the digest {digest}")
+    return Location(row.pack, row.offset, row.size)
+
+
+# --- what becomes of them --------------------------------------------------------------------------------
+
+
+def filed(tx: Tx, arrival: int, message: int) -> None:
+    _end(tx, arrival, "filed", message=message)
+
+
+def duplicate(tx: Tx, arrival: int, message: int) -> None:
+    _end(tx, arrival, "duplicate", message=message, reason="the same mail came before")
+
+
+def set_aside(tx: Tx, arrival: int, reason: str) -> None:
+    """Put a mail aside for a person to look at. Its raw bytes stay."""
+    _end(tx, arrival, "aside", reason=reason)
+
+
+def _end(tx: Tx, arrival: int, state: str, **values: Any) -> None:
+    tx.connection.execute(update(arrivals).where(arrivals.c.id == arrival).values(state=state, **values))
+
+
+def aside(connection: Connection) -> list[dict[str, Any]]:
+    """Mails set aside, oldest first, as `aside list` shows them."""
+    query = select(*_COLUMNS, arrivals.c.reason).join(raws).where(_ASIDE).order_by(arrivals.c.id)
+    return [
+        {
+            "id": row.id,
+            "reason": row.reason,
+            "attempts": row.attempts,
+            "received_at": row.received_at,
+            "sha256": row.digest.hex(),
+            "size": row.size,
+        }
+        for row in connection.execute(query)
+    ]
+
+
+def one_aside(connection: Connection, arrival: int) -> dict[str, Any]:
+    """One mail that is set aside.
+
+    Raises:
+        NotFound: none of that id is.
+    """
+    found = next((row for row in aside(connection) if row["id"] == arrival), None)
+    if found is None:
+        raise _not_aside(arrival)
+    return found
+
+
+def retry(tx: Tx, arrival: int) -> None:
+    """Let a mail that was set aside be filed again.
+
+    Raises:
+        NotFound: none of that id is set aside.
+    """
+    free = update(arrivals).where(arrivals.c.id == arrival, _ASIDE)
+    values = {"state": "waiting", "attempts": 0, "reason": "", "owner": "", "lease_until": arrivals.c.received_at}
+    if tx.connection.execute(free.values(**values)).rowcount == 0:
+        raise _not_aside(arrival)
+
+
+def _not_aside(arrival: int) -> NotFound:
+    return NotFound(f"no mail {arrival} is set aside; `gateway aside list` names those that are")

@@ -1,0 +1,77 @@
+"""Keeping for sources of mail: all that wait share one commit; and the IMAP ledger, as the poller asks for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+
+from gateway.model import ImapCursor, Incoming
+from gateway.store import arrivals
+from gateway.store.database import Store
+
+_MOST_MAILS, _MOST_OCTETS = 200, 32_000_000
+
+
+class Keeper:
+    """`await keeper.keep(incoming)` returns when the mail is durable. `arrived` is set whenever one is."""
+
+    def __init__(self, store: Store, arrived: asyncio.Event) -> None:
+        self._store = store
+        self._arrived = arrived
+        self._waiting: deque[tuple[Incoming, asyncio.Future[None]]] = deque()
+        self._worker: asyncio.Task[None] | None = None
+
+    async def keep(self, incoming: Incoming) -> None:
+        """Keep one mail.
+
+        Raises:
+            StoreError: it isn't kept; the sender must be told to try again.
+        """
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((incoming, done))
+        if self._worker is None or self._worker.done():
+            self._worker = asyncio.create_task(self._keep_all(), name="keeper")
+        await done
+
+    async def _keep_all(self) -> None:
+        while self._waiting:
+            batch = self._next_batch()
+            mails = [incoming for incoming, _ in batch]
+            failure: BaseException | None = None
+            try:
+                await self._store.write(lambda tx, mails=mails: arrivals.keep(tx, mails))  # type: ignore[misc]
+            except Exception as error:  # noqa: BLE001 (whoever waits is told, whatever it was)
+                failure = error
+            for _, done in batch:
+                if done.done():
+                    continue  # its client went away
+                if failure is None:
+                    done.set_result(None)
+                else:
+                    done.set_exception(failure)
+            self._arrived.set()
+
+    def _next_batch(self) -> list[tuple[Incoming, asyncio.Future[None]]]:
+        batch: list[tuple[Incoming, asyncio.Future[None]]] = []
+        octets = 0
+        while self._waiting and len(batch) < _MOST_MAILS and octets < _MOST_OCTETS:
+            batch.append(self._waiting.popleft())
+            octets += len(batch[-1][0].raw)
+        return batch
+
+
+class StoreLedger:
+    """The IMAP ledger (gateway.intake.ledger.Ledger) in the store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def known(self, mailbox: str, uidvalidity: int, low: int, high: int) -> frozenset[int]:
+        return await self._store.read(lambda c: arrivals.known_uids(c, mailbox, uidvalidity, low, high))
+
+    async def unsettled(self, mailbox: str, uidvalidity: int, limit: int) -> tuple[int, ...]:
+        return await self._store.read(lambda c: arrivals.unsettled_uids(c, mailbox, uidvalidity, limit))
+
+    async def settle(self, cursors: Sequence[ImapCursor]) -> None:
+        await self._store.write(lambda tx: arrivals.settle(tx, cursors))

@@ -1,0 +1,288 @@
+"""The outbox: deliveries written in the transaction of their cause, worked on when they are due.
+
+waiting → sending → sent | deferred → … | refused | unknown;  any that waits → cancelled
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, func, insert, literal, literal_column, or_, select, update
+
+from gateway.errors import NotFound, Refused
+from gateway.mail import tokens
+from gateway.mail.tokens import Keys, Token, TokenKind
+from gateway.model import (
+    Attachment,
+    Attempt,
+    DeliveryState,
+    Draft,
+    Enclosure,
+    Outgoing,
+    Purpose,
+    Role,
+    Settlement,
+)
+from gateway.store.database import AnyRow, Tx, inserted
+from gateway.store.tables import attempts, conversations, deliveries, messages, participations
+
+_DUE: ColumnElement[bool] = literal_column("deliveries.state IN ('waiting', 'deferred')")
+_SENDING: ColumnElement[bool] = literal_column("deliveries.state = 'sending'")
+_MOST_REFERENCES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Gives a delivery its ids and addresses, all signed. `reply` "" where the mailbox has no plus-addressing."""
+
+    keys: Keys
+    domain: str
+    reply: str
+    separator: str
+    plain: str
+
+    def reply_to(self, participation: int, epoch: int) -> str:
+        return self._address(Token(TokenKind.REPLY, participation, epoch))
+
+    def envelope_sender(self, delivery: int) -> str:
+        return self._address(Token(TokenKind.BOUNCE, delivery, 0))
+
+    def message_id(self, delivery: int, participation: int, epoch: int) -> str:
+        token = tokens.sign(Token(TokenKind.MESSAGE, participation, epoch), self.keys)
+        return tokens.message_id(delivery, token, self.domain)
+
+    def _address(self, token: Token) -> str:
+        if not self.reply:
+            return self.plain
+        return f"{self.reply}{self.separator}{tokens.sign(token, self.keys)}@{self.domain}"
+
+
+# --- writing ---------------------------------------------------------------------------------------------
+
+
+def enqueue(tx: Tx, conversation: int, message: int, draft: Draft, signer: Signer, now: datetime) -> int:
+    """Write a delivery; everything that identifies it is fixed here. Returns its id."""
+    participation, epoch = _participation(tx, conversation, draft.to, draft.role)
+    answers, references = _thread(tx.connection, conversation, draft.to)
+    row: dict[str, Any] = {
+        "conversation": conversation,
+        "message": message or None,
+        "participation": participation,
+        "purpose": draft.purpose.value,
+        "recipient": draft.to,
+        "message_id": None,
+        "envelope_sender": "",
+        "reply_to": signer.reply_to(participation, epoch),
+        "draft": {**asdict(draft), "in_reply_to": answers, "references": references},
+        "state": DeliveryState.WAITING.value,
+        "attempts": 0,
+        "created_at": now.replace(microsecond=0),
+        "next_at": now,
+        "last_reply": "",
+    }
+    delivery = inserted(tx.connection, deliveries, row)
+    fixed = {
+        "message_id": signer.message_id(delivery, participation, epoch),
+        "envelope_sender": "" if draft.silent else signer.envelope_sender(delivery),
+    }
+    tx.connection.execute(update(deliveries).where(deliveries.c.id == delivery).values(**fixed))
+    return delivery
+
+
+def _participation(tx: Tx, conversation: int, address: str, role: Role) -> tuple[int, int]:
+    """The participation of a person in a conversation, made where it isn't there yet."""
+    here = participations.c
+    query = select(here.id, here.epoch).where(
+        here.conversation == conversation, here.address == address, here.role == role.value
+    )
+    row = tx.connection.execute(query).one_or_none()
+    if row is not None:
+        return row.id, row.epoch
+    values = {"conversation": conversation, "address": address, "role": role.value, "epoch": 0}
+    return inserted(tx.connection, participations, values), 0
+
+
+def _thread(connection: Connection, conversation: int, address: str) -> tuple[list[str], list[str]]:
+    """In-Reply-To and References (RFC 5322 §3.6.4) from the ids of the conversation that this person has seen.
+
+    The mail answers the last one she wrote, or else the last one she was sent.
+    """
+    wrote = select(messages.c.received_at.label("at"), messages.c.message_id, literal(1).label("own")).where(
+        messages.c.conversation == conversation,
+        messages.c.author == address,
+        messages.c.message_id != "",
+    )
+    received = select(deliveries.c.created_at.label("at"), deliveries.c.message_id, literal(0).label("own")).where(
+        deliveries.c.conversation == conversation,
+        deliveries.c.recipient == address,
+        deliveries.c.message_id.is_not(None),
+    )
+    both = wrote.union_all(received).subquery()
+    rows = connection.execute(select(both).order_by(both.c.at.desc()).limit(_MOST_REFERENCES)).all()
+    answers = next((row.message_id for row in rows if row.own), rows[0].message_id if rows else None)
+    references = dict.fromkeys(row.message_id for row in reversed(rows))
+    return [answers] if answers else [], list(references)
+
+
+def follow(tx: Tx, conversation: int, into: int) -> None:
+    """Take the deliveries and participations of a merged conversation along."""
+    tx.connection.execute(
+        update(deliveries).where(deliveries.c.conversation == conversation).values(conversation=into)
+    )
+    here = select(participations.c.address, participations.c.role).where(participations.c.conversation == into)
+    there = {(row.address, row.role) for row in tx.connection.execute(here)}
+    rows = tx.connection.execute(select(participations).where(participations.c.conversation == conversation)).all()
+    for row in rows:  # one of the same person stays where it is: its tokens lead on by `merged_into`
+        if (row.address, row.role) not in there:
+            where = participations.c.id == row.id
+            tx.connection.execute(update(participations).where(where).values(conversation=into))
+
+
+# --- working ---------------------------------------------------------------------------------------------
+
+
+def due(connection: Connection, now: datetime, limit: int, busy: Iterable[int] = ()) -> list[Outgoing]:
+    """Deliveries whose time has come, but for those in `busy`."""
+    query = (
+        select(deliveries, messages.c.digest)
+        .outerjoin(messages, messages.c.id == deliveries.c.message)
+        .where(_DUE, deliveries.c.next_at <= now, deliveries.c.id.not_in(list(busy)))
+    )
+    rows = connection.execute(query.order_by(deliveries.c.next_at, deliveries.c.id).limit(limit))
+    return [_outgoing(row) for row in rows]
+
+
+def next_due(connection: Connection) -> datetime | None:
+    """When the next delivery is due, if any waits."""
+    earliest: datetime | None = connection.scalar(select(func.min(deliveries.c.next_at)).where(_DUE))
+    return earliest
+
+
+def committing(tx: Tx, delivery: int) -> None:
+    """From here on a crash leaves the delivery uncertain."""
+    tx.connection.execute(update(deliveries).where(deliveries.c.id == delivery).values(state="sending"))
+
+
+def settle(tx: Tx, delivery: int, attempt: Attempt, at: datetime, next_at: datetime) -> None:
+    """Write what became of an attempt, and the attempt itself as evidence."""
+    values = {"state": attempt.state.value, "last_reply": attempt.reply, "next_at": next_at}
+    where = deliveries.c.id == delivery
+    tx.connection.execute(update(deliveries).where(where).values(attempts=deliveries.c.attempts + 1, **values))
+    evidence = {
+        "delivery": delivery,
+        "at": at,
+        "host": attempt.host,
+        "tls": attempt.tls,
+        "outcome": attempt.state.value,
+        "reply": attempt.reply,
+    }
+    tx.connection.execute(insert(attempts), evidence)
+
+
+def interrupted(connection: Connection) -> list[int]:
+    """Deliveries that were at their last step when a process ended."""
+    return list(connection.scalars(select(deliveries.c.id).where(_SENDING).order_by(deliveries.c.id)))
+
+
+def again(tx: Tx, ids: Iterable[int]) -> None:
+    """Let deliveries be done again."""
+    where = deliveries.c.id.in_(list(ids))
+    tx.connection.execute(update(deliveries).where(where).values(state="waiting"))
+
+
+def bounced(tx: Tx, settlement: Settlement) -> None:
+    """Mark a delivery by what a bounce says. One that was cancelled stays so."""
+    where = (deliveries.c.id == settlement.delivery, deliveries.c.state != "cancelled")
+    values = {"state": settlement.state.value, "last_reply": settlement.reply}
+    tx.connection.execute(update(deliveries).where(*where).values(**values))
+
+
+# --- commands --------------------------------------------------------------------------------------------
+
+
+def listed(connection: Connection) -> list[dict[str, Any]]:
+    """Deliveries that aren't done, and the last thousand that are, as `outbox list` shows them."""
+    open_ = or_(_DUE, _SENDING, deliveries.c.state == "unknown")
+    latest = select(deliveries.c.id).order_by(deliveries.c.id.desc()).limit(1000)
+    query = (
+        select(deliveries, conversations.c.reference)
+        .join(conversations, conversations.c.id == deliveries.c.conversation)
+        .where(or_(open_, deliveries.c.id.in_(latest)))
+        .order_by(deliveries.c.id)
+    )
+    return [
+        {
+            "id": row.id,
+            "conversation": row.reference,
+            "to": row.recipient,
+            "message_id": row.message_id,
+            "state": row.state,
+            "attempts": row.attempts,
+            "next_at": row.next_at if row.state in {"waiting", "deferred"} else None,
+            "last_reply": row.last_reply,
+        }
+        for row in connection.execute(query)
+    ]
+
+
+def retry(tx: Tx, delivery: int, now: datetime) -> None:
+    """Send a delivery that was deferred, refused or is uncertain, now.
+
+    Raises:
+        NotFound: there is no such delivery.
+        Refused: it was sent, cancelled, or is being sent.
+    """
+    _change(tx, delivery, {"waiting", "deferred", "refused", "unknown"}, state="waiting", next_at=now)
+
+
+def cancel(tx: Tx, delivery: int) -> None:
+    """Never send a delivery that still waits.
+
+    Raises:
+        NotFound, Refused: as `retry`.
+    """
+    _change(tx, delivery, {"waiting", "deferred", "unknown"}, state="cancelled")
+
+
+def _change(tx: Tx, delivery: int, allowed: set[str], **values: Any) -> None:
+    where = deliveries.c.id == delivery
+    state = tx.connection.scalar(select(deliveries.c.state).where(where))
+    if state is None:
+        raise NotFound(f"there is no delivery {delivery}; `gateway outbox list` names them")
+    if state not in allowed:
+        raise Refused(f"delivery {delivery} is {state}: only one that is {', '.join(sorted(allowed))} can be")
+    tx.connection.execute(update(deliveries).where(where).values(**values))
+
+
+# --- rows and values -------------------------------------------------------------------------------------
+
+
+def _outgoing(row: AnyRow) -> Outgoing:
+    return Outgoing(
+        id=row.id,
+        conversation=row.conversation,
+        draft=_draft(row.draft),
+        message_id=row.message_id,
+        reply_to=row.reply_to,
+        envelope_sender=row.envelope_sender,
+        in_reply_to=tuple(row.draft["in_reply_to"]),
+        references=tuple(row.draft["references"]),
+        created_at=row.created_at,
+        attempts=row.attempts,
+        cause=row.digest.hex() if row.digest else "",
+    )
+
+
+def _draft(stored: dict[str, Any]) -> Draft:
+    values = {name: value for name, value in stored.items() if name not in {"in_reply_to", "references"}}
+    values["purpose"], values["role"] = Purpose(stored["purpose"]), Role(stored["role"])
+    values["enclosures"] = tuple(_enclosures(stored["enclosures"]))
+    return Draft(**values)
+
+
+def _enclosures(stored: Iterable[dict[str, Any]]) -> Iterator[Enclosure]:
+    for enclosure in stored:
+        yield Enclosure(enclosure["digest"], Attachment(**enclosure["attachment"]))

@@ -1,0 +1,182 @@
+"""Everything the store knows of one mail's ids, tokens and author: what placement decides on."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, func, literal_column, select
+
+from gateway.model import (
+    Attachment,
+    Clues,
+    Conversation,
+    Direction,
+    Inbox,
+    InboxKind,
+    Kind,
+    Linked,
+    Message,
+    Nature,
+    Participation,
+    Proof,
+    Purpose,
+    Recalled,
+    Role,
+    Sent,
+    Status,
+)
+from gateway.store.database import AnyRow
+from gateway.store.tables import citations, conversations, deliveries, messages, participations
+
+_DAY = timedelta(days=1)
+_BORNE = messages.c.message_id != literal_column("''")
+
+
+def recall(connection: Connection, clues: Clues, now: datetime) -> Recalled:
+    """Look everything up. A mail that is there already is recalled as a duplicate, and nothing more."""
+    fingerprint = bytes.fromhex(clues.fingerprint)
+    same = connection.scalar(select(messages.c.id).where(messages.c.fingerprint == fingerprint))
+    if same is not None:
+        return Recalled(duplicate_of=same)
+    found = _participations(connection, clues.participations)
+    return Recalled(
+        participations=found,
+        links=(*_cited(connection, clues.cited), *_citing(connection, clues.message_id)),
+        sent=_sent(connection, clues.deliveries),
+        acknowledgements=_acknowledgements(connection, clues.author, now),
+        latest=latest(connection, found[0][1].id) if found else None,
+    )
+
+
+def latest(connection: Connection, conversation: int) -> Message | None:
+    """The last message that came from outside in a conversation."""
+    query = (
+        select(messages)
+        .where(messages.c.conversation == conversation, messages.c.direction == "in", messages.c.kind == "external")
+        .order_by(messages.c.id.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else as_message(row)
+
+
+def as_message(row: AnyRow) -> Message:
+    return Message(
+        message_id=row.message_id,
+        direction=Direction(row.direction),
+        kind=Kind(row.kind),
+        nature=Nature(row.nature),
+        proof=Proof(row.proof) if row.proof else None,
+        author=row.author,
+        people=tuple(row.people),
+        received_at=row.received_at,
+        subject=row.subject,
+        text=row.text,
+        quoted=row.quoted,
+        attachments=tuple(Attachment(**stored) for stored in row.attachments),
+        because=tuple(row.because),
+        fingerprint=row.fingerprint.hex() if row.fingerprint else "",
+        digest=row.digest.hex() if row.digest else "",
+    )
+
+
+def conversation_by_id(connection: Connection, identifier: int) -> Conversation:
+    """A conversation, or the one it was merged into."""
+    row = connection.execute(select(conversations).where(conversations.c.id == identifier)).one()
+    while row.merged_into is not None:
+        row = connection.execute(select(conversations).where(conversations.c.id == row.merged_into)).one()
+    return as_conversation(row)
+
+
+def as_conversation(row: AnyRow) -> Conversation:
+    return Conversation(
+        id=row.id,
+        reference=row.reference,
+        inbox=Inbox(InboxKind(row.inbox_kind), row.inbox_number),
+        strength=row.strength,
+        pinned=row.pinned,
+        status=Status(row.status),
+        assignee=row.assignee,
+        subject=row.subject,
+        usager=row.usager,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        because=tuple(row.because),
+        tags=tuple(row.tags),
+    )
+
+
+def _participations(connection: Connection, ids: tuple[int, ...]) -> tuple[tuple[Participation, Conversation], ...]:
+    found: list[tuple[Participation, Conversation]] = []
+    for identifier in ids:
+        row = connection.execute(select(participations).where(participations.c.id == identifier)).one_or_none()
+        if row is not None:
+            conversation = conversation_by_id(connection, row.conversation)
+            participation = Participation(row.id, conversation.id, row.address, Role(row.role), row.epoch)
+            found.append((participation, conversation))
+    return tuple(found)
+
+
+_LINK = (messages.c.message_id, messages.c.conversation, messages.c.author, messages.c.people)
+
+
+def _cited(connection: Connection, ids: tuple[str, ...]) -> tuple[Linked, ...]:
+    """Messages that the mail cites, in the order in which it cites them."""
+    if not ids:
+        return ()
+    rows = connection.execute(select(*_LINK).where(messages.c.message_id.in_(ids), _BORNE)).all()
+    order = {identifier: position for position, identifier in enumerate(ids)}
+    rows = sorted(rows, key=lambda row: order[row.message_id])
+    return tuple(_linked(connection, row, replies=False) for row in rows)
+
+
+def _citing(connection: Connection, message_id: str) -> tuple[Linked, ...]:
+    """Messages that cite the mail and came before it."""
+    if not message_id:
+        return ()
+    query = (
+        select(*_LINK)
+        .join(citations, citations.c.message == messages.c.id)
+        .where(citations.c.cited == message_id)
+        .order_by(messages.c.id)
+        .limit(100)
+    )
+    return tuple(_linked(connection, row, replies=True) for row in connection.execute(query).all())
+
+
+def _linked(connection: Connection, row: AnyRow, replies: bool) -> Linked:
+    conversation = conversation_by_id(connection, row.conversation)
+    return Linked(row.message_id, conversation, row.author, tuple(row.people), replies)
+
+
+def _sent(connection: Connection, ids: tuple[int, ...]) -> tuple[Sent, ...]:
+    found: list[Sent] = []
+    for identifier in ids:
+        sent = sent_by_id(connection, identifier)
+        if sent is not None:
+            found.append(sent)
+    return tuple(found)
+
+
+def sent_by_id(connection: Connection, delivery: int) -> Sent | None:
+    """What a delivery was, who wrote it, and in which conversation."""
+    query = (
+        select(deliveries, messages.c.author)
+        .outerjoin(messages, messages.c.id == deliveries.c.message)
+        .where(deliveries.c.id == delivery)
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    conversation = conversation_by_id(connection, row.conversation)
+    return Sent(row.id, conversation, Purpose(row.purpose), row.recipient, row.author or "")
+
+
+def _acknowledgements(connection: Connection, author: str, now: datetime) -> int:
+    """How many acknowledgements an address had within a day."""
+    query = select(func.count()).where(
+        deliveries.c.recipient == author,
+        deliveries.c.created_at > now - _DAY,
+        deliveries.c.purpose == Purpose.ACKNOWLEDGEMENT.value,
+    )
+    return int(connection.scalar(query) or 0)

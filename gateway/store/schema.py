@@ -1,0 +1,55 @@
+"""The schema's version: made at first start, brought up to date later, refused when it is newer than this code.
+
+Alembic is only imported when there is something to do: a daemon that starts on a current store doesn't need it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.exc import DBAPIError
+
+from gateway.errors import StoreError
+
+HEAD = "0001"
+
+
+def current(connection: Connection) -> str:
+    """The version of the schema there, or "" for an empty database."""
+    if not inspect(connection).has_table("alembic_version"):
+        return ""
+    return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or "")
+
+
+def upgrade(engine: Engine) -> str:
+    """Bring the schema to `HEAD`; return the version it had.
+
+    Raises:
+        StoreError: it is newer than this code, or the file isn't a database.
+    """
+    try:
+        with engine.connect() as connection:
+            before = current(connection)
+    except DBAPIError as error:
+        raise StoreError(f"the store {engine.url.database} can't be opened: {error.orig}") from error
+    if before == HEAD:
+        return before
+    if before > HEAD:
+        raise StoreError(
+            f"the store {engine.url.database} was written by a newer gateway (schema {before}, not {HEAD}): "
+            "install that version again, or restore a backup made before it"
+        )
+    _migrate(engine)
+    return before
+
+
+def _migrate(engine: Engine) -> None:
+    from alembic import command  # noqa: PLC0415 (see above)
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with engine.connect().execution_options(writing=True) as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

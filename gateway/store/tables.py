@@ -1,0 +1,265 @@
+"""What survives a restart. Constraints, not look-ups, keep things single.
+
+Times are microseconds since 1970 in UTC. Digests are SHA-256, as 32 octets. Lists and records that are only ever
+read whole are JSON. Partial indices keep the queues (what waits) small however much is stored.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import BigInteger, TypeDecorator
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+# SQLite only gives a rowid alias, and so cheap keys, to INTEGER; PostgreSQL needs the wide type.
+Key = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class Time(TypeDecorator[datetime]):
+    """An aware datetime, kept as an integer: exact, sortable, the same on every engine."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else _EPOCH + value * _MICROSECOND
+
+
+class Json(TypeDecorator[Any]):
+    """JSON as text, readable in any database browser."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        return None if value is None else json.loads(value)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# Where the bytes of a mail lie in the packs (gateway.store.packs). The same bytes are kept once.
+raws = Table(
+    "raws",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("pack", Text, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("size", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# One row for each mail that came in, however often the same one comes. `sender` NULL: there was no SMTP envelope.
+arrivals = Table(
+    "arrivals",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("digest", LargeBinary(32), ForeignKey("raws.digest"), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("received_at", Time, nullable=False),
+    Column("sender", Text),
+    Column("recipients", Json, nullable=False),
+    Column("peer", Text, nullable=False),
+    Column("helo", Text, nullable=False),
+    Column("authserv_id", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("lease_until", Time, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("message", ForeignKey("messages.id", use_alter=True)),
+    CheckConstraint("state IN ('waiting', 'filed', 'duplicate', 'aside')", name="state"),
+)
+Index("ix_arrivals_waiting", arrivals.c.id, sqlite_where=arrivals.c.state == "waiting")
+Index("ix_arrivals_aside", arrivals.c.id, sqlite_where=arrivals.c.state == "aside")
+Index("ix_arrivals_digest", arrivals.c.digest)
+
+# Which mails of an IMAP mailbox are kept (RFC 9051 §2.3.1.1). `settled`: what had to be done there is done.
+imap_ledger = Table(
+    "imap_ledger",
+    metadata,
+    Column("mailbox", Text, primary_key=True),
+    Column("uidvalidity", BigInteger, primary_key=True),
+    Column("uid", BigInteger, primary_key=True),
+    Column("arrival", ForeignKey("arrivals.id"), nullable=False),
+    Column("settled", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index(
+    "ix_imap_ledger_unsettled",
+    imap_ledger.c.mailbox,
+    imap_ledger.c.uidvalidity,
+    imap_ledger.c.uid,
+    sqlite_where=~imap_ledger.c.settled,
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("reference", Text, nullable=False, unique=True),
+    Column("inbox_kind", Text, nullable=False),
+    Column("inbox_number", Integer),
+    Column("strength", Integer, nullable=False),
+    Column("pinned", Boolean, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("assignee", Text),
+    Column("subject", Text, nullable=False),
+    Column("usager", Text, nullable=False),
+    Column("tags", Json, nullable=False),
+    Column("because", Json, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("updated_at", Time, nullable=False),
+    Column("merged_into", ForeignKey("conversations.id")),
+    CheckConstraint("status IN ('active', 'pending', 'closed', 'spam')", name="status"),
+    CheckConstraint("inbox_kind IN ('dossier', 'demarche', 'global')", name="inbox_kind"),
+)
+Index("ix_conversations_inbox", conversations.c.inbox_kind, conversations.c.inbox_number, conversations.c.id)
+Index("ix_conversations_updated_at", conversations.c.updated_at)
+Index(
+    "ix_conversations_assignee",
+    conversations.c.assignee,
+    sqlite_where=conversations.c.assignee.is_not(None),
+)
+
+related = Table(
+    "related",
+    metadata,
+    Column("conversation", ForeignKey("conversations.id"), primary_key=True),
+    Column("other", ForeignKey("conversations.id"), primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# `fingerprint` is what makes a mail the same mail, by whatever way it comes (gateway.mail.fingerprint).
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("conversation", ForeignKey("conversations.id"), nullable=False, index=True),
+    Column("fingerprint", LargeBinary(32), unique=True),
+    Column("digest", LargeBinary(32), ForeignKey("raws.digest")),
+    Column("message_id", Text, nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("nature", Text, nullable=False),
+    Column("proof", Text),
+    Column("author", Text, nullable=False),
+    Column("people", Json, nullable=False),
+    Column("received_at", Time, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("quoted", Text, nullable=False),
+    Column("attachments", Json, nullable=False),
+    Column("because", Json, nullable=False),
+    CheckConstraint("direction IN ('in', 'out')", name="direction"),
+    CheckConstraint("kind IN ('external', 'internal', 'machine', 'event')", name="kind"),
+)
+Index("ix_messages_message_id", messages.c.message_id, sqlite_where=messages.c.message_id != "")
+
+# Which ids a message cites, also those of mails that never came: a parent that arrives late finds its replies.
+citations = Table(
+    "citations",
+    metadata,
+    Column("cited", Text, primary_key=True),
+    Column("message", ForeignKey("messages.id"), primary_key=True),
+    sqlite_with_rowid=False,
+)
+Index("ix_citations_message", citations.c.message)
+
+participations = Table(
+    "participations",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("conversation", ForeignKey("conversations.id"), nullable=False),
+    Column("address", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    UniqueConstraint("conversation", "address", "role"),
+    CheckConstraint("role IN ('usager', 'guest', 'agent')", name="role"),
+)
+
+# Everything that an agent or the gateway did.
+history = Table(
+    "history",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("conversation", ForeignKey("conversations.id"), nullable=False, index=True),
+    Column("at", Time, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("what", Text, nullable=False),
+)
+
+# The outbox: one row per recipient. Ids and addresses are fixed when the row is written.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("conversation", ForeignKey("conversations.id"), nullable=False, index=True),
+    Column("message", ForeignKey("messages.id"), index=True),
+    Column("participation", ForeignKey("participations.id")),
+    Column("purpose", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("message_id", Text, unique=True),
+    Column("envelope_sender", Text, nullable=False),
+    Column("reply_to", Text, nullable=False),
+    Column("draft", Json, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("next_at", Time, nullable=False),
+    Column("last_reply", Text, nullable=False),
+    CheckConstraint(
+        "state IN ('waiting', 'sending', 'sent', 'deferred', 'refused', 'unknown', 'cancelled')", name="state"
+    ),
+)
+Index(
+    "ix_deliveries_due",
+    deliveries.c.next_at,
+    sqlite_where=deliveries.c.state.in_(("waiting", "deferred")),
+)
+Index("ix_deliveries_sending", deliveries.c.id, sqlite_where=deliveries.c.state == "sending")
+Index("ix_deliveries_recipient", deliveries.c.recipient, deliveries.c.created_at)
+
+# Every attempt to hand a delivery over, and what was answered.
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("delivery", ForeignKey("deliveries.id"), nullable=False, index=True),
+    Column("at", Time, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("tls", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("reply", Text, nullable=False),
+)

@@ -1,0 +1,161 @@
+"""What is shown: conversations, messages and their deliveries, field by field as the interface names them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from gateway.errors import NotFound
+from gateway.model import Conversation, Inbox
+from gateway.store.database import AnyRow
+from gateway.store.recall import as_conversation, conversation_by_id
+from gateway.store.tables import (
+    arrivals,
+    citations,
+    conversations,
+    deliveries,
+    history,
+    messages,
+    participations,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which conversations to list. `sees` decides last, on each of them."""
+
+    inbox: Inbox | None = None
+    status: str | None = None
+    assignee: str | None = None
+    sees: Callable[[Conversation], bool] = lambda _: True
+    limit: int = 1000
+
+
+def find(connection: Connection, reference: str) -> Conversation:
+    """A conversation by its reference, in any case of letters.
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = connection.execute(
+        select(conversations.c.id).where(conversations.c.reference == reference.strip().upper())
+    ).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no conversation {reference}; `gateway conversations` lists them")
+    return conversation_by_id(connection, row.id)
+
+
+def listed(connection: Connection, wanted: Filter) -> list[dict[str, Any]]:
+    """Conversations, the last changed first, as `conversations` shows them."""
+    query = select(conversations).where(conversations.c.merged_into.is_(None))
+    if wanted.inbox is not None:
+        query = query.where(
+            conversations.c.inbox_kind == wanted.inbox.kind.value,
+            conversations.c.inbox_number.is_not_distinct_from(wanted.inbox.number),
+        )
+    if wanted.status is not None:
+        query = query.where(conversations.c.status == wanted.status)
+    if wanted.assignee is not None:
+        query = query.where(conversations.c.assignee == wanted.assignee)
+    rows = connection.execute(query.order_by(conversations.c.updated_at.desc(), conversations.c.id.desc()))
+    seen: list[Conversation] = []
+    for row in rows:
+        conversation = as_conversation(row)
+        if wanted.sees(conversation):
+            seen.append(conversation)
+        if len(seen) == wanted.limit:
+            break
+    return [_summary(connection, conversation) for conversation in seen]
+
+
+def shown(connection: Connection, conversation: Conversation) -> dict[str, Any]:
+    """One conversation whole, as `show` shows it."""
+    by_message = _deliveries(connection, conversation.id)
+    query = select(messages).where(messages.c.conversation == conversation.id).order_by(messages.c.id)
+    events = select(history).where(history.c.conversation == conversation.id).order_by(history.c.id)
+    return {
+        **_summary(connection, conversation),
+        "messages": [_message(row, by_message[row.id]) for row in connection.execute(query)],
+        "history": [{"at": row.at, "by": row.by, "what": row.what} for row in connection.execute(events)],
+    }
+
+
+def _summary(connection: Connection, conversation: Conversation) -> dict[str, Any]:
+    count = select(func.count()).where(messages.c.conversation == conversation.id)
+    people = select(participations.c.address).where(participations.c.conversation == conversation.id).order_by("id")
+    participants = dict.fromkeys((conversation.usager, *connection.scalars(people)))
+    return {
+        "reference": conversation.reference,
+        "inbox": {"kind": conversation.inbox.kind.value, "number": conversation.inbox.number},
+        "status": conversation.status.value,
+        "assignee": conversation.assignee,
+        "subject": conversation.subject,
+        "usager": conversation.usager,
+        "participants": [address for address in participants if address],
+        "tags": list(conversation.tags),
+        "messages": connection.scalar(count),
+        "created_at": conversation.created_at,
+        "updated_at": conversation.updated_at,
+        "because": list(conversation.because),
+    }
+
+
+def _message(row: AnyRow, sent: Iterable[AnyRow]) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "message_id": row.message_id,
+        "direction": row.direction,
+        "kind": row.kind,
+        "nature": row.nature,
+        "proof": row.proof,
+        "author": row.author,
+        "received_at": row.received_at,
+        "subject": row.subject,
+        "text": row.text,
+        "quoted": row.quoted,
+        "attachments": [
+            {key: stored[key] for key in ("name", "type", "size", "sha256")} for stored in row.attachments
+        ],
+        "because": list(row.because),
+        "deliveries": [
+            {
+                "to": delivery.recipient,
+                "state": delivery.state,
+                "attempts": delivery.attempts,
+                "last_reply": delivery.last_reply,
+            }
+            for delivery in sent
+        ],
+    }
+
+
+def _deliveries(connection: Connection, conversation: int) -> dict[int, list[AnyRow]]:
+    by_message: dict[int, list[AnyRow]] = defaultdict(list)
+    query = select(deliveries).where(deliveries.c.conversation == conversation).order_by(deliveries.c.id)
+    for row in connection.execute(query):
+        by_message[row.message or 0].append(row)
+    return by_message
+
+
+def threaded(connection: Connection) -> Iterator[tuple[AnyRow, list[str]]]:
+    """Each message that came as a mail, with the ids it cites, for `threads`. Streams: there may be a million."""
+    cited: dict[int, list[str]] = defaultdict(list)
+    for message, identifier in connection.execute(select(citations.c.message, citations.c.cited)):
+        cited[message].append(identifier)
+    query = (
+        select(messages.c.id, messages.c.message_id, messages.c.digest, conversations.c.reference)
+        .join(conversations, conversations.c.id == messages.c.conversation)
+        .where(messages.c.digest.is_not(None))
+        .order_by(messages.c.id)
+    )
+    for row in connection.execute(query):
+        yield row, cited.get(row.id, [])
+
+
+def waiting(connection: Connection) -> int:
+    """How many mails are kept and not filed yet."""
+    return int(connection.scalar(select(func.count()).where(arrivals.c.state == "waiting")) or 0)

@@ -1,0 +1,90 @@
+"""Placement: which conversation a mail is read in (DESIGN: first match wins).
+
+1. a valid token in a recipient address, or in the Message-IDs of ours that it cites;
+2. a link by In-Reply-To or References, in either direction of time;
+3. a new conversation.
+
+Where a mail is read says nothing about who is written to: a token routes, a link informs, neither gives a right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gateway.model import Conversation, InboxKind, Linked, Mail, Nature, Participation, Recalled, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a mail belongs. `conversation` None: a new one. `participation`: whose token led there.
+
+    `merge`: conversations that turn out to be the same matter. `related`: those that only touch it.
+    """
+
+    conversation: Conversation | None
+    because: str
+    participation: Participation | None = None
+    merge: tuple[int, ...] = ()
+    related: tuple[int, ...] = ()
+
+
+def place(mail: Mail, recalled: Recalled) -> Placement:
+    """Decide, from the mail and what the store knows of its ids and tokens."""
+    linked = [link for link in recalled.links if counts(link, mail)]
+    if recalled.participations:
+        participation, conversation = recalled.participations[0]
+        others = _others((link.conversation for link in linked), conversation)
+        return Placement(
+            conversation,
+            f"a token of ours leads to {conversation.reference}, given to its {participation.role.value}",
+            participation,
+            related=tuple(other.id for other in others),
+        )
+    if recalled.sent and mail.nature is not Nature.PERSON:
+        sent = recalled.sent[0]
+        return Placement(sent.conversation, f"it is about a mail that we sent in {sent.conversation.reference}")
+    if linked:
+        return _by_links(linked)
+    if recalled.links:
+        return Placement(None, "it cites mail that its author neither wrote nor received: no link")
+    return Placement(None, "nothing that we know is cited: a new conversation")
+
+
+def counts(link: Linked, mail: Mail) -> bool:
+    """Is the author of the later mail one of those between whom the earlier one was exchanged?
+
+    Otherwise anyone who saw an id could write into the conversation.
+    """
+    if link.replies:
+        wrote = {mail.author.address, *(entry.address for entry in (*mail.to, *mail.cc))}
+        return link.author in wrote
+    return mail.author.sure and mail.author.address in {link.author, *link.people}
+
+
+def _by_links(linked: list[Linked]) -> Placement:
+    first = linked[0]
+    target = first.conversation
+    others = _others((link.conversation for link in linked), target)
+    same = [other for other in others if mergeable(target, other)]
+    # The oldest goes on, whichever of them the mail cites first: so the outcome doesn't hang on the order.
+    oldest = min([target, *same], key=lambda conversation: conversation.id)
+    merge = tuple(other.id for other in [target, *same] if other.id != oldest.id)
+    related = tuple(other.id for other in others if other not in same)
+    way = "it came after its reply" if first.replies else "it answers"
+    return Placement(oldest, f"{way} <{first.message_id}> in {oldest.reference}", merge=merge, related=related)
+
+
+def mergeable(one: Conversation, other: Conversation) -> bool:
+    """May two conversations become one? Never those of different dossiers, nor of different usagers."""
+    dossiers = {c.inbox.number for c in (one, other) if c.inbox.kind is InboxKind.DOSSIER}
+    return (
+        one.usager == other.usager
+        and len(dossiers) < 2
+        and not (one.pinned or other.pinned)
+        and Status.SPAM not in {one.status, other.status}
+    )
+
+
+def _others(conversations: Iterable[Conversation], target: Conversation) -> list[Conversation]:
+    return list({c.id: c for c in conversations if c.id != target.id}.values())

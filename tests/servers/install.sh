@@ -1,0 +1,28 @@
+#!/bin/sh
+# Install the real servers that the tests use, where this can be done: as root on Debian. They aren't started here.
+set -eu
+wanted=""
+command -v dovecot >/dev/null 2>&1 || [ -x /usr/sbin/dovecot ] || wanted="$wanted dovecot-imapd dovecot-lmtpd"
+[ -x /usr/sbin/postfix ] || wanted="$wanted postfix"
+[ -x /usr/bin/systemd-analyze ] || wanted="$wanted systemd"
+[ -n "$wanted" ] || exit 0
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+    echo "Not installed here:$wanted. The tests that need them are left out; as root on Debian they are installed."
+    exit 0
+fi
+echo "Installing$wanted ..."
+# Nothing is to listen on the machine's own ports: the tests start their own, on loopback and high ports.
+policy=/usr/sbin/policy-rc.d
+made=""
+if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' > "$policy"
+    chmod 755 "$policy"
+    made=1
+fi
+trap '[ -z "$made" ] || rm -f "$policy"' EXIT
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq || true
+# shellcheck disable=SC2086
+apt-get install -y -qq --no-install-recommends $wanted >/dev/null || {
+    echo "They could not be installed; the tests that need them are left out."
+}

@@ -1,0 +1,62 @@
+"""How a mailbox is cut into what is asked for together, and how long the pauses are."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.intake import imap
+from gateway.intake.imap import CHUNK, WINDOW, Pace, chunks, retry_in
+from gateway.intake.imap_client import View
+from gateway.intake.imap_take import GROUP, GROUP_OCTETS, groups
+
+UIDS = st.sets(st.integers(1, 10 * WINDOW), max_size=200).map(sorted)
+
+
+@given(st.one_of(UIDS, st.integers(0, 3 * CHUNK).map(lambda n: list(range(1, n)))))
+def test_chunks_hold_every_uid_once_and_stay_small(uids: list[int]) -> None:
+    parts = list(chunks(uids))
+    assert [uid for part in parts for uid in part] == uids
+    assert all(len(part) <= CHUNK and part[-1] - part[0] < WINDOW for part in parts)
+
+
+@given(st.lists(st.one_of(st.integers(0, 2 * GROUP_OCTETS), st.integers(0, 9)), max_size=3 * GROUP))
+def test_groups_hold_every_mail_once_and_stay_small(sizes: list[int]) -> None:
+    parts = list(groups(dict(enumerate(sizes))))
+    assert [item for part in parts for item in part.items()] == list(enumerate(sizes))
+    assert all(len(part) <= GROUP for part in parts)
+    assert all(len(part) == 1 or sum(part.values()) <= GROUP_OCTETS for part in parts)
+
+
+def test_the_pauses_grow_are_spread_and_end_somewhere() -> None:
+    pace = Pace()
+    longest = [retry_in(n, pace, lambda low, high: high) for n in (1, 2, 3, 9, 10, 5000)]
+    assert longest == [1.0, 2.0, 4.0, 256.0, 300.0, 300.0]
+    assert retry_in(3, pace, lambda low, high: low) == 2.0
+
+
+class Large:
+    """A mailbox with more messages than one SEARCH asks for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, int | None]] = []
+
+    async def search(self, low: int, high: int | None) -> tuple[int, ...]:
+        self.asked.append((low, high))
+        return (low,)
+
+
+async def test_a_large_mailbox_is_asked_in_windows_that_leave_no_gap() -> None:
+    session = Large()
+    view = View(1, 2 * WINDOW + 11, WINDOW + 1)
+    found = [uids async for uids in imap._windows(session, view, 5)]  # type: ignore[arg-type]
+    assert session.asked == [(5, WINDOW + 4), (WINDOW + 5, 2 * WINDOW + 4), (2 * WINDOW + 5, 2 * WINDOW + 10)]
+    assert len(found) == 3
+
+
+async def test_a_small_mailbox_is_asked_at_once_whatever_uidnext_says() -> None:
+    session = Large()
+    for uidnext in (None, 3, 4_000_000_000):
+        assert [uids async for uids in imap._windows(session, View(1, uidnext, 7), 5)]  # type: ignore[arg-type]
+    assert session.asked == [(5, None)] * 3
+    assert not [uids async for uids in imap._windows(session, View(1, 9, 0), 5)]  # type: ignore[arg-type]

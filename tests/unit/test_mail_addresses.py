@@ -1,0 +1,127 @@
+"""Who wrote: sure only where nothing can be read in two ways."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.mail import addresses
+from gateway.mail.dates import date
+from gateway.mail.headers import split
+from gateway.model import Address
+
+
+def author(*fields: bytes) -> addresses.Reading:
+    return addresses.author(split(b"\r\n".join((*fields, b"", b""))))
+
+
+@pytest.mark.parametrize(
+    ("field", "address", "name"),
+    [
+        (b"From: Claire Petit <Claire.Petit@Example.ORG>", "claire.petit@example.org", "Claire Petit"),
+        (b"From: claire@example.org", "claire@example.org", ""),
+        (b"From: <claire@example.org>", "claire@example.org", ""),
+        (b"From: claire@example.org (Claire Petit)", "claire@example.org", "Claire Petit"),
+        (b'From: "Petit, Claire" <claire@example.org>', "claire@example.org", "Petit, Claire"),
+        (b"From: =?utf-8?q?C=C3=A9cile?= <cecile@example.org>", "cecile@example.org", "Cécile"),
+        (b"From: Claire\r\n <claire@example.org>", "claire@example.org", "Claire"),
+        ("From: Zoé <zoé@mairie-évry.example>".encode(), "zoé@xn--mairie-vry-h7a.example", "Zoé"),
+        (b'From: "=?utf-8?q?Claire?=" <claire@example.org>', "claire@example.org", "Claire"),
+    ],
+)
+def test_a_plain_author_is_sure(field: bytes, address: str, name: str) -> None:
+    found = author(field).author
+    assert (found.address, found.name, found.sure) == (address, name, True)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        (b"To: a@example.org",),
+        (b"From: ",),
+        (b"From: Claire",),
+        (b"From: <>",),
+        (b"From: admin@legit.example", b"From: mallory@attack.example"),
+        (b"From: mallory@attack.example", b"from: admin@legit.example"),
+        (b"From : admin@legit.example",),
+        (b"From", b" : <first@attack.example>"),
+        (b"From: <first@attack.example>, <admin@legit.example>",),
+        (b"From: <first@attack.example>\\,<admin@legit.example>",),
+        (b"From: <admin@legit.example>\\,<second@attack.example>",),
+        (b"From: <@attack.example,@any.example:admin@legit.example>",),
+        (b"From: <@attack.example:admin@legit.example>",),
+        (b"From: admin@legit.example <mallory@attack.example> <admin@legit.example>",),
+        (b"From: <admin@legit.example>mallory@attack.example",),
+        (b"From: admin@legit.example mallory@attack.example",),
+        (b"From: friends: a@example.org, b@example.org;",),
+        (b"From: <admin@legit.example\x00@attack.example>",),
+        (b"From: <admin@legit.example\xff>",),
+        (b"From: " + b"(" * 60_000 + b"<a@example.org>",),
+        (b"From: " + b"a@example.org, " * 5_000,),
+        (b"From: <a@@example.org>",),
+        (b"From: <a@exa mple.org>",),
+        (b"From: <a@-example.org>",),
+    ],
+)
+def test_a_doubtful_author_is_not_sure_and_says_why(fields: tuple[bytes, ...]) -> None:
+    found = author(*fields).author
+    assert not found.sure
+    assert found.because
+
+
+def test_the_best_guess_is_kept() -> None:
+    assert author(b"From: <first@attack.example>, <admin@legit.example>").author.address == "first@attack.example"
+    assert author(b"Sender: claire@example.org").author.address == "claire@example.org"
+
+
+def test_a_name_that_shows_another_address_is_kept_and_told() -> None:
+    found = author(b'From: "marie@mairie.example" <mallory@attack.example>')
+    assert found.author.name == "marie@mairie.example"
+    assert found.anomalies
+    assert not author(b'From: "claire@example.org" <claire@example.org>').anomalies
+
+
+def test_names_lose_what_cannot_be_seen() -> None:
+    field = b"From: =?utf-8?q?Cl=E2=80=AEaire=E2=80=8B=00?= <claire@example.org>"
+    assert author(field).author.name == "Claire"
+    assert len(author(b"From: " + b"x" * 3_000 + b" <claire@example.org>").author.name) <= 120
+
+
+def test_two_spellings_never_become_one_person() -> None:
+    spellings = ["strasse.example", "straße.example", "STRASSE.example", "ſtrasse.example"]
+    found = {addresses.normal(f"a@{s}") for s in spellings}
+    assert len(found) == 3
+    assert addresses.normal("a@Évry.example") == addresses.normal("a@e\u0301vry.example")
+
+
+def test_recipients() -> None:
+    head = split(
+        b"To: Contact <contact@example.org>, dossier+12@example.org\nTo: contact@example.org\n"
+        b"Cc: undisclosed-recipients:;\nBcc: b@example.org\n"
+        b"Delivered-To: <Reponse+ABC@example.org>\nX-Original-To: x@example.org\n\n"
+    )
+    to = addresses.recipients(head, "to")
+    assert to == (Address("contact@example.org", "Contact"), Address("dossier+12@example.org"))
+    assert addresses.recipients(head, "cc", "bcc") == (Address("b@example.org"),)
+    assert addresses.delivered_to(head) == ("reponse+abc@example.org", "x@example.org")
+
+
+def test_recipients_are_bounded() -> None:
+    head = split(b"To: " + b", ".join(b"a%d@example.org" % n for n in range(3_000)) + b"\n\n")
+    assert len(addresses.recipients(head, "to")) == addresses.MAX_ADDRESSES
+
+
+@pytest.mark.parametrize(
+    ("value", "iso"),
+    [
+        (b"Mon, 3 Feb 2025 10:12:00 +0100", "2025-02-03T09:12:00+00:00"),
+        (b"Mon, 3 Feb 2025 10:12:00 +0100 (CET)", "2025-02-03T09:12:00+00:00"),
+        (b"Mon Feb  3 10:12:00 2025", "2025-02-03T10:12:00+00:00"),
+        (b"Mon, 3 Feb 2025 10:12:00", "2025-02-03T10:12:00+00:00"),
+        (b"lundi", None),
+        (b"Mon, 99 Feb 2025 10:12:00 +0100", None),
+        (b"Mon, 3 Feb 99999999999 10:12:00 +0100", None),
+    ],
+)
+def test_dates(value: bytes, iso: str | None) -> None:
+    found = date(split(b"Date: " + value + b"\n\n"))
+    assert (found.isoformat() if found else None) == iso

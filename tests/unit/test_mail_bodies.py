@@ -1,0 +1,118 @@
+"""What is shown as the text: which parts, from which markup, with which line ends."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.mail import html
+from gateway.mail.bodies import unflowed
+from gateway.mail.read import read
+
+HEAD = b"From: claire@example.org\nSubject: x\n"
+
+
+def alternative(plain: bytes, page: bytes) -> bytes:
+    return (
+        HEAD
+        + b"Content-Type: multipart/alternative; boundary=b\n\n--b\nContent-Type: text/plain; charset=utf-8\n\n"
+        + plain
+        + b"\n--b\nContent-Type: text/html; charset=utf-8\n\n"
+        + page
+        + b"\n--b--\n"
+    )
+
+
+def test_of_alternatives_the_plain_one_is_shown() -> None:
+    assert read(alternative("Voilà".encode(), b"<p>autre</p>")).text == "Voilà"
+
+
+@pytest.mark.parametrize("empty", [b"", b"\n \n\n", "\xa0\n".encode()])
+def test_html_is_shown_where_the_plain_part_is_empty(empty: bytes) -> None:
+    assert read(alternative(empty, "<p>Voilà</p>".encode())).text == "Voilà"
+
+
+def test_texts_of_a_mixed_mail_are_joined_and_named_ones_are_attachments() -> None:
+    raw = (
+        HEAD
+        + b"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nun\n"
+        + b"--b\nContent-Type: text/plain; name=notes.txt\n\nnotes\n"
+        + b"--b\nContent-Type: text/html\n\n<p>deux</p>\n--b--\n"
+    )
+    mail = read(raw)
+    assert mail.text == "un\n\ndeux"
+    assert [a.name for a in mail.attachments] == ["notes.txt"]
+
+
+def test_line_ends_and_control_characters() -> None:
+    mail = read(HEAD + "\na\r\nb\rc\x00\x1b[31m\td\u2028e\xa0!\n".encode().replace(b"Subject: x\n", b""))
+    assert mail.text == "a\nb\nc[31m\td\ne\xa0!"
+
+
+def test_a_long_text_is_cut_and_told() -> None:
+    mail = read(HEAD + b"\n" + b"mot " * 400_000)
+    assert len(mail.text) == 1_000_000
+    assert any("1 MB" in a for a in mail.anomalies)
+
+
+@pytest.mark.parametrize(
+    ("flowed", "text"),
+    [
+        ("Bonjour \nClaire\n\nMerci", "Bonjour Claire\n\nMerci"),
+        ("> cité \n> suite\nréponse", "> cité suite\nréponse"),
+        ("> cité \nréponse", "> cité \nréponse"),
+        (">> deux\n> un", ">> deux\n> un"),
+        ("fin \n-- \nClaire", "fin \n-- \nClaire"),
+        (" étoffé", "étoffé"),
+    ],
+)
+def test_flowed_text(flowed: str, text: str) -> None:
+    assert unflowed(flowed) == text
+
+
+def test_flowed_text_without_the_space() -> None:
+    assert unflowed("Bonj \nour", delsp=True) == "Bonjour"
+    raw = HEAD + b"Content-Type: text/plain; format=flowed; delsp=yes\n\nBonj \nour\n"
+    assert read(raw).text == "Bonjour"
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<p>Un</p><p>Deux<br>Trois</p>", "Un\n\nDeux\nTrois"),
+        ("<div>Un</div><div>Deux</div>", "Un\nDeux"),
+        ('Voir <a href="https://example.org/d/1">le dossier</a>.', "Voir le dossier <https://example.org/d/1>."),
+        ('<a href="https://example.org/">https://example.org</a>', "https://example.org"),
+        ('<a href="javascript:alert(1)">ici</a>', "ici"),
+        ("<ul><li>a</li><li>b</li></ul>", "- a\n- b"),
+        (
+            "<table><tr><td>Nom</td><td>Petit</td></tr><tr><td>Ville</td><td>Évry</td></tr></table>",
+            "Nom  Petit\nVille  Évry",
+        ),
+        ("oui<blockquote>cité<br>suite</blockquote>non", "oui\n\n> cité\n> suite\n\nnon"),
+        ("<blockquote>a<blockquote>b</blockquote></blockquote>", "> a\n>\n> > b"),
+        ("<style>p{}</style><script>alert('<p>')</script>a", "a"),
+        ("<head><title>t</title></head><body>a", "a"),
+        ("a &lt;b&gt; &eacute;&nbsp;&euro;", "a <b> é\xa0€"),
+        ("a <!-- b --> c", "a c"),
+        ("3 < 4 et <3", "3 < 4 et <3"),
+        ("<pre>a\n  b</pre>", "a\n  b"),
+        ('<img alt="Logo" src="http://x/">a', "[Logo]a"),
+        ('<a title="x > y" href="http://e.org">a</a>', "a <http://e.org>"),
+        ("<b>gras</b> et <i>autre</i>", "gras et autre"),
+    ],
+)
+def test_html_to_text(page: str, text: str) -> None:
+    assert html.to_text(page) == text
+
+
+def test_the_page_says_its_charset_where_the_field_does_not() -> None:
+    page = "<meta charset=iso-8859-15><p>50 €</p>".encode("iso-8859-15")
+    assert read(HEAD + b"Content-Type: text/html\n\n" + page).text == "50 €"
+
+
+@given(st.text(alphabet="<>/!-abpli \n\"'=&;#1quotbrscripthref", max_size=400))
+def test_html_to_text_never_raises_and_leaves_no_script(page: str) -> None:
+    html.to_text(page)
+    assert "secret" not in html.to_text(f"<script>secret</script>{page}")
