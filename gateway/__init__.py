@@ -4,6 +4,7 @@ model      the values that travel
 config     gateway.toml → Settings
 intake     where mail enters: smtp (and lmtp), imap; kept first, acknowledged after
 inbound    read (mail) → recall (store) → place (threading) → route (routing) → plan (desk, relay) → file (store)
+decision   what becomes of one mail, and why: place → route → plan, pure
 acting     what an agent's answer and commands become, by mail or from the command line
 outbound   due (store) → compose → deliver (relay) → settle (store)
 daemon     wires it all

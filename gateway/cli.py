@@ -162,7 +162,10 @@ def _init(options: argparse.Namespace) -> Shown:
         raise Refused(f"{path} is there already; --force replaces it, --config FILE writes another")
     answers = init.ask((lambda _, default: default) if options.yes else _ask)
     path.write_text(init.render(answers), encoding="utf-8")
-    return Shown({"file": str(path)}, (f"{path} is written. Look it over, then: gateway check --config {path}",))
+    lines = [f"{path} is written. Look it over, then: gateway check --config {path}"]
+    if answers.intake == "imap":
+        lines.insert(1, f"Put the mailbox's password into {path.parent / init.PASSWORD_FILE} first (chmod 600).")
+    return Shown({"file": str(path)}, tuple(lines))
 
 
 def _ask(question: str, default: str) -> str:

@@ -18,7 +18,7 @@ from gateway.commands import files
 from gateway.commands.files import MailFile
 from gateway.commands.output import Shown, progress_wanted, table
 from gateway.context import Context
-from gateway.inbound import Decision
+from gateway.decision import IMPORTED, Decision
 from gateway.model import Arrival, Envelope, Filing, Incoming, Mail
 from gateway.store import arrivals, outbox, tables, views
 from gateway.store.database import Store
@@ -114,7 +114,7 @@ def _explanation(document: dict[str, Any]) -> str:
 
 def imported(store: Store, context: Context, paths: list[Path], now: datetime) -> Shown:
     """Take mails in through the same pipeline, nobody notified."""
-    owner = f"{inbound.IMPORTED}:{os.getpid()}"
+    owner = f"{IMPORTED}:{os.getpid()}"
     totals = {"read": 0, "filed": 0, "duplicates": 0, "aside": 0}
     found = (file for path in paths for file in files.mails(path))
     with _progress() as progress:
@@ -130,7 +130,7 @@ def imported(store: Store, context: Context, paths: list[Path], now: datetime) -
 def _import_chunk(
     store: Store, context: Context, chunk: list[MailFile], owner: str, now: datetime, totals: dict[str, int]
 ) -> None:
-    mails = [Incoming(file.raw, inbound.IMPORTED, now) for file in chunk]
+    mails = [Incoming(file.raw, IMPORTED, now) for file in chunk]
     ids = store.write_now(lambda tx: arrivals.keep(tx, mails, owner, now + _LEASE))
     read: list[tuple[Arrival, Mail | Exception]] = []
     for identifier, mail in zip(ids, mails, strict=True):

@@ -90,7 +90,7 @@ class Wire(aioimaplib.IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib 
             self._take_line(line)
         del self._buffer[:at]
         self._searched = 0 if self._missing else max(len(self._buffer) - 1, 0)
-        if False:
+        if self.silent and self._buffer:
             self.fail(EARLY)
         if len(self._buffer) > MAX_LINE:
             self.fail("a line without end")

@@ -154,7 +154,6 @@ class SmtpSession(Connection):
         while (rest := body.feed(chunk := await self._chunk())) is None:
             if not hold.resize(body.held):
                 body.refuse(Flaw.NO_ROOM)
-                hold.release()
             seen += len(chunk)
             if seen >= PROGRESS:
                 seen, self.progress = 0, self.loop.time()

@@ -31,8 +31,8 @@ _SENDER = re.compile(
 _DETOURS = frozenset('%!"\\,:;<>()[]@ ')
 
 
-class Refusal(Exception):  # noqa: N818 (a reply to give, not an error of ours)
-    """A command that is answered with `reply`, and has no other effect."""
+class Refusal(Exception):
+    """A command that is answered with `reply`, and has no other effect: not an error of ours."""
 
     def __init__(self, reply: str) -> None:
         super().__init__(reply)

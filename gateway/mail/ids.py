@@ -12,6 +12,7 @@ from gateway.mail.headers import Head, decoded
 
 MAX_REFERENCES = 100
 MAX_ID = 998
+MIN_BARE_ID = 16  # without an "@": some programs write such ids, and people write « yes »
 _BRACKETED = re.compile(r"<([^<>]*)>")
 _SPACE = re.compile(r"\s+")
 _COMMENT = re.compile(r"\([^()<>]*\)")
@@ -50,10 +51,10 @@ def _ids(value: str) -> list[str]:
 
 
 def _clean(text: str) -> str:
-    """An id without its white space, or "" for a bogus one: too short or too long, or a typed « yes »."""
+    """An id without its white space, or "" for a bogus one: too long, half an address, a typed « yes »."""
     text = _SPACE.sub("", text).strip("<>")
-    plausible = 5 <= len(text) <= MAX_ID and text.isprintable()
     local, at, domain = text.rpartition("@")
-    if not plausible or (at and not (local and domain)):
+    if len(text) > MAX_ID or not text.isprintable():
         return ""
-    return text if at or len(text) >= 16 else ""
+    usable = local and domain if at else len(text) >= MIN_BARE_ID
+    return text if usable else ""

@@ -42,14 +42,20 @@ def acknowledgement_due(
     *,
     new: bool,
     addressed_refused: bool,
+    ours: bool,
     envelope_sender: str | None,
 ) -> Due:
-    """Once per conversation, to a person, never where it would tell a stranger something (RFC 3834 §2)."""
+    """Once per conversation, to a person, never where it would tell a stranger something (RFC 3834 §2).
+
+    `addressed_refused`: it was written to a dossier that doesn't admit its author; `ours`: the author's address
+    is one of the gateway's own.
+    """
     reasons = (
         (mail.nature is not Nature.PERSON, f"{mail.nature.value}: machines are told nothing"),
         (not new, "the conversation has begun before"),
         (envelope_sender == "", "the envelope has no sender to answer"),
         (not mail.author.sure, "its author is uncertain"),
+        (ours, "its author's address is one of ours"),
         (addressed_refused, "it was sent to a dossier that doesn't admit its author: nothing is told"),
         (trust.acknowledge == "never", "the configuration wants none"),
         (

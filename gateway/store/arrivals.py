@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, insert, literal_column, select, update
@@ -18,6 +18,7 @@ from gateway.store.tables import arrivals, imap_ledger, raws
 
 MOST_ATTEMPTS = 3
 _LEASE = timedelta(minutes=5)
+_FREE = datetime(1970, 1, 1, tzinfo=UTC)  # a lease that has always been over
 # Literals, not parameters: SQLite only uses a partial index for a condition it can read.
 _WAITING = arrivals.c.state == literal_column("'waiting'")
 _UNSETTLED: ColumnElement[bool] = literal_column("settled = 0")
@@ -82,7 +83,7 @@ def _keep_one(connection: Connection, mail: Incoming, digest: bytes, owner: str,
         "state": "waiting",
         "attempts": 1 if owner else 0,
         "owner": owner,
-        "lease_until": until or mail.received_at,
+        "lease_until": until or _FREE,
         "reason": "",
     }
     arrival = inserted(connection, arrivals, row)
@@ -179,7 +180,7 @@ def unclaim(tx: Tx, ids: Sequence[int]) -> None:
     tx.connection.execute(
         update(arrivals)
         .where(arrivals.c.id.in_(ids), _WAITING)
-        .values(attempts=arrivals.c.attempts - 1, owner="", lease_until=arrivals.c.received_at)
+        .values(attempts=arrivals.c.attempts - 1, owner="", lease_until=_FREE)
     )
 
 
@@ -188,7 +189,7 @@ def release_all(tx: Tx, owner: str) -> None:
     tx.connection.execute(
         update(arrivals)
         .where(_WAITING, arrivals.c.owner == owner)
-        .values(owner="", lease_until=arrivals.c.received_at)
+        .values(owner="", lease_until=_FREE)
     )
 
 
@@ -288,7 +289,7 @@ def retry(tx: Tx, arrival: int) -> None:
         NotFound: none of that id is set aside.
     """
     free = update(arrivals).where(arrivals.c.id == arrival, _ASIDE)
-    values = {"state": "waiting", "attempts": 0, "reason": "", "owner": "", "lease_until": arrivals.c.received_at}
+    values = {"state": "waiting", "attempts": 0, "reason": "", "owner": "", "lease_until": _FREE}
     if tx.connection.execute(free.values(**values)).rowcount == 0:
         raise _not_aside(arrival)
 

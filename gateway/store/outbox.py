@@ -79,7 +79,7 @@ def enqueue(tx: Tx, conversation: int, message: int, draft: Draft, signer: Signe
         "draft": {**asdict(draft), "in_reply_to": answers, "references": references},
         "state": DeliveryState.WAITING.value,
         "attempts": 0,
-        "created_at": now.replace(microsecond=0),
+        "created_at": now,
         "next_at": now,
         "last_reply": "",
     }
