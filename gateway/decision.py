@@ -100,9 +100,7 @@ class Hints:
 
 def hints(arrival: Arrival, mail: Mail, context: Context) -> Hints:
     """Recognise every recipient address, and our own ids among those that the mail bears or cites."""
-    headers = (address.address for address in (*mail.to, *mail.cc))
-    addresses = (*arrival.envelope.recipients, *mail.delivered_to, *headers)
-    found = who.recognised(addresses, context.recognise)
+    found = who.recognised(_recipients(arrival, mail), context.recognise)
     in_addresses = tuple(r.token for r in found if r.token is not None)
     reported = (mail.report.original_message_id,) if mail.report else ()
     domain, keys = context.settings.addresses.domain, context.keys
@@ -115,6 +113,13 @@ def hints(arrival: Arrival, mail: Mail, context: Context) -> Hints:
         tuple(dict.fromkeys((*replies, *(token for _, token in in_ids)))),
         tuple(dict.fromkeys((*bounces, *(delivery for delivery, _ in in_ids)))),
     )
+
+
+def _recipients(arrival: Arrival, mail: Mail) -> tuple[str, ...]:
+    """Whom the mail was for: the envelope first. A mailbox's `recipient` only stands in where nothing else tells."""
+    written = (*mail.delivered_to, *(address.address for address in (*mail.to, *mail.cc)))
+    envelope = arrival.envelope
+    return (*written, *envelope.recipients) if envelope.sender is None else (*envelope.recipients, *written)
 
 
 def clues(mail: Mail, found: Hints) -> Clues:
