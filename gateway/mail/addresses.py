@@ -17,7 +17,7 @@ from itertools import islice
 from mailparser.utils import get_addresses
 
 from gateway.mail import names
-from gateway.mail.headers import Head, decoded
+from gateway.mail.headers import Field, Head, decoded
 from gateway.model import Address, Author
 
 MAX_ADDRESSES = 500
@@ -80,9 +80,7 @@ def author(head: Head) -> Reading:
     values = head.values("from")
     if len(fields) > 1:
         return Reading(_guess(head, f"there are {len(fields)} From fields"), ("more than one From field",))
-    reason = (
-        "the From field's name is malformed" if fields[0].odd else _doubt(values[0], utf8=_is_utf8(fields[0].value))
-    )
+    reason = _broken(head, fields[0]) or _doubt(values[0], utf8=_is_utf8(fields[0].value))
     found = _mailboxes(values[0])
     if reason or len(found) != 1:
         return Reading(_guess(head, reason or "the From field holds no usable address"), ())
@@ -91,6 +89,13 @@ def author(head: Head) -> Reading:
         Author(box.address, box.name, sure=True, because="one From field with one address"),
         _misleading(box),
     )
+
+
+def _broken(head: Head, field: Field) -> str:
+    """Where a header is broken, programs differ over what belongs to it."""
+    if field.odd:
+        return "the From field's name is malformed"
+    return "the header is broken: a line in it is no field" if head.broken else ""
 
 
 def _doubt(value: str, *, utf8: bool) -> str:

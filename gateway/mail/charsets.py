@@ -85,7 +85,7 @@ def decode(data: bytes, label: str) -> str:
         return guess(data)
     if codec == "cp1252" and (data.isascii() or _MULTIBYTE.search(data)):
         return _utf8_if_whole(data)
-    return _harmless(data.decode(codec, "replace"))
+    return data.decode(codec, "replace")
 
 
 def _utf8_if_whole(data: bytes) -> str:
@@ -93,8 +93,3 @@ def _utf8_if_whole(data: bytes) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         return data.decode("cp1252", "replace")
-
-
-def _harmless(text: str) -> str:
-    """Lone surrogates can't be stored or sent: some codecs let them through."""
-    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,7 +1,8 @@
 """The header block, as it really comes: cut into fields, unfolded, decoded. Never raises.
 
 Bounds: 100 kB and 1,000 fields; the rest isn't read, and that is said in `Head.anomalies`.
-A line that can't be a field ends the block, as in Postfix and in Python's own parser.
+A line that can't be a field ends the block, as in Postfix and in Python's own parser, unless enough known fields
+follow before the blank line: then it was a fold without its space, and is left out. Either way the block is `broken`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,12 @@ MAX_HEAD = 100_000
 MAX_FIELDS = 1_000
 MAX_TEXT = 998
 
+# What a header can't do without: three of them below a line that is no field mean that the header goes on.
+_KNOWN = re.compile(
+    rb"^(?:from|to|subject|date|message-id|mime-version|content-type|received|return-path):",
+    re.IGNORECASE | re.MULTILINE,
+)
+_ENOUGH = 3
 # Optional white space before the colon is obsolete syntax (RFC 5322 §4.5): read, but never trusted.
 _FIELD = re.compile(rb"([!-9;-~]+)([ \t]*):")
 # RFC 2047 §2, but for white space inside, which broken clients leave there.
@@ -42,6 +49,7 @@ class Head:
     fields: tuple[Field, ...]
     body: int
     anomalies: tuple[str, ...] = ()
+    broken: bool = False
 
     def values(self, name: str) -> tuple[str, ...]:
         """All values of a field as text: 8-bit characters guessed, encoded-words left alone."""
@@ -72,17 +80,24 @@ def split(raw: bytes, start: int = 0, end: int | None = None) -> Head:
         block_end = max(raw.rfind(b"\n", start, start + MAX_HEAD), start)
         anomalies.append("the header is larger than 100 kB; its end was not read")
     fields: list[Field] = []
+    broken = goes_on = False
     for position, line in _unfolded(raw, start, block_end):
         if len(fields) == MAX_FIELDS:
             anomalies.append("the header has more than 1,000 fields; the others were not read")
             break
         match = _FIELD.match(line)
-        if match is None:
-            anomalies.append("a line inside the header is no field; what follows was read as text")
+        if match is not None:
+            fields.append(_field(match, line))
+            continue
+        broken = True
+        if not goes_on:
+            goes_on = len(_KNOWN.findall(raw, position, block_end)) >= _ENOUGH
+        if not goes_on:
             body = position
             break
-        fields.append(_field(match, line))
-    return Head(tuple(fields), body, tuple(anomalies))
+    if broken:
+        anomalies.append("a line inside the header is no field")
+    return Head(tuple(fields), body, tuple(anomalies), broken)
 
 
 def _field(match: re.Match[bytes], line: bytes) -> Field:

@@ -52,14 +52,20 @@ def judge(evidence: Evidence) -> Judgement:
     return Judgement(Nature.PERSON, "nothing in it says that a machine wrote it")
 
 
+_OUR_ID = re.compile(r"[0-9]{1,12}\.[a-z2-7]{32}")  # gateway.mail.tokens.message_id
+
+
 def _echo(e: Evidence) -> Judgement | None:
-    """Our own mail come back: both the author's address and the Message-ID are in our domain."""
-    domain = e.domain.lower()
-    if not domain or not e.message_id.lower().endswith("@" + domain):
+    """Our own mail come back: its author is in our domain, and its Message-ID is one as we write them.
+
+    The domain alone isn't enough: an agent may have her address there.
+    """
+    local, _, domain = e.message_id.lower().rpartition("@")
+    if not e.domain or domain != e.domain.lower() or not _OUR_ID.fullmatch(local):
         return None
     if not e.author.address.endswith("@" + domain):
         return None
-    return Judgement(Nature.ECHO, f"From and Message-ID are in our own domain, {domain}")
+    return Judgement(Nature.ECHO, f"From and Message-ID are ours, of {domain}")
 
 
 # --- reports ------------------------------------------------------------------------------------------

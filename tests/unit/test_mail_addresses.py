@@ -38,6 +38,8 @@ def test_a_plain_author_is_sure(field: bytes, address: str, name: str) -> None:
     [
         (b"To: a@example.org",),
         (b"From: ",),
+        (b"X: y", b"no field", b"From: a@example.org", b"To: b", b"Subject: c", b"Date: d"),
+        (b"From: a@example.org", b"no field", b"From: b@example.org"),
         (b"From: Claire",),
         (b"From: <>",),
         (b"From: admin@legit.example", b"From: mallory@attack.example"),
@@ -57,6 +59,8 @@ def test_a_plain_author_is_sure(field: bytes, address: str, name: str) -> None:
         (b"From: <admin@legit.example\xff>",),
         (b"From: " + b"(" * 60_000 + b"<a@example.org>",),
         (b"From: " + b"a@example.org, " * 5_000,),
+        (b'From: ["]\\;a@legit.example',),
+        (b"From: b@attack.example,<<",),
         (b"From: <a@@example.org>",),
         (b"From: <a@exa mple.org>",),
         (b"From: <a@-example.org>",),
@@ -66,6 +70,10 @@ def test_a_doubtful_author_is_not_sure_and_says_why(fields: tuple[bytes, ...]) -
     found = author(*fields).author
     assert not found.sure
     assert found.because
+
+
+def test_several_authors_are_called_so() -> None:
+    assert "more than one address" in author(b"From: a@example.org, b@example.org").author.because
 
 
 def test_the_best_guess_is_kept() -> None:
@@ -107,6 +115,8 @@ def test_recipients() -> None:
 
 def test_recipients_are_bounded() -> None:
     head = split(b"To: " + b", ".join(b"a%d@example.org" % n for n in range(3_000)) + b"\n\n")
+    assert len(addresses.recipients(head, "to")) == addresses.MAX_ADDRESSES
+    head = split(b"".join(b"To: a%d@example.org\n" % n for n in range(900)) + b"\n")
     assert len(addresses.recipients(head, "to")) == addresses.MAX_ADDRESSES
 
 

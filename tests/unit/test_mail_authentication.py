@@ -66,6 +66,11 @@ def test_a_fail(value: str) -> None:
 FORGED = [
     "evil.example; dmarc=pass header.from=example.org",
     "mx.example.net.evil.example; dmarc=pass header.from=example.org",
+    "evilmx.example.net; dmarc=pass header.from=example.org",
+    'mx.example.net; "dmarc"=pass header.from=example.org',
+    'mx.example.net; dmarc"="pass header.from=example.org',
+    'mx.example.net; dmarc=pass "header.from"=example.org',
+    "mx.example.net; dkim=pass header.d=example.org header.d=evil.example",
     "mx.example.nets; dmarc=pass header.from=example.org",
     "mx.exаmple.net; dmarc=pass header.from=example.org",  # a Cyrillic letter
     "mx.example.net. ; dmarc=pass header.from=example.org",

@@ -36,6 +36,14 @@ def test_a_line_that_is_no_field_ends_the_header() -> None:
     assert head.anomalies
 
 
+def test_a_header_goes_on_after_a_fold_that_lost_its_space() -> None:
+    raw = b"X-Score: 1\nBAYES: no\nrequired=5\nFrom: a@example.org\nSubject: x\nDate: y\nTo: z\n\nBonjour"
+    head = split(raw)
+    assert [f.name for f in head.fields] == ["x-score", "bayes", "from", "subject", "date", "to"]
+    assert raw[head.body :] == b"Bonjour"
+    assert head.broken
+
+
 def test_a_name_broken_from_its_colon_is_read_and_marked() -> None:
     (field,) = split(b"From\r\n : <first@attack.example>\r\n\r\n").fields
     assert (field.name, field.odd) == ("from", True)
@@ -129,6 +137,7 @@ def test_ids_lose_brackets_and_spaces_and_keep_case() -> None:
         (b"<yes>", ()),
         (b"<y>", ()),
         (b"y", ()),
+        (b"<123456789012345>", ()),
         (b"<>", ()),
         (b"<@>", ()),
         (b"<@x.org>", ()),

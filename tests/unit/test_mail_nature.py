@@ -68,6 +68,7 @@ def test_a_bounce_in_free_form() -> None:
     body = (
         "Hi. This is the qmail-send program at example.org.\n\n"
         "<absent@example.org>:\nSorry, no mailbox here by that name. (#5.1.1)\n\n"
+        "Message-ID: <20250203.qmail@example.org>\n\n"
         "--- Below this line is a copy of the message.\n\nMessage-ID: <d7.tok@support.example>\nSubject: x\n"
     )
     found = read(mail("Subject: failure notice", "Return-Path: <>", body=body, sender="MAILER-DAEMON@example.org"))
@@ -154,16 +155,24 @@ def test_other_desks(fields: tuple[str, ...]) -> None:
     assert read(mail(*fields)).nature is Nature.ACKNOWLEDGEMENT
 
 
+TOKEN = "aiaqaaaaaaaqa4eczl6cwp3bpfpxviy4"
+
+
+def test_an_agent_may_have_her_address_in_our_domain() -> None:
+    raw = mail("Message-ID: <1f2e@support.example>", "Subject: x", sender="manon@support.example")
+    assert read(raw, domain="support.example").nature is Nature.PERSON
+
+
 def test_our_echo() -> None:
     raw = mail(
-        "Message-ID: <1.tok@Support.example>",
+        f"Message-ID: <1.{TOKEN}@Support.example>",
         "Auto-Submitted: auto-replied",
         "Subject: x",
         sender="contact@support.example",
     )
     assert read(raw, domain="support.example").nature is Nature.ECHO
     assert read(raw, domain="").nature is Nature.AUTO_REPLY
-    foreign = raw.replace(b"<1.tok@Support.example>", b"<1@support.example.evil.example>")
+    foreign = raw.replace(b"@Support.example>", b"@support.example.evil.example>")
     assert read(foreign, domain="support.example").nature is not Nature.ECHO
 
 

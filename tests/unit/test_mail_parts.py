@@ -176,6 +176,11 @@ def test_deep_nesting_is_left_unopened() -> None:
     assert not read(nested(MAX_DEPTH - 1)).anomalies
 
 
+def test_lines_that_look_like_delimiters_are_bounded() -> None:
+    mail = read(BOMBS["hyphens"])
+    assert any("too many lines" in a for a in mail.anomalies)
+
+
 def test_parts_are_bounded() -> None:
     mail = read(HEAD + multipart(b"mixed", *[PDF] * 3_000))
     assert len(mail.attachments) == MAX_PARTS - 1

@@ -128,6 +128,8 @@ def test_an_answer_below_our_quoted_notification() -> None:
         "Please reply above this line of the form.",
         "-- \nClaire\nEnvoyé de mon iPhone",
         "____________\nmention légale",
+        "Bonjour,\nOn dit que le maire m'a écrit :\nje refuse.",
+        "Bonjour,\nDe : Claire\nObjet : demande\nmerci",
         "Comme il est écrit :\n- un\n- deux",
     ],
 )
