@@ -94,7 +94,7 @@ class Session:
         `n:*` names the last message even where n is above its UID (RFC 3501 §6.4.8).
         """
         uids = await self._search(f"{low}:{high or '*'}")
-        return tuple(uid for uid in sorted(uids) )
+        return tuple(uid for uid in sorted(uids) if low <= uid <= (high or uid))
 
     async def present(self, uids: Collection[int]) -> frozenset[int]:
         """Those of `uids` that are still there."""

@@ -218,6 +218,17 @@ async def test_who_does_nothing_makes_room(idle: str) -> None:
         assert await first.closed()
 
 
+async def test_a_mail_that_comes_in_counts_as_doing_something() -> None:
+    async with running() as server:
+        client = await server.connect(*START, "DATA")
+        session = next(iter(server.listener._service.room.guests))
+        before = session.progress
+        async with asyncio.timeout(5):
+            while session.progress == before:  # the clock may be as coarse as milliseconds
+                await client.send(b"x" * 5000)
+                await asyncio.sleep(0)
+
+
 async def test_nobody_who_is_worked_for_makes_room() -> None:
     slow = Slow()
     async with running(keep=slow, limits=Limits(connections=1, reserved=0, stalled=0)) as server:
