@@ -147,6 +147,7 @@ async def settle(box: Mailbox, session: Session, view: View, uids: Sequence[int]
     try:
         done = await carry_out(session, box.settings.after, uids) if uids else frozenset[int]()
     except Denied as denied:
-        raise
+        log.imap_after_refused(box.name, box.settings.after, harmless(str(denied)))
+        return False
     await box.ledger.settle([box.cursor(view, uid) for uid in sorted(done)])
     return True
