@@ -23,7 +23,7 @@ from gateway.context import Context, context
 from gateway.desk.commands import Parsed, Verb
 from gateway.errors import ConfigError, Permanent, Refused, Temporary
 from gateway.mail.tokens import Keys
-from gateway.model import Status
+from gateway.model import Inbox, Status
 from gateway.store import keys, schema
 from gateway.store.database import Store
 
@@ -99,7 +99,7 @@ def _add_running(command: _Adder) -> None:
 
 def _add_desk(command: _Adder) -> None:
     made = command("conversations", _conversations, "list conversations, the last changed first")
-    made.add_argument("--inbox", type=conversations.inbox_named, help="global, dossier:123 or demarche:42")
+    made.add_argument("--inbox", type=_inbox, help="global, dossier:123 or demarche:42")
     made.add_argument("--status", choices=[status.value for status in Status])
     made.add_argument("--assignee", metavar="AGENT")
     made.add_argument("--as", dest="agent", metavar="AGENT", help="only what this agent may see")
@@ -146,7 +146,7 @@ def _path(options: argparse.Namespace) -> Path:
 @contextmanager
 def _opened(options: argparse.Namespace) -> Iterator[tuple[Store, Context]]:
     """The store and the context of the configuration."""
-    settings = config.load(_path(options))
+    settings = config.load(_path(options), passwords=False)
     with daemon.opened(settings) as store:
         yield store, context(settings, keys.load_or_make(settings.store.token_keys_file))
 
@@ -182,7 +182,7 @@ def _check(options: argparse.Namespace) -> Shown:
 
 
 def _db(options: argparse.Namespace) -> Shown:
-    settings = config.load(_path(options))
+    settings = config.load(_path(options), passwords=False)
     with closing(Store(settings.store.url, settings.store.raw)) as store:
         before = schema.upgrade(store.engine)
     words = f"The schema is {schema.HEAD}" + (f" (it was {before})." if before not in {"", schema.HEAD} else ".")
@@ -225,6 +225,14 @@ def _wish(options: argparse.Namespace) -> Parsed:
     return conversations.command(verb, getattr(options, argument))
 
 
+def _inbox(text: str) -> Inbox:
+    """argparse shows the words of its own error alone."""
+    try:
+        return conversations.inbox_named(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def _standard_input() -> str:
     if sys.stdin.isatty():
         print("Write the text, then Ctrl-D on a line of its own:", file=sys.stderr)
@@ -235,7 +243,7 @@ def _standard_input() -> str:
 
 
 def _explain(options: argparse.Namespace) -> Shown:
-    settings, now = config.load(_path(options)), datetime.now(UTC)
+    settings, now = config.load(_path(options), passwords=False), datetime.now(UTC)
     known = settings.store.token_keys_file
     situation = context(settings, keys.load(known) if known.exists() else Keys(()))
     if not Path(settings.store.url.removeprefix("sqlite:///")).exists():

@@ -6,8 +6,10 @@ Built at start and at each reload; never changed in between.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from gateway.config.settings import Settings
+from gateway.mail import tokens
 from gateway.mail.tokens import Keys
 from gateway.model import Conversation, Inbox, InboxKind
 from gateway.relay.scrub import scrub
@@ -49,10 +51,16 @@ class Context:
         def instead(address: str) -> str | None:
             if self.directory.is_agent(address) and address != contact:
                 return contact
-            signed = self.recognise(address).kind in {RecipientKind.TOKEN, RecipientKind.FORGED}
-            return public if signed else None
+            return public if self._signed(address) else None
 
         return scrub(text, instead)
+
+    def _signed(self, address: str) -> bool:
+        """Is it a reply address of ours, as it stands or as a `mailto:` link writes it, or one of our Message-IDs?"""
+        kinds = {self.recognise(form).kind for form in (address, unquote(address))}
+        if kinds & {RecipientKind.TOKEN, RecipientKind.FORGED}:
+            return True
+        return tokens.in_message_id(address, self.settings.addresses.domain, self.keys) is not None
 
 
 def context(settings: Settings, keys: Keys) -> Context:

@@ -134,7 +134,7 @@ def clues(mail: Mail, found: Hints) -> Clues:
     )
 
 
-def _valid(recalled: Recalled, mail: Mail, found: Hints) -> Recalled:
+def valid(recalled: Recalled, mail: Mail, found: Hints) -> Recalled:
     """Without the participations whose token was revoked; the author's own first."""
     epochs = {(token.subject, token.epoch) for token in found.tokens}
     valid = [pair for pair in recalled.participations if (pair[0].id, pair[0].epoch) in epochs]
@@ -148,8 +148,10 @@ def _valid(recalled: Recalled, mail: Mail, found: Hints) -> Recalled:
 def decide(
     arrival: Arrival, mail: Mail, found: Hints, recalled: Recalled, context: Context, reference: str
 ) -> Decision:
-    """Decide everything about one mail. `reference` names the conversation if it is a new one."""
-    recalled = _valid(recalled, mail, found)
+    """Decide everything about one mail. `reference` names the conversation if it is a new one.
+
+    `recalled` holds the participations of valid tokens alone (`valid`).
+    """
     placement = place(mail, recalled)
     settings, directory = context.settings, context.directory
     routed = route(mail, found.recipients, placement.conversation, directory, settings)
@@ -344,13 +346,14 @@ def _refused(case: _Case, agent: str, parsed: Parsed, problems: tuple[Problem, .
     conversation, place = case.conversation, case.context.place_of(case.conversation)
     reasons = [f"not relayed: {problem.code} {problem.what}".strip() for problem in problems]
     message = _message(case, Kind.INTERNAL, reasons)
-    text = case.mail.own if give_back else ""
+    text = (case.mail.own or case.mail.text) if give_back else ""
     draft = plan.refusal(
         agent,
         place,
         problems,
         subject=conversation.subject,
         text=text,
+        hers=give_back,
         received_at=case.arrival.received_at,
     )
     filed = _filing(case, conversation, message, (draft,))

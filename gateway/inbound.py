@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import NoReturn
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
 
 from gateway import log
 from gateway.context import Context
-from gateway.decision import Decision, clues, decide, hints
+from gateway.decision import Decision, clues, decide, hints, valid
 from gateway.errors import StoreError
 from gateway.mail.read import read
 from gateway.model import Arrival, Mail
 from gateway.store import arrivals, filing, recall, references
-from gateway.store.database import Store, Tx
+from gateway.store.database import Store, Tx, savepoint
 
 _BATCH = 50
+_LATER = timedelta(minutes=5)  # until a mail is tried again whose raw bytes couldn't be had
 _IDLE = 2.0  # seconds until the loop looks by itself: another process may have let a mail be tried again
 
 
@@ -33,7 +35,9 @@ _IDLE = 2.0  # seconds until the loop looks by itself: another process may have 
 def explain(connection: Connection, arrival: Arrival, mail: Mail, context: Context, now: datetime) -> Decision:
     """What would become of a mail, and why. Nothing is written."""
     found = hints(arrival, mail, context)
-    recalled = recall.recall(connection, clues(mail, found), now)
+    recalled = valid(recall.recall(connection, clues(mail, found), now), mail, found)
+    if recalled.participations:
+        recalled = replace(recalled, latest=recall.latest(connection, recalled.participations[0][1].id))
     return decide(arrival, mail, found, recalled, context, references.unused(connection))
 
 
@@ -55,19 +59,17 @@ def file_batch(
     """File mails in one transaction. One that fails is set aside with its reason, beside the others."""
     done: list[tuple[Arrival, Decision | str]] = []
     for arrival, mail in batch:
-        savepoint = tx.connection.begin_nested()
         try:
             if isinstance(mail, Exception):
                 raise mail
-            done.append((arrival, file_mail(tx, arrival, mail, context, now)))
-            savepoint.commit()
+            with savepoint(tx.connection):
+                decision: Decision | str = file_mail(tx, arrival, mail, context, now)
         except Exception as error:
-            savepoint.rollback()
             if store_trouble(error):
                 raise
-            reason = f"{type(error).__name__}: {error}"[:500]
-            arrivals.set_aside(tx, arrival.id, reason)
-            done.append((arrival, reason))
+            decision = f"{type(error).__name__}: {error}"[:500]
+            arrivals.set_aside(tx, arrival.id, decision)
+        done.append((arrival, decision))
     return done
 
 
@@ -131,14 +133,40 @@ async def file_waiting(store: Store, context: Context, owner: str, now: Callable
     if not work:
         return len(spent)
     try:
-        mails = [(a, await asyncio.to_thread(read_arrival, store, a, context)) for a in work]
-        filed = await store.write(lambda tx: file_batch(tx, mails, context, now()))
+        mails = await _read_all(store, work, context, now)
+        filed = await _file_all(store, mails, context, now())
     except (StoreError, asyncio.CancelledError):
         store.submit(lambda tx: arrivals.unclaim(tx, [arrival.id for arrival in work]))
         raise
     for arrival, decision in filed:
         _log_filed(arrival, decision)
     return len(work) + len(spent)
+
+
+async def _read_all(
+    store: Store, work: Iterable[Arrival], context: Context, now: Callable[[], datetime]
+) -> list[tuple[Arrival, Mail | Exception]]:
+    """Read mails. One whose raw bytes can't be had now waits a while, and holds up no other."""
+    mails: list[tuple[Arrival, Mail | Exception]] = []
+    late: dict[int, StoreError] = {}
+    for arrival in work:
+        try:
+            mails.append((arrival, await asyncio.to_thread(read_arrival, store, arrival, context)))
+        except StoreError as error:
+            late[arrival.id] = error
+    if late:
+        again = now() + _LATER
+        await store.write(lambda tx: arrivals.unclaim(tx, list(late), again))
+        log.filing_paused(reason=f"{len(late)} of the mails can't be read: {next(iter(late.values()))}")
+    return mails
+
+
+async def _file_all(
+    store: Store, mails: list[tuple[Arrival, Mail | Exception]], context: Context, now: datetime
+) -> list[tuple[Arrival, Decision | str]]:
+    """File mails in their order, each as a job of its own: mail that comes in meanwhile waits for one at most."""
+    jobs = [store.write(lambda tx, mail=mail: file_batch(tx, [mail], context, now)) for mail in mails]  # type: ignore[misc]
+    return [filed for job in await asyncio.gather(*jobs) for filed in job]
 
 
 async def _either(event: asyncio.Event, seconds: float) -> None:
@@ -172,4 +200,5 @@ def _log_filed(arrival: Arrival, decision: Decision | str) -> None:
 
 def store_trouble(error: Exception) -> bool:
     """Is it the disk's or the database's failure, and not the mail's?"""
-    return isinstance(error, StoreError | OperationalError)
+    theirs = (IntegrityError, DataError, ProgrammingError, InterfaceError)  # what was to be written is at fault
+    return isinstance(error, StoreError) or (isinstance(error, DBAPIError) and not isinstance(error, theirs))

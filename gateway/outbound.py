@@ -27,6 +27,10 @@ _IDLE = 1.0  # seconds until the outbox is looked at unasked: another process ma
 _AHEAD = 4  # deliveries in work for each connection
 
 
+class _Withdrawn(Exception):
+    """The delivery was cancelled while it was on its way to the last step."""
+
+
 class Relay:
     """The worker of the outbox. Holds what is under way, and nothing that must survive."""
 
@@ -125,12 +129,19 @@ class Relay:
 
     async def _write_down(self, outgoing: Outgoing, attempt: Attempt) -> None:
         """Settle; what is known of an outcome isn't forgotten because the store fails for a while."""
+        settle = self._settle
         while True:
             try:
-                await self._store.write(lambda tx: self._settle(tx, outgoing.id, attempt, outgoing.attempts + 1))
+                await self._store.write(lambda tx, s=settle: s(tx, outgoing.id, attempt, outgoing.attempts + 1))  # type: ignore[misc]
             except StoreError as error:
                 log.relay_paused(reason=str(error))
                 await asyncio.sleep(_IDLE)
+            except Exception as error:
+                if settle == self._settle_alone:
+                    raise
+                # Telling it failed, by a defect of ours: the outcome must stand, or the mail would leave again.
+                log.relay_paused(reason=f"an outcome can't be told: {type(error).__name__}")
+                settle = self._settle_alone
             else:
                 return
 
@@ -138,12 +149,13 @@ class Relay:
         """Compose and deliver; whatever is wrong with this one mail ends this one delivery."""
         try:
             wire = await asyncio.to_thread(self._compose, outgoing)
-        except StoreError:
-            raise
+        except StoreError as error:  # an attachment can't be read: later, and the others meanwhile
+            attempt = Attempt(DeliveryState.DEFERRED, str(error))
         except Exception as error:  # noqa: BLE001 (a mail that can't be composed mustn't stop the others)
             words = str(error) if isinstance(error, GatewayError) else type(error).__name__
             return Attempt(DeliveryState.REFUSED, f"it can't be composed: {words}")
-        attempt = await self._deliver(outgoing, wire)
+        else:
+            attempt = await self._deliver(outgoing, wire)
         if attempt.state is DeliveryState.UNKNOWN and self._context().settings.relay.uncertain == "retry":
             attempt = Attempt(DeliveryState.DEFERRED, attempt.reply, attempt.host, attempt.tls)
         give_up_after = self._context().settings.relay.give_up_after
@@ -159,13 +171,16 @@ class Relay:
 
         async def committing() -> None:
             nonlocal state
-            await self._store.write(lambda tx: outbox.committing(tx, outgoing.id))
+            if not await self._store.write(lambda tx: outbox.committing(tx, outgoing.id)):
+                raise _Withdrawn
             state = DeliveryState.UNKNOWN
 
         try:
             return await self._transport.deliver(outgoing, wire, committing)
         except StoreError:
             raise
+        except _Withdrawn:
+            return Attempt(DeliveryState.CANCELLED, "cancelled before it left")
         except Exception as error:  # noqa: BLE001 (one delivery's trouble isn't the others')
             return Attempt(state, f"the transport failed: {type(error).__name__}")
 
@@ -179,8 +194,8 @@ class Relay:
 
     def _settle(self, tx: Tx, delivery: int, attempt: Attempt, attempts: int) -> None:
         """Write the outcome; a failure goes into the history, and to the agent whose answer it was."""
+        self._settle_alone(tx, delivery, attempt, attempts)
         now = self._now()
-        outbox.settle(tx, delivery, attempt, now, schedule.next_try(max(attempts, 1), now, self._jitter()))
         if attempt.state not in {DeliveryState.REFUSED, DeliveryState.UNKNOWN}:
             return
         sent = recall.sent_by_id(tx.connection, delivery)
@@ -193,3 +208,7 @@ class Relay:
         context = self._context()
         for draft in acting.undelivered_drafts(context, sent, attempt.reply, uncertain=uncertain):
             outbox.enqueue(tx, sent.conversation.id, 0, draft, context.signer, now)
+
+    def _settle_alone(self, tx: Tx, delivery: int, attempt: Attempt, attempts: int) -> None:
+        now = self._now()
+        outbox.settle(tx, delivery, attempt, now, schedule.next_try(max(attempts, 1), now, self._jitter()))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway.config.passwords import fill_in
+from gateway.config.passwords import fill_in, leave_out
 from gateway.config.problems import report
 from gateway.config.settings import Settings
 from gateway.config.shape import settle
@@ -53,15 +53,19 @@ def find(option: Path | None, environ: Mapping[str, str]) -> Path:
     )
 
 
-def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+def load(path: Path, environ: Mapping[str, str] = os.environ, *, passwords: bool = True) -> Settings:
     """Read, check and settle `gateway.toml`. `environ` tells where systemd's credentials are.
+
+    Without `passwords` they are left empty: a command that logs in nowhere doesn't need the right to read them.
 
     Raises ConfigError whose text is the whole report, `FILE:LINE: KEY: fault; remedy` per line.
     """
     text = read(path)
     raw = _parsed(path, text)
     folder = path.absolute().parent
-    problems = fill_in(raw, folder, environ)
+    problems = fill_in(raw, folder, environ) if passwords else []
+    if not passwords:
+        leave_out(raw)
     settings, found = settle(raw, folder)
     problems += found
     if problems or settings is None:

@@ -29,6 +29,13 @@ def fill_in(raw: Mapping[str, Any], folder: File, environ: Mapping[str, str]) ->
     return [problem for path, table in owners(raw) for problem in _fill_in(path, table, folder, environ)]
 
 
+def leave_out(raw: Mapping[str, Any]) -> None:
+    """Take every password out of `raw`: for commands that log in nowhere, and may not be able to read them."""
+    for _, table in owners(raw):
+        for way in _WAYS:
+            table.pop(way, None)
+
+
 def _fill_in(path: Path, table: dict[str, Any], folder: File, environ: Mapping[str, str]) -> list[Problem]:
     given = [way for way in _WAYS if table.get(way)]
     if not all(isinstance(table[way], str) for way in given):

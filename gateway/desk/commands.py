@@ -97,6 +97,9 @@ def _read(line: str, commands: list[Command], problems: list[Problem]) -> None:
     name = _plain(word.rstrip(":"))
     if name in _NAMES:
         verb, fixed = _NAMES[name]
+        if argument and (fixed or verb is Verb.HELP):
+            # It may be the answer, written on the same line: dropping it would lose an agent's words.
+            problems.append(Problem("words_after", f"@{word}"))
         commands.append(Command(verb, fixed or argument.strip()))
     elif name in LATER:
         problems.append(Problem("later_command", f"@{word}"))

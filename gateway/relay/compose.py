@@ -187,16 +187,26 @@ def _text(text: str) -> tuple[dict[str, str], bytes]:
 def _attachment(attachment: Attachment, content: bytes) -> tuple[dict[str, str], bytes]:
     # A message may not be sent as base64 (RFC 2046 §5.2.1): it travels as a file.
     opaque = attachment.type.startswith(("message/", "multipart/"))
-    name = _plain(attachment.name)[:150] or "attachment"
+    name = _short(_plain(attachment.name) or "attachment")
     ascii_name = "".join(c if (c.isascii() and c.isalnum()) or c in "._- " else "_" for c in name)
-    while len(encoded := quote(name, safe="")) > 900:
-        name = name[:-8]
+    encoded = quote(name, safe="")
     fields = {
         "Content-Type": "application/octet-stream" if opaque else _media_type(attachment.type),
         "Content-Transfer-Encoding": "base64",
         "Content-Disposition": f"attachment;\r\n filename=\"{ascii_name}\";\r\n filename*=utf-8''{encoded}",
     }
     return fields, base64.encodebytes(content).replace(b"\n", b"\r\n").rstrip(b"\r\n")
+
+
+def _short(name: str) -> str:
+    """A file name that fits on a line however it is written; its extension stays."""
+    stem, dot, extension = name.rpartition(".")
+    if not stem or len(extension) > 10:
+        stem, dot, extension = name, "", ""
+    stem = stem[: 150 - len(dot + extension)]
+    while len(quote(stem + dot + extension, safe="")) > 900:
+        stem = stem[:-8]
+    return stem + dot + extension
 
 
 def _media_type(name: str) -> str:

@@ -132,14 +132,22 @@ def answer(to: str, role: Role, place: Place, message: Message, *, subject: str)
 
 
 def refusal(
-    to: str, place: Place, problems: Iterable[Problem], *, subject: str, text: str, received_at: datetime
+    to: str,
+    place: Place,
+    problems: Iterable[Problem],
+    *,
+    subject: str,
+    text: str,
+    hers: bool,
+    received_at: datetime,
 ) -> Draft:
-    """Gives an agent her text back, with the reasons why nothing happened."""
+    """Gives an agent her text back, with the reasons why nothing happened. `hers` False: it wasn't hers."""
     words = texts.render(
         "refused",
         place,
         subject=subject or "—",
         text=text,
+        hers=hers,
         problems=[texts.problem(problem, place.instance.locale) for problem in problems],
         received=texts.local_time(received_at, place.instance),
     )

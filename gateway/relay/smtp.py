@@ -117,7 +117,9 @@ class SmtpTransport:
 
     def _attempt(self, state: DeliveryState, reply: str, tls: str = "") -> Attempt:
         host = f"{self._settings.host}:{self._settings.port}"
-        return Attempt(state, " ".join(reply.split())[:500], host, tls)
+        # Servers answer in any charset; what isn't UTF-8 comes as surrogates, which no database takes.
+        words = " ".join(reply.encode("utf-8", "replace").decode().split())
+        return Attempt(state, words[:500], host, tls)
 
 
 def _options(outgoing: Outgoing) -> list[str]:

@@ -20,6 +20,9 @@ from gateway.mail.quotes import REPLY_MARKER
 from gateway.model import Problem
 
 
+_LINE = "\x1e"  # a line's end in what people wrote: their blank lines are theirs, the template's are tidied
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a conversation stands, as far as the reader of a mail may know it."""
@@ -48,12 +51,14 @@ def _environment() -> SandboxedEnvironment:
         keep_trailing_newline=True,
         lstrip_blocks=True,
         autoescape=False,  # plain text
+        auto_reload=False,  # they don't change while we run; looking costs more than rendering
     )
 
 
 def render(name: str, place: Place, **values: object) -> Words:
     """The subject and text of the template `name`, in the instance's language."""
     template = _environment().get_template(f"{place.instance.locale}/{name}.txt")
+    held = {key: value.replace("\n", _LINE) if isinstance(value, str) else value for key, value in values.items()}
     rendered = template.render(
         instance=place.instance,
         reference=place.reference,
@@ -61,10 +66,11 @@ def render(name: str, place: Place, **values: object) -> Words:
         demarche=place.demarche,
         dossier=place.dossier,
         marker=REPLY_MARKER,
-        **values,
+        **held,
     )
     subject, _, text = rendered.partition("\n")
-    return Words(" ".join(subject.split()), re.sub(r"\n{3,}", "\n\n", text).strip() + "\n")
+    tidy = re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    return Words(" ".join(subject.split()), tidy.replace(_LINE, "\n"))
 
 
 def problem(problem: Problem, locale: str) -> str:
@@ -77,5 +83,5 @@ def local_time(time: datetime, instance: Instance) -> str:
     """A time as people write it, in the instance's time zone."""
     local = time.astimezone(ZoneInfo(instance.timezone))
     if instance.locale == "fr":
-        return f"{local:%d/%m/%Y} à {local:%H} h {local:%M}"
+        return f"{local:%d/%m/%Y} à {local:%H}\u00a0h\u00a0{local:%M}"
     return f"{local:%d/%m/%Y} at {local:%H:%M}"

@@ -13,7 +13,13 @@ from urllib.parse import urlsplit
 from gateway.model import Inbox, InboxKind
 
 _MAX = 2**31 - 1
-_FIGURES = r"([0-9]{1,3}(?:[ \u00a0\u202f.][0-9]{3}){1,3}|[0-9]{1,10})(?![\d/]|[.,]\d)"
+# No number begins with 0, as telephone numbers do; « 12/2024 » and « 12 345/2024 » are references of something else,
+# and a group of five figures ends a SIRET.
+_GROUP = r"[ \u00a0\u202f.][0-9]"
+_FIGURES = (
+    rf"([1-9][0-9]{{0,2}}(?:{_GROUP}{{3}}){{1,3}}|[1-9][0-9]{{0,9}})"
+    rf"(?![\d/]|[.,]\d|(?:{_GROUP}{{3}}){{1,3}}/|(?:{_GROUP}{{3}}){{0,2}}{_GROUP}{{5}})"
+)
 _MARKED = re.compile(
     r"\b(?:dossiers?|files?)[\s\u00a0\u202f]{1,3}(?:n[\s\u00a0\u202f]?[°ºo]\.?|num[ée]ro|number|#)"
     r"[\s\u00a0\u202f]{0,3}" + _FIGURES,

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, insert, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, literal_column, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
 
 from gateway.errors import NotFound
 from gateway.model import Arrival, Envelope, ImapCursor, Incoming
-from gateway.store.database import AnyRow, Tx, inserted
+from gateway.store.database import AnyRow, Tx
 from gateway.store.packs import Location
 from gateway.store.tables import arrivals, imap_ledger, raws
 
@@ -23,6 +24,17 @@ _FREE = datetime(1970, 1, 1, tzinfo=UTC)  # a lease that has always been over
 _WAITING = arrivals.c.state == literal_column("'waiting'")
 _UNSETTLED: ColumnElement[bool] = literal_column("settled = 0")
 _ASIDE = arrivals.c.state == literal_column("'aside'")
+
+# Built once: building a statement costs more than running it.
+_KEPT = select(raws.c.digest).where(raws.c.digest.in_(bindparam("digests", expanding=True)))
+_KEEP = insert(arrivals).returning(arrivals.c.id, sort_by_parameter_order=True)
+_KEEP_RAW = insert_or_ignore(raws).on_conflict_do_nothing()
+_LOCATE = select(raws.c.pack, raws.c.offset, raws.c.size).where(raws.c.digest == bindparam("digest"))
+_END = (
+    update(arrivals)
+    .where(arrivals.c.id == bindparam("arrival"))
+    .values(state=bindparam("end"), reason=bindparam("why"), message=bindparam("of"))
+)
 
 
 # --- keeping ---------------------------------------------------------------------------------------------
@@ -36,21 +48,21 @@ def keep(tx: Tx, mails: Sequence[Incoming], owner: str = "", until: datetime | N
     """
     digests = [hashlib.sha256(mail.raw).digest() for mail in mails]
     _keep_raws(tx, mails, digests)
-    known = _ledger_rows(tx.connection, [mail.cursor for mail in mails if mail.cursor])
-    ids: list[int] = []
-    for mail, digest in zip(mails, digests, strict=True):
-        cursor = mail.cursor
-        arrival = known.get(cursor) if cursor else None
-        if arrival is None:
-            arrival = _keep_one(tx.connection, mail, digest, owner, until)
-            if cursor is not None:
-                known[cursor] = arrival
-        ids.append(arrival)
-    return ids
+    names: list[ImapCursor | int] = [mail.cursor or position for position, mail in enumerate(mails)]
+    found = _ledger_rows(tx.connection, [mail.cursor for mail in mails if mail.cursor])
+    ids: dict[ImapCursor | int, int] = dict(found.items())
+    rows: dict[ImapCursor | int, dict[str, Any]] = {}
+    for name, mail, digest in zip(names, mails, digests, strict=True):
+        if name not in ids and name not in rows:
+            rows[name] = _row(mail, digest, owner, until)
+    if rows:
+        ids |= zip(rows, tx.connection.scalars(_KEEP, list(rows.values())), strict=True)
+    _note_cursors(tx.connection, {name: ids[name] for name in rows if isinstance(name, ImapCursor)})
+    return [ids[name] for name in names]
 
 
 def _keep_raws(tx: Tx, mails: Sequence[Incoming], digests: Sequence[bytes]) -> None:
-    known = set(tx.connection.scalars(select(raws.c.digest).where(raws.c.digest.in_(digests))))
+    known = set(tx.connection.scalars(_KEPT, {"digests": digests}))
     rows: list[dict[str, Any]] = []
     for mail, digest in zip(mails, digests, strict=True):
         if digest not in known:
@@ -58,7 +70,7 @@ def _keep_raws(tx: Tx, mails: Sequence[Incoming], digests: Sequence[bytes]) -> N
             location = tx.packs.append(mail.raw, _about(mail))
             rows.append({"digest": digest, "pack": location.pack, "offset": location.offset, "size": location.size})
     if rows:
-        tx.connection.execute(insert_or_ignore(raws).on_conflict_do_nothing(), rows)
+        tx.connection.execute(_KEEP_RAW, rows)
 
 
 def _about(mail: Incoming) -> dict[str, Any]:
@@ -70,8 +82,8 @@ def _about(mail: Incoming) -> dict[str, Any]:
     }
 
 
-def _keep_one(connection: Connection, mail: Incoming, digest: bytes, owner: str, until: datetime | None) -> int:
-    row = {
+def _row(mail: Incoming, digest: bytes, owner: str, until: datetime | None) -> dict[str, Any]:
+    return {
         "digest": digest,
         "source": mail.source,
         "received_at": mail.received_at,
@@ -86,18 +98,13 @@ def _keep_one(connection: Connection, mail: Incoming, digest: bytes, owner: str,
         "lease_until": until or _FREE,
         "reason": "",
     }
-    arrival = inserted(connection, arrivals, row)
-    if mail.cursor is not None:
-        cursor = mail.cursor
-        ledger_row = {
-            "mailbox": cursor.mailbox,
-            "uidvalidity": cursor.uidvalidity,
-            "uid": cursor.uid,
-            "arrival": arrival,
-            "settled": False,
-        }
-        connection.execute(insert(imap_ledger), ledger_row)
-    return arrival
+
+
+def _note_cursors(connection: Connection, kept: Mapping[ImapCursor, int]) -> None:
+    """Write into the ledger which mails are kept, and by which arrival."""
+    rows = [{**asdict(cursor), "arrival": arrival, "settled": False} for cursor, arrival in kept.items()]
+    if rows:
+        connection.execute(insert(imap_ledger), rows)
 
 
 # --- the IMAP ledger -------------------------------------------------------------------------------------
@@ -175,21 +182,19 @@ def claim(tx: Tx, owner: str, now: datetime, limit: int) -> tuple[list[Arrival],
     return work, spent
 
 
-def unclaim(tx: Tx, ids: Sequence[int]) -> None:
-    """Give mails back that weren't worked on: the attempt doesn't count."""
+def unclaim(tx: Tx, ids: Sequence[int], until: datetime | None = None) -> None:
+    """Give mails back that weren't worked on: the attempt doesn't count. `until`: when to try again, else at once."""
     tx.connection.execute(
         update(arrivals)
-        .where(arrivals.c.id.in_(ids), _WAITING)
-        .values(attempts=arrivals.c.attempts - 1, owner="", lease_until=_FREE)
+        .where(arrivals.c.id.in_(ids), _WAITING, arrivals.c.owner != "")
+        .values(attempts=arrivals.c.attempts - 1, owner="", lease_until=until or _FREE)
     )
 
 
 def release_all(tx: Tx, owner: str) -> None:
     """Free the claims of a process of this kind that is no more. Their attempts count."""
     tx.connection.execute(
-        update(arrivals)
-        .where(_WAITING, arrivals.c.owner == owner)
-        .values(owner="", lease_until=_FREE)
+        update(arrivals).where(_WAITING, arrivals.c.owner == owner).values(owner="", lease_until=_FREE)
     )
 
 
@@ -227,8 +232,7 @@ def locate(connection: Connection, digest: str) -> Location:
     Raises:
         NotFound: no mail of that digest was kept.
     """
-    query = select(raws.c.pack, raws.c.offset, raws.c.size).where(raws.c.digest == bytes.fromhex(digest))
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_LOCATE, {"digest": bytes.fromhex(digest)}).one_or_none()
     if row is None:
         raise NotFound(f"no raw mail has the digest {digest}")
     return Location(row.pack, row.offset, row.size)
@@ -247,11 +251,11 @@ def duplicate(tx: Tx, arrival: int, message: int) -> None:
 
 def set_aside(tx: Tx, arrival: int, reason: str) -> None:
     """Put a mail aside for a person to look at. Its raw bytes stay."""
-    _end(tx, arrival, "aside", reason=reason)
+    _end(tx, arrival, "aside", reason=reason.encode("utf-8", "backslashreplace").decode())
 
 
-def _end(tx: Tx, arrival: int, state: str, **values: Any) -> None:
-    tx.connection.execute(update(arrivals).where(arrivals.c.id == arrival).values(state=state, **values))
+def _end(tx: Tx, arrival: int, state: str, *, message: int | None = None, reason: str = "") -> None:
+    tx.connection.execute(_END, {"arrival": arrival, "end": state, "why": reason, "of": message})
 
 
 def aside(connection: Connection) -> list[dict[str, Any]]:

@@ -1,32 +1,38 @@
 """The one owner of writes: a thread that takes all jobs that wait, runs them in one transaction, commits once.
 
     await store.write(job)      job(tx) runs in the writer; its result comes back once it is durable
+    … (job, urgent=True)        before all that isn't: somebody waits at the other end of a connection
     await store.read(query)     query(connection) runs beside it, on what was committed last
 
 Each job has its own savepoint: one that raises takes back its own work only. SQLite runs in WAL with
-`synchronous=FULL`: only this survives a power cut.
+`synchronous=FULL`: only this survives a power cut. Urgent jobs go first, but one other has its turn forty times
+a second, so that nothing is put off for ever.
 """
 
 from __future__ import annotations
 
 import asyncio
-import queue
 import threading
-from collections.abc import Callable
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Row, Table, create_engine, event, insert, text
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from gateway.errors import StoreError
 from gateway.store.packs import Packs
 
 T = TypeVar("T")
 AnyRow = Row[*tuple[Any, ...]]
-_MOST_JOBS = 256
+_LONGEST = 0.1  # seconds for which a transaction takes up jobs while none is urgent
+_PUT_OFF = 0.025  # seconds for which urgent jobs may go before the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +55,16 @@ class Store:
     def __init__(self, url: str, raw: Path) -> None:
         self.engine = engine_for(url)
         self.packs = Packs(raw)
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._urgent: deque[_Job] = deque()
+        self._others: deque[_Job] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._turn = 0.0  # when one of the others must be taken
         self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="store-read")
         self._writer = threading.Thread(target=self._write_all, name="store-write", daemon=True)
         self._writer.start()
 
-    async def write(self, work: Callable[[Tx], T]) -> T:
+    async def write(self, work: Callable[[Tx], T], *, urgent: bool = False) -> T:
         """Run `work` in the next transaction; return once it is committed.
 
         Cancelling the caller doesn't stop a write that is under way.
@@ -62,7 +72,7 @@ class Store:
         Raises:
             StoreError: the database or the disk failed; nothing of it is kept.
         """
-        return await asyncio.shield(asyncio.wrap_future(self.submit(work)))
+        return await asyncio.shield(asyncio.wrap_future(self.submit(work, urgent=urgent)))
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Run `query` on a connection of its own.
@@ -72,10 +82,12 @@ class Store:
         """
         return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, query)
 
-    def submit(self, work: Callable[[Tx], T]) -> Future[T]:
+    def submit(self, work: Callable[[Tx], T], *, urgent: bool = False) -> Future[T]:
         """Hand `work` to the writer; the future tells when it is committed."""
         done: Future[T] = Future()
-        self._jobs.put(_Job(work, done))
+        with self._changed:
+            (self._urgent if urgent else self._others).append(_Job(work, done))
+            self._changed.notify()
         return done
 
     def write_now(self, work: Callable[[Tx], T]) -> T:
@@ -91,43 +103,49 @@ class Store:
             raise StoreError(_plain(error)) from error
 
     def close(self) -> None:
-        self._jobs.put(None)
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
         self._writer.join()
         self._readers.shutdown()
         self.packs.close()
         self.engine.dispose()
 
     def _write_all(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            jobs, last = self._gather(job)
-            self._commit(jobs)
-            if last:
-                return
+        while self._await_jobs():
+            self._commit()
 
-    def _gather(self, first: _Job) -> tuple[list[_Job], bool]:
-        """All jobs that wait now, and whether the end was asked for behind them."""
-        jobs = [first]
-        while len(jobs) < _MOST_JOBS:
-            try:
-                job = self._jobs.get_nowait()
-            except queue.Empty:
-                break
-            if job is None:
-                return jobs, True
-            jobs.append(job)
-        return jobs, False
+    def _await_jobs(self) -> bool:
+        """Wait for a job. False: the store is being closed, and all are done."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._urgent or self._others or self._closing)
+            return bool(self._urgent or self._others)
 
-    def _commit(self, jobs: list[_Job]) -> None:
+    def _jobs(self) -> Iterator[_Job]:
+        """The jobs of one transaction: others while none is urgent, or one whose turn it is; then the urgent ones."""
+        start = time.monotonic()
+        if self._others and (not self._urgent or start >= self._turn):
+            yield self._others.popleft()
+            while self._others and not self._urgent and time.monotonic() < start + _LONGEST:
+                yield self._others.popleft()
+            self._turn = time.monotonic() + _PUT_OFF
+        for _ in range(len(self._urgent)):
+            yield self._urgent.popleft()
+
+    def _commit(self) -> None:
+        jobs: list[_Job] = []
         outcomes: list[tuple[_Job, Any, BaseException | None]] = []
         try:
             with self.engine.connect() as connection, connection.execution_options(writing=True).begin():
-                outcomes = [self._run(job, Tx(connection, self.packs)) for job in jobs]
+                for job in self._jobs():
+                    jobs.append(job)
+                    outcomes.append(self._run(job, Tx(connection, self.packs)))
                 self.packs.sync()
         except (DBAPIError, StoreError) as error:
             trouble = error if isinstance(error, StoreError) else StoreError(_plain(error))
-            outcomes = [(job, None, trouble) for job in jobs]
+            outcomes = [(job, None, trouble) for job in jobs or self._jobs()]
         except BaseException as error:  # noqa: BLE001 (whoever waits must be told; the writer must live on)
-            outcomes = [(job, None, error) for job in jobs]
+            outcomes = [(job, None, error) for job in jobs or self._jobs()]
         for job, result, failure in outcomes:
             if failure is not None:
                 job.done.set_exception(failure)
@@ -135,19 +153,31 @@ class Store:
                 job.done.set_result(result)
 
     def _run(self, job: _Job, tx: Tx) -> tuple[_Job, Any, BaseException | None]:
-        savepoint = tx.connection.begin_nested()
         try:
-            result = job.work(tx)
-            savepoint.commit()
+            with savepoint(tx.connection):
+                result = job.work(tx)
         except DBAPIError as error:
             if not isinstance(error, IntegrityError):
                 raise
-            savepoint.rollback()
             return job, None, error
         except Exception as error:  # noqa: BLE001 (a job's failure is its caller's, not the other jobs')
-            savepoint.rollback()
             return job, None, error
         return job, result, None
+
+
+@contextmanager
+def savepoint(connection: Connection) -> Iterator[None]:
+    """Take back what was written inside if it raises. (SQLAlchemy's own one is compiled anew each time.)"""
+    connection.exec_driver_sql("SAVEPOINT work")
+    try:
+        yield
+    except OperationalError:
+        raise  # the whole transaction is lost
+    except BaseException:
+        connection.exec_driver_sql("ROLLBACK TO work")
+        connection.exec_driver_sql("RELEASE work")
+        raise
+    connection.exec_driver_sql("RELEASE work")
 
 
 def _plain(error: DBAPIError) -> str:
@@ -184,9 +214,12 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
+_into = cache(insert)  # building a statement costs more than running it
+
+
 def inserted(connection: Connection, table: Table, row: dict[str, Any]) -> int:
     """Insert a row; return the key it got."""
-    key = connection.execute(insert(table), row).inserted_primary_key
+    key = connection.execute(_into(table), row).inserted_primary_key
     assert key is not None
     return int(key[0])
 

@@ -16,6 +16,9 @@ from gateway.store.database import Tx, inserted
 from gateway.store.outbox import Signer
 from gateway.store.tables import citations, conversations, history, messages, related
 
+_HISTORY = insert(history)
+_CITATIONS = insert(citations)
+
 
 def file(tx: Tx, filing: Filing, signer: Signer, now: datetime) -> tuple[int, tuple[int, ...]]:
     """Write a filing; return the id of its first message (0 if it has none), and of the deliveries it caused."""
@@ -37,7 +40,7 @@ def file(tx: Tx, filing: Filing, signer: Signer, now: datetime) -> tuple[int, tu
 def record(tx: Tx, conversation: int, event: Event, now: datetime) -> None:
     """Add a line to a conversation's history."""
     row = {"conversation": conversation, "at": now, "by": event.by, "what": event.what}
-    tx.connection.execute(insert(history), row)
+    tx.connection.execute(_HISTORY, row)
 
 
 def _conversation(tx: Tx, conversation: Conversation, now: datetime) -> int:
@@ -101,7 +104,7 @@ def _message(tx: Tx, conversation: int, message: Message) -> int:
     identifier = inserted(tx.connection, messages, row)
     cited = [{"cited": cited, "message": identifier} for cited in dict.fromkeys(message.cited)]
     if cited:
-        tx.connection.execute(insert(citations), cited)
+        tx.connection.execute(_CITATIONS, cited)
     return identifier
 
 

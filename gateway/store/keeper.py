@@ -40,7 +40,7 @@ class Keeper:
             mails = [incoming for incoming, _ in batch]
             failure: BaseException | None = None
             try:
-                await self._store.write(lambda tx, mails=mails: arrivals.keep(tx, mails))  # type: ignore[misc]
+                await self._store.write(lambda tx, mails=mails: arrivals.keep(tx, mails), urgent=True)  # type: ignore[misc]
             except Exception as error:  # noqa: BLE001 (whoever waits is told, whatever it was)
                 failure = error
             for _, done in batch:

@@ -71,5 +71,14 @@ def _make(path: Path) -> None:
             pass
         finally:
             temporary.unlink()
+        _sync_folder(path.parent)  # a key that has signed mustn't vanish in a power cut
     except OSError as error:
         raise StoreError(f"the token keys {path} can't be made: {error.strerror}") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -10,7 +10,18 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, literal, literal_column, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    bindparam,
+    func,
+    insert,
+    literal,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from gateway.errors import NotFound, Refused
 from gateway.mail import tokens
@@ -32,6 +43,47 @@ from gateway.store.tables import attempts, conversations, deliveries, messages, 
 _DUE: ColumnElement[bool] = literal_column("deliveries.state IN ('waiting', 'deferred')")
 _SENDING: ColumnElement[bool] = literal_column("deliveries.state = 'sending'")
 _MOST_REFERENCES = 20
+
+# Built once: building a statement costs more than running it.
+_PERSON = select(participations.c.id, participations.c.epoch).where(
+    participations.c.conversation == bindparam("conversation"),
+    participations.c.address == bindparam("address"),
+    participations.c.role == bindparam("role"),
+)
+_WROTE = select(messages.c.received_at.label("at"), messages.c.message_id, literal(1).label("own")).where(
+    messages.c.conversation == bindparam("conversation"),
+    messages.c.author == bindparam("address"),
+    messages.c.message_id != "",
+)
+_WAS_SENT = select(deliveries.c.created_at.label("at"), deliveries.c.message_id, literal(0).label("own")).where(
+    deliveries.c.conversation == bindparam("conversation"),
+    deliveries.c.recipient == bindparam("address"),
+    deliveries.c.message_id.is_not(None),
+)
+_SEEN = _WROTE.union_all(_WAS_SENT).order_by(literal_column("at").desc()).limit(_MOST_REFERENCES)
+_NAME = (
+    update(deliveries)
+    .where(deliveries.c.id == bindparam("delivery"))
+    .values(message_id=bindparam("its_id"), envelope_sender=bindparam("its_sender"))
+)
+_STATE = select(deliveries.c.state).where(deliveries.c.id == bindparam("delivery"))
+_ATTEMPTED = (
+    update(deliveries).where(deliveries.c.id == bindparam("delivery")).values(attempts=deliveries.c.attempts + 1)
+)
+_SETTLED = _ATTEMPTED.values(state=bindparam("outcome"), last_reply=bindparam("reply"), next_at=bindparam("then"))
+_EVIDENCE = insert(attempts)
+_DUE_NOW = (
+    select(deliveries, messages.c.digest)
+    .outerjoin(messages, messages.c.id == deliveries.c.message)
+    .where(
+        _DUE,
+        deliveries.c.next_at <= bindparam("now"),
+        deliveries.c.id.not_in(bindparam("busy", expanding=True)),
+    )
+    .order_by(deliveries.c.next_at, deliveries.c.id)
+    .limit(bindparam("most"))
+)
+_COMMITTING = update(deliveries).where(deliveries.c.id == bindparam("delivery"), _DUE).values(state="sending")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,24 +137,21 @@ def enqueue(tx: Tx, conversation: int, message: int, draft: Draft, signer: Signe
     }
     delivery = inserted(tx.connection, deliveries, row)
     fixed = {
-        "message_id": signer.message_id(delivery, participation, epoch),
-        "envelope_sender": "" if draft.silent else signer.envelope_sender(delivery),
+        "delivery": delivery,
+        "its_id": signer.message_id(delivery, participation, epoch),
+        "its_sender": "" if draft.silent else signer.envelope_sender(delivery),
     }
-    tx.connection.execute(update(deliveries).where(deliveries.c.id == delivery).values(**fixed))
+    tx.connection.execute(_NAME, fixed)
     return delivery
 
 
 def _participation(tx: Tx, conversation: int, address: str, role: Role) -> tuple[int, int]:
     """The participation of a person in a conversation, made where it isn't there yet."""
-    here = participations.c
-    query = select(here.id, here.epoch).where(
-        here.conversation == conversation, here.address == address, here.role == role.value
-    )
-    row = tx.connection.execute(query).one_or_none()
+    person = {"conversation": conversation, "address": address, "role": role.value}
+    row = tx.connection.execute(_PERSON, person).one_or_none()
     if row is not None:
         return row.id, row.epoch
-    values = {"conversation": conversation, "address": address, "role": role.value, "epoch": 0}
-    return inserted(tx.connection, participations, values), 0
+    return inserted(tx.connection, participations, {**person, "epoch": 0}), 0
 
 
 def _thread(connection: Connection, conversation: int, address: str) -> tuple[list[str], list[str]]:
@@ -110,18 +159,7 @@ def _thread(connection: Connection, conversation: int, address: str) -> tuple[li
 
     The mail answers the last one she wrote, or else the last one she was sent.
     """
-    wrote = select(messages.c.received_at.label("at"), messages.c.message_id, literal(1).label("own")).where(
-        messages.c.conversation == conversation,
-        messages.c.author == address,
-        messages.c.message_id != "",
-    )
-    received = select(deliveries.c.created_at.label("at"), deliveries.c.message_id, literal(0).label("own")).where(
-        deliveries.c.conversation == conversation,
-        deliveries.c.recipient == address,
-        deliveries.c.message_id.is_not(None),
-    )
-    both = wrote.union_all(received).subquery()
-    rows = connection.execute(select(both).order_by(both.c.at.desc()).limit(_MOST_REFERENCES)).all()
+    rows = connection.execute(_SEEN, {"conversation": conversation, "address": address}).all()
     answers = next((row.message_id for row in rows if row.own), rows[0].message_id if rows else None)
     references = dict.fromkeys(row.message_id for row in reversed(rows))
     return [answers] if answers else [], list(references)
@@ -146,12 +184,7 @@ def follow(tx: Tx, conversation: int, into: int) -> None:
 
 def due(connection: Connection, now: datetime, limit: int, busy: Iterable[int] = ()) -> list[Outgoing]:
     """Deliveries whose time has come, but for those in `busy`."""
-    query = (
-        select(deliveries, messages.c.digest)
-        .outerjoin(messages, messages.c.id == deliveries.c.message)
-        .where(_DUE, deliveries.c.next_at <= now, deliveries.c.id.not_in(list(busy)))
-    )
-    rows = connection.execute(query.order_by(deliveries.c.next_at, deliveries.c.id).limit(limit))
+    rows = connection.execute(_DUE_NOW, {"now": now, "busy": list(busy), "most": limit})
     return [_outgoing(row) for row in rows]
 
 
@@ -161,16 +194,24 @@ def next_due(connection: Connection) -> datetime | None:
     return earliest
 
 
-def committing(tx: Tx, delivery: int) -> None:
-    """From here on a crash leaves the delivery uncertain."""
-    tx.connection.execute(update(deliveries).where(deliveries.c.id == delivery).values(state="sending"))
+def committing(tx: Tx, delivery: int) -> bool:
+    """From here on a crash leaves the delivery uncertain. False: it was cancelled meanwhile, and mustn't leave."""
+    return tx.connection.execute(_COMMITTING, {"delivery": delivery}).rowcount == 1
 
 
 def settle(tx: Tx, delivery: int, attempt: Attempt, at: datetime, next_at: datetime) -> None:
-    """Write what became of an attempt, and the attempt itself as evidence."""
-    values = {"state": attempt.state.value, "last_reply": attempt.reply, "next_at": next_at}
-    where = deliveries.c.id == delivery
-    tx.connection.execute(update(deliveries).where(where).values(attempts=deliveries.c.attempts + 1, **values))
+    """Write what became of an attempt, and the attempt itself as evidence.
+
+    What was decided while it ran stands: a delivery that was cancelled isn't tried again, and one whose bounce came
+    before our own word of it stays refused.
+    """
+    before = tx.connection.scalar(_STATE, {"delivery": delivery})
+    stands = {"refused": DeliveryState.SENT, "cancelled": DeliveryState.DEFERRED}.get(before or "")
+    if attempt.state is stands:
+        tx.connection.execute(_ATTEMPTED, {"delivery": delivery})
+    else:
+        settled = {"outcome": attempt.state.value, "reply": attempt.reply, "then": next_at}
+        tx.connection.execute(_SETTLED, {"delivery": delivery, **settled})
     evidence = {
         "delivery": delivery,
         "at": at,
@@ -179,7 +220,7 @@ def settle(tx: Tx, delivery: int, attempt: Attempt, at: datetime, next_at: datet
         "outcome": attempt.state.value,
         "reply": attempt.reply,
     }
-    tx.connection.execute(insert(attempts), evidence)
+    tx.connection.execute(_EVIDENCE, evidence)
 
 
 def interrupted(connection: Connection) -> list[int]:

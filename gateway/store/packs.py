@@ -54,7 +54,7 @@ class Packs:
             location = Location(self._name, self._end + len(line), len(raw))
             _write_all(file, b"".join((line, raw, b"\n")))
         except OSError as error:
-            self._lost = self._dirty  # what was appended before, and isn't synced, can't be promised any more
+            self._lost |= self._dirty  # what was appended before, and isn't synced, can't be promised any more
             self.close()
             raise StoreError(f"raw mail can't be written to {self.folder}: {error.strerror}") from error
         self._end = location.offset + len(raw) + 1
@@ -64,11 +64,14 @@ class Packs:
     def sync(self) -> None:
         """Make all that was appended durable.
 
+        To be called once for all that was appended since the last time: only here is a loss told.
+
         Raises:
             StoreError: it isn't. The pack is left for good: after a failed fsync its pages can't be trusted.
         """
         if self._lost:
             self._lost = False
+            self.close()
             raise StoreError(f"raw mail in {self.folder} was not synced before the disk failed")
         if not self._dirty or self._file is None:
             return
@@ -100,11 +103,19 @@ class Packs:
             os.close(self._file)
         self._file, self._dirty = None, False
 
+    def _leave(self) -> None:
+        """Be done with the pack that is open, if any; what it holds is synced, or `sync` will tell that it isn't."""
+        if self._file is not None and self._dirty:
+            try:
+                os.fdatasync(self._file)
+            except OSError:
+                self._lost = True
+        self.close()
+
     def _open(self) -> int:
         if self._file is not None and self._end < _ROTATE_AT:
             return self._file
-        self.sync()
-        self.close()
+        self._leave()
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._name = f"{secrets.token_hex(8)}.pack"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, func, literal_column, select
+from sqlalchemy import Connection, bindparam, func, literal_column, select
 
 from gateway.model import (
     Attachment,
@@ -29,22 +29,50 @@ from gateway.store.database import AnyRow
 from gateway.store.tables import citations, conversations, deliveries, messages, participations
 
 _DAY = timedelta(days=1)
+_MOST_LINKS = 300  # each way: many mails may bear one id
 _BORNE = messages.c.message_id != literal_column("''")
+_LINK = (messages.c.message_id, messages.c.conversation, messages.c.author, messages.c.people)
+
+# Built once: building a query costs more than running it.
+_SAME = select(messages.c.id).where(messages.c.fingerprint == bindparam("fingerprint"))
+_CONVERSATION = select(conversations).where(conversations.c.id == bindparam("id"))
+_PARTICIPATION = select(participations).where(participations.c.id == bindparam("id"))
+_CITED = (
+    select(*_LINK)
+    .where(messages.c.message_id.in_(bindparam("ids", expanding=True)), _BORNE)
+    .order_by(messages.c.id)
+    .limit(_MOST_LINKS)
+)
+_CITING = (
+    select(*_LINK)
+    .join(citations, citations.c.message == messages.c.id)
+    .where(citations.c.cited == bindparam("message_id"))
+    .order_by(messages.c.id)
+    .limit(_MOST_LINKS)
+)
+_SENT = (
+    select(deliveries, messages.c.author)
+    .outerjoin(messages, messages.c.id == deliveries.c.message)
+    .where(deliveries.c.id == bindparam("id"))
+)
+_ACKNOWLEDGEMENTS = select(func.count()).where(
+    deliveries.c.recipient == bindparam("author"),
+    deliveries.c.created_at > bindparam("since"),
+    deliveries.c.purpose == Purpose.ACKNOWLEDGEMENT.value,
+)
 
 
 def recall(connection: Connection, clues: Clues, now: datetime) -> Recalled:
     """Look everything up. A mail that is there already is recalled as a duplicate, and nothing more."""
     fingerprint = bytes.fromhex(clues.fingerprint)
-    same = connection.scalar(select(messages.c.id).where(messages.c.fingerprint == fingerprint))
+    same = connection.scalar(_SAME, {"fingerprint": fingerprint})
     if same is not None:
         return Recalled(duplicate_of=same)
-    found = _participations(connection, clues.participations)
     return Recalled(
-        participations=found,
+        participations=_participations(connection, clues.participations),
         links=(*_cited(connection, clues.cited), *_citing(connection, clues.message_id)),
         sent=_sent(connection, clues.deliveries),
         acknowledgements=_acknowledgements(connection, clues.author, now),
-        latest=latest(connection, found[0][1].id) if found else None,
     )
 
 
@@ -82,9 +110,9 @@ def as_message(row: AnyRow) -> Message:
 
 def conversation_by_id(connection: Connection, identifier: int) -> Conversation:
     """A conversation, or the one it was merged into."""
-    row = connection.execute(select(conversations).where(conversations.c.id == identifier)).one()
+    row = connection.execute(_CONVERSATION, {"id": identifier}).one()
     while row.merged_into is not None:
-        row = connection.execute(select(conversations).where(conversations.c.id == row.merged_into)).one()
+        row = connection.execute(_CONVERSATION, {"id": row.merged_into}).one()
     return as_conversation(row)
 
 
@@ -109,7 +137,7 @@ def as_conversation(row: AnyRow) -> Conversation:
 def _participations(connection: Connection, ids: tuple[int, ...]) -> tuple[tuple[Participation, Conversation], ...]:
     found: list[tuple[Participation, Conversation]] = []
     for identifier in ids:
-        row = connection.execute(select(participations).where(participations.c.id == identifier)).one_or_none()
+        row = connection.execute(_PARTICIPATION, {"id": identifier}).one_or_none()
         if row is not None:
             conversation = conversation_by_id(connection, row.conversation)
             participation = Participation(row.id, conversation.id, row.address, Role(row.role), row.epoch)
@@ -117,14 +145,11 @@ def _participations(connection: Connection, ids: tuple[int, ...]) -> tuple[tuple
     return tuple(found)
 
 
-_LINK = (messages.c.message_id, messages.c.conversation, messages.c.author, messages.c.people)
-
-
 def _cited(connection: Connection, ids: tuple[str, ...]) -> tuple[Linked, ...]:
     """Messages that the mail cites, in the order in which it cites them."""
     if not ids:
         return ()
-    rows = connection.execute(select(*_LINK).where(messages.c.message_id.in_(ids), _BORNE)).all()
+    rows = connection.execute(_CITED, {"ids": ids}).all()
     order = {identifier: position for position, identifier in enumerate(ids)}
     rows = sorted(rows, key=lambda row: order[row.message_id])
     return tuple(_linked(connection, row, replies=False) for row in rows)
@@ -134,14 +159,8 @@ def _citing(connection: Connection, message_id: str) -> tuple[Linked, ...]:
     """Messages that cite the mail and came before it."""
     if not message_id:
         return ()
-    query = (
-        select(*_LINK)
-        .join(citations, citations.c.message == messages.c.id)
-        .where(citations.c.cited == message_id)
-        .order_by(messages.c.id)
-        .limit(100)
-    )
-    return tuple(_linked(connection, row, replies=True) for row in connection.execute(query).all())
+    rows = connection.execute(_CITING, {"message_id": message_id}).all()
+    return tuple(_linked(connection, row, replies=True) for row in rows)
 
 
 def _linked(connection: Connection, row: AnyRow, replies: bool) -> Linked:
@@ -160,12 +179,7 @@ def _sent(connection: Connection, ids: tuple[int, ...]) -> tuple[Sent, ...]:
 
 def sent_by_id(connection: Connection, delivery: int) -> Sent | None:
     """What a delivery was, who wrote it, and in which conversation."""
-    query = (
-        select(deliveries, messages.c.author)
-        .outerjoin(messages, messages.c.id == deliveries.c.message)
-        .where(deliveries.c.id == delivery)
-    )
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_SENT, {"id": delivery}).one_or_none()
     if row is None:
         return None
     conversation = conversation_by_id(connection, row.conversation)
@@ -174,9 +188,4 @@ def sent_by_id(connection: Connection, delivery: int) -> Sent | None:
 
 def _acknowledgements(connection: Connection, author: str, now: datetime) -> int:
     """How many acknowledgements an address had within a day."""
-    query = select(func.count()).where(
-        deliveries.c.recipient == author,
-        deliveries.c.created_at > now - _DAY,
-        deliveries.c.purpose == Purpose.ACKNOWLEDGEMENT.value,
-    )
-    return int(connection.scalar(query) or 0)
+    return int(connection.scalar(_ACKNOWLEDGEMENTS, {"author": author, "since": now - _DAY}) or 0)

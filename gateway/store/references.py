@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from gateway.store.tables import conversations
 
 # Without 0/O, 1/I/L, 5/S, 8/B, U/V: what is easily misread or misheard.
 _ALPHABET = "ACDEFGHJKMNPQRTWXYZ234679"
+_TAKEN = select(conversations.c.id).where(conversations.c.reference == bindparam("reference"))
 
 
 def unused(connection: Connection) -> str:
@@ -17,6 +18,5 @@ def unused(connection: Connection) -> str:
     while True:
         drawn = "".join(secrets.choice(_ALPHABET) for _ in range(8))
         reference = f"{drawn[:4]}-{drawn[4:]}"
-        taken = select(conversations.c.id).where(conversations.c.reference == reference)
-        if connection.scalar(taken) is None:
+        if connection.scalar(_TAKEN, {"reference": reference}) is None:
             return reference

@@ -10,9 +10,12 @@ Where a mail is read says nothing about who is written to: a token routes, a lin
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.model import Conversation, InboxKind, Linked, Mail, Nature, Participation, Recalled, Status
+
+_CLOSENESS = {InboxKind.GLOBAL: 0, InboxKind.DEMARCHE: 1, InboxKind.DOSSIER: 2}
+_PRESSING = (Status.ACTIVE, Status.PENDING, Status.CLOSED, Status.SPAM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +72,27 @@ def _by_links(linked: list[Linked]) -> Placement:
     same = [other for other in others if mergeable(target, other)]
     # The oldest goes on, whichever of them the mail cites first: so the outcome doesn't hang on the order.
     oldest = min([target, *same], key=lambda conversation: conversation.id)
-    merge = tuple(other.id for other in [target, *same] if other.id != oldest.id)
+    rest = [other for other in (target, *same) if other.id != oldest.id]
+    merge = tuple(other.id for other in rest)
     related = tuple(other.id for other in others if other not in same)
     way = "it came after its reply" if first.replies else "it answers"
-    return Placement(oldest, f"{way} <{first.message_id}> in {oldest.reference}", merge=merge, related=related)
+    because = f"{way} <{first.message_id}> in {oldest.reference}"
+    return Placement(_joined(oldest, rest), because, merge=merge, related=related)
+
+
+def _joined(oldest: Conversation, rest: Iterable[Conversation]) -> Conversation:
+    """The oldest with what the others knew better: the closest inbox, work that waits, an assignee, tags."""
+    every = (oldest, *sorted(rest, key=lambda conversation: conversation.id))
+    closest = max(every, key=lambda c: (_CLOSENESS[c.inbox.kind], c.strength, -c.id))
+    return replace(
+        oldest,
+        inbox=closest.inbox,
+        strength=closest.strength,
+        because=tuple(dict.fromkeys((*oldest.because, *closest.because))),
+        status=min((c.status for c in every), key=_PRESSING.index),
+        assignee=next((c.assignee for c in every if c.assignee), None),
+        tags=tuple(dict.fromkeys(tag for c in every for tag in c.tags)),
+    )
 
 
 def mergeable(one: Conversation, other: Conversation) -> bool:

@@ -183,3 +183,12 @@ def test_loopback_needs_no_proof(tmp_path: Path) -> None:
     for listen in ("127.0.0.1:25", "[::1]:25", "localhost:25"):
         more = f'[[intake.smtp]]\nlisten = "{listen}"\n[trust]\nagent_proof = "token"\n' + MANAGER
         assert told(tmp_path, more) == []
+
+
+def test_commands_that_log_in_nowhere_need_no_password(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    text = (Path(__file__).parents[2] / "gateway.toml").read_text("utf-8")
+    file.write_text(text + '\n[[intake.imap]]\nname = "c"\nhost = "h.example"\nuser = "u"\npassword_credential = "x"\n')
+    with pytest.raises(ConfigError, match="CREDENTIALS_DIRECTORY"):
+        load(file, {})
+    assert load(file, {}, passwords=False).intake.imap[0].password.get_secret_value() == ""

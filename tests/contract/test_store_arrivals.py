@@ -1,0 +1,177 @@
+"""Arrivals: kept once, claimed with care, filed, a duplicate, or set aside; and the ledger of a mailbox."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from gateway.errors import NotFound
+from gateway.model import Arrival, ImapCursor
+from gateway.store import arrivals
+from gateway.store.database import Store
+from gateway.store.tables import raws
+from tests.builders import NOW, incoming, keep, opened, raw_mail
+
+FIVE = timedelta(minutes=5)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Any:
+    with opened(tmp_path) as store:
+        yield store
+
+
+def claim(store: Store, at: Any = NOW, limit: int = 50, owner: str = "daemon") -> tuple[list[Arrival], list[Arrival]]:
+    return store.write_now(lambda tx: arrivals.claim(tx, owner, at, limit))
+
+
+def claimed(store: Store, at: Any = NOW, limit: int = 50) -> list[int]:
+    return [arrival.id for arrival in claim(store, at, limit)[0]]
+
+
+def mails(count: int) -> list[Any]:
+    return [incoming(raw_mail(text=str(n))) for n in range(count)]
+
+
+# --- keeping ---------------------------------------------------------------------------------------------
+
+
+def test_what_is_kept_comes_back(store: Store) -> None:
+    mail = incoming(raw_mail(), ("a@x", "b@x"), envelope_sender="", authserv_id="mx", source="lmtp")
+    keep(store, mail)
+    ((arrival,), _) = claim(store)
+    assert (arrival.envelope, arrival.source, arrival.authserv_id, arrival.received_at) == (
+        mail.envelope,
+        "lmtp",
+        "mx",
+        NOW,
+    )
+    assert (arrival.size, arrival.attempts) == (len(mail.raw), 1)
+    location = store.read_now(lambda c: arrivals.locate(c, arrival.digest))
+    assert store.packs.read(location) == mail.raw
+
+
+def test_the_same_octets_are_kept_once(store: Store) -> None:
+    mail = incoming(raw_mail())
+    assert keep(store, mail, mail) + keep(store, mail) == [1, 2, 3]
+    assert store.read_now(lambda c: c.scalar(select(func.count()).select_from(raws))) == 1
+
+
+def test_a_cursor_brings_its_mail_in_once(store: Store) -> None:
+    """A second poller, a repeated fetch, twice in one batch: the first arrival is the answer."""
+    at = ImapCursor("contact/INBOX", 1, 7)
+    first, other = (
+        incoming(raw_mail(), cursor=at),
+        incoming(raw_mail(text="x"), cursor=ImapCursor("contact/INBOX", 1, 8)),
+    )
+    assert keep(store, first, other, first) == [1, 2, 1]
+    assert keep(store, other, first) == [2, 1]
+    assert keep(store, incoming(raw_mail(), cursor=ImapCursor("contact/INBOX", 2, 7))) == [3]  # renumbered
+
+
+def test_the_ledger(store: Store) -> None:
+    keep(store, *(incoming(raw_mail(text=str(n)), cursor=ImapCursor("m", 1, n)) for n in (3, 5, 9)))
+
+    def known(*bounds: int) -> frozenset[int]:
+        return store.read_now(lambda c: arrivals.known_uids(c, "m", *bounds))
+
+    assert (known(1, 1, 5), known(1, 4, 99), known(2, 1, 99)) == ({3, 5}, {5, 9}, set())
+    store.write_now(lambda tx: arrivals.settle(tx, [ImapCursor("m", 1, 3)]))
+    assert store.read_now(lambda c: arrivals.unsettled_uids(c, "m", 1, 10)) == (5, 9)
+    assert store.read_now(lambda c: arrivals.unsettled_uids(c, "m", 1, 1)) == (5,)
+
+
+# --- claiming --------------------------------------------------------------------------------------------
+
+
+def test_what_is_claimed_is_nobody_elses(store: Store) -> None:
+    keep(store, *mails(3))
+    assert claimed(store, limit=2) == [1, 2]
+    assert claimed(store) == [3]
+    assert claimed(store) == []
+    assert claimed(store, NOW + FIVE) == [1]  # its lease is over; it was begun before, so it is taken alone
+
+
+def test_what_is_given_back_was_not_begun(store: Store) -> None:
+    keep(store, *mails(2))
+    for _ in range(10):
+        work, spent = claim(store)
+        assert ([a.attempts for a in work], spent) == ([1, 1], [])
+        store.write_now(lambda tx: arrivals.unclaim(tx, [1, 2]))
+
+
+def test_giving_back_twice_counts_once(store: Store) -> None:
+    keep(store, *mails(1))
+    claim(store)
+    for _ in range(3):
+        store.write_now(lambda tx: arrivals.unclaim(tx, [1], NOW + FIVE))
+    assert claimed(store) == []
+    ((arrival,), _) = claim(store, NOW + FIVE)
+    assert arrival.attempts == 1
+
+
+def test_giving_back_what_is_filed_changes_nothing(store: Store) -> None:
+    keep(store, *mails(1))
+    claim(store)
+    store.write_now(lambda tx: arrivals.set_aside(tx, 1, "odd"))
+    store.write_now(lambda tx: arrivals.unclaim(tx, [1]))
+    assert claimed(store, NOW + FIVE) == []
+    assert store.read_now(arrivals.aside)[0]["attempts"] == 1
+
+
+def test_a_process_that_is_no_more_holds_nothing(store: Store) -> None:
+    keep(store, *mails(1))
+    claim(store, owner="daemon")
+    store.write_now(lambda tx: arrivals.release_all(tx, "import:5"))
+    assert claimed(store) == []
+    store.write_now(lambda tx: arrivals.release_all(tx, "daemon"))
+    ((arrival,), _) = claim(store)
+    assert arrival.attempts == 2
+
+
+def test_who_keeps_may_claim_at_once(store: Store) -> None:
+    until = NOW + FIVE
+    store.write_now(lambda tx: arrivals.keep(tx, mails(1), "import:5", until))
+    assert (claimed(store), claimed(store, until)) == ([], [1])
+
+
+def test_attempts_are_spent(store: Store) -> None:
+    keep(store, *mails(2))
+    seen = []
+    for _ in range(arrivals.MOST_ATTEMPTS):
+        seen.append(claim(store, limit=1)[0][0].attempts)
+        store.write_now(lambda tx: arrivals.release_all(tx, "daemon"))
+    work, spent = claim(store)
+    assert (seen, work, [a.id for a in spent]) == ([1, 2, 3], [], [1])
+
+
+# --- aside -----------------------------------------------------------------------------------------------
+
+
+def test_set_aside_shown_and_tried_again(store: Store) -> None:
+    keep(store, *mails(2))
+    claim(store)
+    store.write_now(lambda tx: arrivals.set_aside(tx, 2, "odd \ud800"))
+    (row,) = store.read_now(arrivals.aside)
+    assert (row["id"], row["attempts"], row["received_at"]) == (2, 1, NOW)
+    assert row["reason"].startswith("odd ")
+    assert store.read_now(lambda c: arrivals.one_aside(c, 2)) == row
+    store.write_now(lambda tx: arrivals.retry(tx, 2))
+    assert store.read_now(arrivals.aside) == []
+    ((arrival,), _) = claim(store)
+    assert (arrival.id, arrival.attempts) == (2, 1)
+
+
+@pytest.mark.parametrize("identifier", [1, 2, -1])
+def test_what_is_not_aside(store: Store, identifier: int) -> None:
+    keep(store, *mails(1))
+    with pytest.raises(NotFound, match="aside list"):
+        store.read_now(lambda c: arrivals.one_aside(c, identifier))
+    with pytest.raises(NotFound, match="aside list"):
+        store.write_now(lambda tx: arrivals.retry(tx, identifier))
+    with pytest.raises(NotFound):
+        store.read_now(lambda c: arrivals.locate(c, "00" * 32))

@@ -1,0 +1,90 @@
+"""The keys that sign tokens: made once, never replaced, refused where they aren't safe."""
+
+from __future__ import annotations
+
+import base64
+import os
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import ConfigError, StoreError
+from gateway.store import keys
+
+GOOD = base64.b64encode(b"k" * 32).decode()
+
+
+def write(path: Path, text: str, mode: int = 0o600) -> Path:
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def test_made_once(tmp_path: Path) -> None:
+    path = tmp_path / "var" / "token.keys"
+    made = keys.load_or_make(path)
+    assert keys.load_or_make(path) == made
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [len(key) for _, key in made.by_id] == [32]
+    assert [entry.name for entry in path.parent.iterdir()] == ["token.keys"]
+
+
+def test_whoever_makes_them_second_has_the_first_ones(tmp_path: Path) -> None:
+    path = tmp_path / "token.keys"
+    keys._make(path)
+    before = keys.load(path)
+    keys._make(path)
+    assert keys.load(path) == before
+
+
+def test_a_new_key_is_synced_with_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    real = os.fsync
+    monkeypatch.setattr(
+        os, "fsync", lambda file: (synced.append(os.readlink(f"/proc/self/fd/{file}")), real(file))[1]
+    )
+    keys.load_or_make(tmp_path / "token.keys")
+    assert str(tmp_path) in synced
+
+
+def test_the_first_signs(tmp_path: Path) -> None:
+    other = base64.b64encode(b"o" * 40).decode()
+    found = keys.load(write(tmp_path / "k", f"7 {other}\n\n1 {GOOD}\n"))
+    assert found.by_id == ((7, b"o" * 40), (1, b"k" * 32))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "\n",
+        "1\n",
+        f"256 {GOOD}\n",
+        f"-1 {GOOD}\n",
+        f"x {GOOD}\n",
+        "1 short\n",
+        f"1 {GOOD} x\n",
+        f"1 {GOOD}\n1 {GOOD}\n",
+        "1 c2hvcnQ=\n",
+    ],
+)
+def test_damaged(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match="restore"):
+        keys.load(write(tmp_path / "k", text))
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])
+def test_others_may_not_read_them(tmp_path: Path, mode: int) -> None:
+    with pytest.raises(ConfigError, match="chmod 600"):
+        keys.load(write(tmp_path / "k", f"1 {GOOD}\n", mode))
+
+
+def test_unreadable(tmp_path: Path) -> None:
+    with pytest.raises(StoreError):
+        keys.load(tmp_path / "missing")
+    (tmp_path / "k").write_bytes(b"1 \xff\n")
+    with pytest.raises(StoreError):
+        keys.load(tmp_path / "k")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StoreError):
+        keys.load_or_make(tmp_path / "file" / "token.keys")

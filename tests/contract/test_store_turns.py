@@ -1,0 +1,66 @@
+"""Whose turn it is at the writer: mail that somebody waits with goes first, and holds nothing up for ever."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from gateway.errors import StoreError
+from gateway.store.database import Store, Tx
+from tests.builders import opened
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Any:
+    with opened(tmp_path) as store:
+        yield store
+
+
+def test_an_urgent_job_goes_before_all_that_wait(store: Store) -> None:
+    begun, go = threading.Event(), threading.Event()
+    order: list[str] = []
+
+    def block(_: Tx) -> None:
+        begun.set()
+        go.wait(10)
+
+    store.submit(block)
+    begun.wait(10)
+    waiting = [store.submit(lambda _, n=name: order.append(n)) for name in ("one", "two")]  # type: ignore[misc]
+    waiting.append(store.submit(lambda _: order.append("urgent"), urgent=True))
+    go.set()
+    for done in waiting:
+        done.result(10)
+    assert order == ["urgent", "one", "two"]
+
+
+def test_urgent_jobs_without_end_hold_nothing_up_for_ever(store: Store) -> None:
+    patient, deadline = threading.Event(), time.monotonic() + 10
+
+    def again(_: Tx) -> None:
+        if not patient.is_set() and time.monotonic() < deadline:
+            store.submit(again, urgent=True)
+
+    begun = threading.Event()
+    store.submit(lambda tx: (begun.set(), again(tx)), urgent=True)
+    begun.wait(10)
+    store.submit(lambda _: patient.set())
+    assert patient.wait(5)
+
+
+def test_whoever_waits_is_told_when_no_transaction_can_begin(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        def connect(self) -> None:
+            raise OperationalError("BEGIN", {}, Exception("database is locked"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "engine", Broken())
+        for urgent in (False, True):
+            with pytest.raises(StoreError, match="locked"):
+                store.submit(lambda _: None, urgent=urgent).result(10)
+    assert store.write_now(lambda _: "well again") == "well again"

@@ -1,0 +1,396 @@
+"""The whole way in, on a real store: what becomes of mails, whatever the order in which they come."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as profile
+from hypothesis import strategies as st
+from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, OperationalError
+
+from gateway import inbound
+from gateway.context import Context
+from gateway.decision import Decision
+from gateway.errors import StoreError
+from gateway.mail import tokens
+from gateway.mail.tokens import Token, TokenKind
+from gateway.model import Arrival
+from gateway.store import arrivals, outbox
+from gateway.store.database import Store
+from tests.builders import (
+    DOMAIN,
+    INES,
+    KEYS,
+    MANON,
+    NOW,
+    ULYSSE,
+    file_all,
+    incoming,
+    keep,
+    listed,
+    make_context,
+    opened,
+    raw_mail,
+    shown,
+    take,
+)
+
+BOUNCE = """This is the mail system.
+
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.example.org
+
+Final-Recipient: rfc822; ulysse@usager.example.net
+Action: failed
+Status: 5.1.1
+Diagnostic-Code: smtp; 550 no such user
+
+--b--
+"""
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    return make_context(tmp_path)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Any:
+    with opened(tmp_path) as store:
+        yield store
+
+
+def only(found: list[Decision | str]) -> Decision:
+    (decision,) = found
+    assert isinstance(decision, Decision), decision
+    return decision
+
+
+def deliveries(store: Store) -> list[Any]:
+    return store.read_now(lambda c: outbox.due(c, NOW + timedelta(days=1), 1000))
+
+
+def one(store: Store) -> dict[str, Any]:
+    (summary,) = listed(store)
+    return shown(store, summary["reference"])
+
+
+# --- what becomes of a mail --------------------------------------------------------------------------------
+
+
+def test_an_usager_writes(store: Store, context: Context) -> None:
+    take(store, context, raw_mail(to="dossier+123@support.example.org"), recipients=(f"dossier+123@{DOMAIN}",))
+    assert one(store)["inbox"] == {"kind": "dossier", "number": 123}
+    assert {(d.draft.to, d.draft.purpose.value) for d in deliveries(store)} == {
+        (INES, "notification"),
+        (ULYSSE, "acknowledgement"),
+    }
+
+
+def test_explain_writes_nothing(store: Store, context: Context) -> None:
+    (identifier,) = keep(store, incoming(raw_mail()))
+    (work, _) = store.write_now(lambda tx: arrivals.claim(tx, "test", NOW, 1))
+    letter = inbound.read_arrival(store, work[0], context)
+    assert not isinstance(letter, Exception)
+    store.read_now(lambda c: inbound.explain(c, work[0], letter, context, NOW))
+    assert (listed(store), work[0].id) == ([], identifier)
+
+
+def test_the_same_mail_is_one_message(store: Store, context: Context) -> None:
+    again = b"Received: from mx by mx2; Sat, 01 Mar 2025 10:00:00 +0100\r\n" + raw_mail()
+    found = take(store, context, raw_mail(), raw_mail(), again)
+    assert [d.filing is None for d in found if isinstance(d, Decision)] == [False, True, True]
+    assert len(one(store)["messages"]) == 1
+    assert len(deliveries(store)) == 2
+
+
+def test_two_mails_with_one_message_id_are_two(store: Store, context: Context) -> None:
+    take(store, context, raw_mail(text="un"), raw_mail(text="deux"))
+    assert sum(c["messages"] for c in listed(store)) == 2
+
+
+def test_imported_mail_is_answered_by_nobody(store: Store, context: Context) -> None:
+    take(store, context, raw_mail(), source="import:old.mbox")
+    assert (len(listed(store)), deliveries(store)) == (1, [])
+
+
+def answer(store: Store, context: Context, text: str, agent: str = MANON, **fields: str) -> Decision:
+    note = next(d for d in deliveries(store) if d.draft.to == agent)
+    raw = raw_mail(agent, note.reply_to, text=text, identifier=f"{hash(text)}@mairie", **fields)
+    return only(take(store, context, raw, recipients=(note.reply_to,), envelope_sender=agent))
+
+
+def answers(store: Store) -> list[Any]:
+    return [d for d in deliveries(store) if d.draft.purpose.value == "answer"]
+
+
+def test_an_agent_answers_and_the_usager_answers_back(store: Store, context: Context) -> None:
+    take(store, context, raw_mail())
+    answer(store, context, "@note entre nous\nVoici, dit manon.manager@support.example.org.")
+    (sent,) = answers(store)
+    assert sent.draft.to == ULYSSE
+    assert MANON not in sent.draft.text + sent.reply_to + sent.draft.from_name
+    assert "entre nous" not in sent.draft.text
+    assert one(store)["status"] == "pending"
+    for way in ({"to": sent.reply_to}, {"answers": sent.message_id}, {"references": (sent.message_id,)}):
+        take(store, context, raw_mail(**way, text=f"Merci {way}", identifier=f"r{len(str(way))}@x"))  # type: ignore[arg-type]
+    assert (len(one(store)["messages"]), one(store)["status"]) == (6, "active")
+
+
+def test_an_agents_address_alone_does_nothing(store: Store, context: Context) -> None:
+    """Another's mail with the agent's token: nothing leaves, and she is told without its words."""
+    take(store, context, raw_mail())
+    note = next(d for d in deliveries(store) if d.draft.to == MANON)
+    take(store, context, raw_mail("evil@x.example", note.reply_to, text="@clore\nsecret", identifier="e@x"))
+    assert answers(store) == []
+    assert one(store)["status"] == "active"
+    (notice,) = (d for d in deliveries(store) if d.draft.purpose.value == "notice")
+    assert notice.draft.to == MANON
+    assert "secret" not in notice.draft.text
+
+
+def test_a_revoked_token_leads_nowhere(store: Store, context: Context) -> None:
+    take(store, context, raw_mail())
+    (sent,) = (d for d in deliveries(store) if d.draft.to == ULYSSE)
+    from sqlalchemy import update
+
+    from gateway.store.tables import participations
+
+    store.write_now(lambda tx: tx.connection.execute(update(participations).values(epoch=1)))
+    found = only(take(store, context, raw_mail("other@x.example", sent.reply_to, identifier="o@x")))
+    assert found.placement.participation is None
+    assert len(listed(store)) == 2
+
+
+def test_whoever_is_assigned_gets_the_words_of_that_conversation(store: Store, context: Context) -> None:
+    """Two conversations' tokens in one mail: the agent's own decides, for the text that is passed on too."""
+    take(store, context, raw_mail(text="PREMIER"))
+    own = next(d for d in deliveries(store) if d.draft.to == MANON)
+    take(store, context, raw_mail("other@x.example", text="SECOND", identifier="o@x"))
+    foreign = next(d for d in deliveries(store) if d.draft.to == "other@x.example")
+    raw = raw_mail(MANON, f"{foreign.reply_to}, {own.reply_to}", text=f"@affecter {INES}", identifier="a@mairie")
+    take(store, context, raw, recipients=(foreign.reply_to, own.reply_to))
+    (told,) = (d for d in deliveries(store) if d.draft.to == INES)
+    assert "PREMIER" in told.draft.text
+    assert "SECOND" not in told.draft.text
+
+
+def test_a_stranger_learns_nothing_of_a_dossier(store: Store, context: Context) -> None:
+    raw = raw_mail("stranger@x.example", "dossier+123@support.example.org")
+    found = only(take(store, context, raw, recipients=(f"dossier+123@{DOMAIN}",)))
+    assert one(store)["inbox"] == {"kind": "demarche", "number": 42}
+    assert not found.acknowledge.due
+    assert "stranger@x.example" not in {d.draft.to for d in deliveries(store)}
+
+
+def test_a_bounce_marks_its_delivery_and_tells_the_agent(store: Store, context: Context) -> None:
+    take(store, context, raw_mail())
+    answer(store, context, "Voici.")
+    (sent,) = answers(store)
+    kind = 'multipart/report; report-type=delivery-status; boundary="b"'
+    raw = raw_mail("MAILER-DAEMON@mx.example", text=BOUNCE, identifier="b@mx", Content_Type=kind)
+    for copy in (raw, raw.replace(b"<b@mx>", b"<b2@mx>")):
+        take(store, context, copy, recipients=(sent.envelope_sender,), envelope_sender="")
+    states = {d["state"] for m in one(store)["messages"] for d in m["deliveries"] if d["to"] == ULYSSE}
+    assert "refused" in states
+    notices = [d for d in deliveries(store) if d.draft.purpose.value == "notice"]
+    assert {d.draft.to for d in notices} == {MANON}
+    assert "550 no such user" in notices[0].draft.text
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"Auto_Submitted": "auto-replied"}, {"List_Id": "<l.x>"}, {"Subject": "Absence du bureau : Re: x"}],
+)
+def test_machines_are_recorded_and_told_nothing(store: Store, context: Context, fields: dict[str, str]) -> None:
+    take(store, context, raw_mail(**fields))  # type: ignore[arg-type]
+    assert (one(store)["status"], deliveries(store)) == ("closed", [])
+    assert one(store)["messages"][0]["kind"] == "machine"
+
+
+# --- the order of arrival --------------------------------------------------------------------------------
+
+Grouping = set[tuple[frozenset[str], str]]
+
+
+def grouped(order: list[bytes], batch: bool, folder: Path) -> Grouping:
+    """Take mails in this order; which of them stand together, and in which inbox."""
+    with opened(folder) as store:
+        context = make_context(folder)
+        if batch:
+            keep(store, *map(incoming, order))
+            file_all(store, context)
+        else:
+            take(store, context, *order)
+        found: Grouping = set()
+        for summary in listed(store):
+            messages = shown(store, summary["reference"])["messages"]
+            found.add((frozenset(m["message_id"] for m in messages), str(summary["inbox"])))
+        return found
+
+
+def chain(name: str, parents: dict[int, tuple[int, ...]], missing: int, **fields: str) -> list[bytes]:
+    """Mails of one usager that cite each other; number `missing` never comes."""
+    return [
+        raw_mail(
+            identifier=f"{name}{n}@x",
+            answers=f"{name}{cited[-1]}@x" if cited else "",
+            references=tuple(f"{name}{c}@x" for c in cited),
+            subject=fields.get(f"s{n}", "Une question"),
+            text=f"{name}{n}",
+        )
+        for n, cited in parents.items()
+        if n != missing
+    ]
+
+
+TREE = {0: (), 1: (0,), 2: (0, 1), 3: (0,), 4: (0, 1, 2), 5: (3,)}
+MAILS = {
+    "a thread": chain("a", TREE, -1),
+    "its root is missing": chain("a", TREE, 0),
+    "a middle one is missing": chain("a", TREE, 1),
+    "two threads": chain("a", {0: (), 1: (0,), 2: (1,)}, 1) + chain("b", {0: (), 1: (0,), 2: (0, 1)}, -1),
+    "one names its dossier": chain("a", TREE, -1, s4="dossier n° 123"),
+    "one names its dossier, the root is missing": chain("a", TREE, 0, s5="dossier n° 123"),
+    "a dossier and its démarche": chain(
+        "a", TREE, 0, s3="https://demarches.example.org/procedures/42/x", s5="dossier n° 123"
+    ),
+    "a stranger cites": [
+        *chain("a", {0: (), 1: (0,), 2: (0,)}, -1),
+        raw_mail("stranger@y.example", identifier="s@y", answers="a1@x", references=("a0@x",), text="s"),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", MAILS)
+@given(data=st.data(), batch=st.booleans())
+@profile(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+def test_the_order_of_arrival_means_nothing(name: str, data: st.DataObject, batch: bool) -> None:
+    mails = MAILS[name]
+    order = data.draw(st.permutations(mails))
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+        assert grouped(order, batch, Path(one)) == grouped(mails, False, Path(other))
+
+
+# --- trouble ---------------------------------------------------------------------------------------------
+
+
+async def work(store: Store, context: Context, at: Any = NOW) -> int:
+    return await inbound.file_waiting(store, context, "daemon", lambda: at)
+
+
+async def test_a_mail_that_fails_is_set_aside_and_its_neighbours_are_filed(
+    store: Store, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = inbound.read
+
+    def fragile(raw: bytes, **values: Any) -> Any:
+        if b"poison" in raw:
+            raise ValueError("poison \ud800")
+        return read(raw, **values)
+
+    monkeypatch.setattr(inbound, "read", fragile)
+    keep(store, *(incoming(raw_mail(identifier=f"{t}@x", text=t)) for t in ("a", "poison", "b")))
+    assert await work(store, context) == 3
+    (aside,) = store.read_now(arrivals.aside)
+    assert aside["reason"].startswith("ValueError: poison")
+    assert len(listed(store)) == 2
+
+
+async def test_a_mail_whose_bytes_cannot_be_had_waits_and_holds_up_no_other(
+    store: Store, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = keep(store, *(incoming(raw_mail(identifier=f"{n}@x", text=str(n))) for n in range(3)))
+    whole = inbound.read_arrival
+
+    def torn(by: Store, arrival: Arrival, situation: Context) -> Any:
+        if arrival.id == ids[1]:
+            raise StoreError("the pack is damaged")
+        return whole(by, arrival, situation)
+
+    monkeypatch.setattr(inbound, "read_arrival", torn)
+    await work(store, context)
+    assert len(listed(store)) == 2
+    await work(store, context)
+    monkeypatch.setattr(inbound, "read_arrival", whole)
+    assert await work(store, context) == 0  # not again at once
+    assert await work(store, context, NOW + timedelta(minutes=6)) == 1
+    assert len(listed(store)) == 3
+    assert store.read_now(arrivals.aside) == []
+
+
+async def test_trouble_of_the_store_is_not_the_mails_fault(
+    store: Store, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(store, incoming(raw_mail()))
+    failing = OperationalError("INSERT", {}, sqlite3.OperationalError("disk full"))
+    for _ in range(5):
+        with monkeypatch.context() as patch:
+            patch.setattr(inbound, "file_mail", lambda *_: (_ for _ in ()).throw(failing))
+            with pytest.raises(StoreError):
+                await work(store, context)
+    assert await work(store, context) == 1
+    assert len(listed(store)) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "ours"),
+    [
+        (StoreError("x"), True),
+        (OperationalError("", {}, Exception("full")), True),
+        (DatabaseError("", {}, Exception("malformed")), True),
+        (IntegrityError("", {}, Exception("unique")), False),
+        (DataError("", {}, Exception("too big")), False),
+        (ValueError("x"), False),
+    ],
+)
+def test_whose_fault_it_is(error: Exception, ours: bool) -> None:
+    assert inbound.store_trouble(error) is ours
+
+
+def test_a_mail_that_kills_the_process_is_set_aside(store: Store, context: Context) -> None:
+    """It ends the process as often as it may; then it isn't begun any more, and its neighbours are filed."""
+    ids = keep(store, *(incoming(raw_mail(identifier=f"{n}@x", text=str(n))) for n in range(4)))
+    killer, starts, aside = ids[1], 0, []
+    for _ in range(20):
+        store.write_now(lambda tx: arrivals.release_all(tx, "daemon"))  # the process starts
+        while True:
+            found, spent = store.write_now(lambda tx: arrivals.claim(tx, "daemon", NOW, 50))
+            for arrival in spent:
+                store.write_now(lambda tx, a=arrival: arrivals.set_aside(tx, a.id, "spent"))
+                aside.append(arrival.id)
+            if any(arrival.id == killer for arrival in found):
+                starts += 1
+                break  # and dies
+            if not found and not spent:
+                break
+            mails = [(a, inbound.read_arrival(store, a, context)) for a in found]
+            store.write_now(lambda tx, m=mails: inbound.file_batch(tx, m, context, NOW))
+    assert (aside, starts) == ([killer], arrivals.MOST_ATTEMPTS)
+    assert len(listed(store)) == 3
+
+
+def test_a_flood_of_one_id_costs_no_more_than_its_bound(store: Store, context: Context) -> None:
+    from gateway.store import recall
+
+    keep(store, *(incoming(raw_mail(identifier="same@x", text=str(n))) for n in range(400)))
+    file_all(store, context)
+    found = only(take(store, context, raw_mail(identifier="new@x", answers="same@x")))
+    links = store.read_now(lambda c: recall._cited(c, ("same@x",)))
+    assert len(links) == 300
+    assert found.filing is not None
+
+
+def test_tokens_of_another_key_are_nothing(store: Store, context: Context) -> None:
+    forged = tokens.sign(Token(TokenKind.REPLY, 1, 0), KEYS)[:-2] + "aa"
+    take(store, context, raw_mail())
+    found = only(take(store, context, raw_mail("x@y.example", f"reponse+{forged}@{DOMAIN}", identifier="f@x")))
+    assert found.placement.conversation is None

@@ -1,0 +1,361 @@
+"""The way out: what a crash, a refusal, a breakdown and a failing store leave behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway import acting
+from gateway.context import Context
+from gateway.desk.commands import Parsed
+from gateway.errors import StoreError
+from gateway.model import Attachment, Attempt, DeliveryState, Enclosure, Outgoing, Settlement
+from gateway.outbound import Relay
+from gateway.relay.maildir import MaildirTransport
+from gateway.store import filing, outbox, recall, views
+from gateway.store.database import Store
+from tests.builders import MANON, NOW, ULYSSE, listed, make_context, opened, raw_mail, shown, take
+
+SENT, DEFERRED = DeliveryState.SENT, DeliveryState.DEFERRED
+REFUSED, UNKNOWN = DeliveryState.REFUSED, DeliveryState.UNKNOWN
+TAKEN = Attempt(SENT, "250 Ok")
+
+
+class Pretended:
+    """A transport that answers what it is told to; `attempt` may be an error."""
+
+    idempotent = False
+
+    def __init__(self, attempt: Attempt | Exception = TAKEN, commits: bool = True) -> None:
+        self.attempt, self.commits = attempt, commits
+        self.wires: list[bytes] = []
+        self.before: Callable[[], Awaitable[None]] | None = None
+
+    async def deliver(self, outgoing: Outgoing, wire: bytes, committing: Callable[[], Awaitable[None]]) -> Attempt:
+        if self.before:
+            await self.before()
+        if self.commits:
+            await committing()
+        self.wires.append(wire)
+        if isinstance(self.attempt, Exception):
+            raise self.attempt
+        return self.attempt
+
+    async def close(self) -> None:
+        return
+
+
+class World:
+    """A store with one conversation, Manon's answer in its outbox, and a clock."""
+
+    def __init__(self, store: Store, context: Context) -> None:
+        self.store, self.context, self.time = store, context, NOW
+        take(store, context, raw_mail(), source="import")
+        self.reference: str = listed(store)[0]["reference"]
+        self.delivery = self.answer()
+
+    def answer(self, **letter: Any) -> int:
+        """An answer of Manon's, filed as an act of hers; `letter` changes what leaves."""
+
+        def work(tx: Any) -> int:
+            conversation = views.find(tx.connection, self.reference)
+            outcome = acting.act(self.context, conversation, MANON, Parsed((), "Voici."))
+            base = replace(recall.latest(tx.connection, conversation.id), author=MANON, fingerprint="", digest="")
+            filed = acting.act_filing(self.context, conversation, outcome, base, None)
+            ((message, drafts),) = filed.messages
+            filed = replace(filed, messages=((message, (replace(drafts[0], **letter),)),))
+            return filing.file(tx, filed, self.context.signer, NOW)[1][0]
+
+        return self.store.write_now(work)
+
+    def relay(self, transport: Any, context: Context | None = None) -> Relay:
+        return Relay(self.store, lambda: context or self.context, transport, now=self.now, jitter=lambda: 0.0)
+
+    def now(self) -> datetime:
+        return self.time
+
+    async def worked(self, relay: Relay) -> None:
+        """One round: all that is due, to its end."""
+        await relay._start_due()
+        while relay._busy:
+            await asyncio.wait(list(relay._busy.values()))
+
+    def state(self, delivery: int | None = None) -> dict[str, Any]:
+        rows = self.store.read_now(outbox.listed)
+        return next(row for row in rows if row["id"] == (delivery or self.delivery))
+
+    def due(self) -> list[Outgoing]:
+        return self.store.read_now(lambda c: outbox.due(c, self.time, 100))
+
+    def notices(self) -> list[str]:
+        return [o.draft.text for o in self.due() if o.draft.purpose.value == "notice" and o.draft.to == MANON]
+
+    def history(self) -> str:
+        return "\n".join(event["what"] for event in shown(self.store, self.reference)["history"])
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with opened(tmp_path) as store:
+        yield World(store, make_context(tmp_path))
+
+
+def uncertain(context: Context, way: str) -> Context:
+    relay = context.settings.relay.model_copy(update={"uncertain": way})
+    return Context(
+        context.settings.model_copy(update={"relay": relay}),
+        context.keys,
+        context.directory,
+        context.recognise,
+        context.signer,
+    )
+
+
+# --- outcomes --------------------------------------------------------------------------------------------
+
+
+async def test_sent_once(world: World) -> None:
+    transport = Pretended()
+    relay = world.relay(transport)
+    for _ in range(3):
+        await world.worked(relay)
+    assert (len(transport.wires), world.state()["state"], world.state()["attempts"]) == (1, "sent", 1)
+    assert world.notices() == []
+
+
+async def test_deferred_is_tried_again_with_the_same_octets(world: World) -> None:
+    transport = Pretended(Attempt(DEFERRED, "450 later"))
+    relay = world.relay(transport)
+    waits = []
+    for _ in range(4):
+        await world.worked(relay)
+        await world.worked(relay)  # not before its time
+        waits.append(world.state()["next_at"] - world.time)
+        world.time = world.state()["next_at"]
+    assert (len(transport.wires), len(set(transport.wires))) == (4, 1)
+    assert waits == sorted(waits)
+    assert world.state()["state"] == "deferred"
+
+
+async def test_given_up_after_its_time_and_the_agent_is_told(world: World) -> None:
+    relay = world.relay(Pretended(Attempt(DEFERRED, "450 later")))
+    world.time = NOW + timedelta(days=6)
+    await world.worked(relay)
+    assert world.state()["state"] == "refused"
+    assert "given up after 5 days; last answer: 450 later" in world.state()["last_reply"]
+    assert len(world.notices()) == 1
+
+
+async def test_refused_and_the_agent_is_told_once(world: World) -> None:
+    relay = world.relay(Pretended(Attempt(REFUSED, "550 nobody")))
+    await world.worked(relay)
+    assert world.state()["state"] == "refused"
+    (notice,) = world.notices()
+    assert "550 nobody" in notice
+    assert "550 nobody" in world.history()
+    await world.worked(relay)  # the notice is refused too: no notice about it
+    assert world.due() == []
+
+
+async def test_unknown_is_held(world: World) -> None:
+    transport = Pretended(Attempt(UNKNOWN, "the connection broke"))
+    await world.worked(world.relay(transport))
+    assert world.state()["state"] == "unknown"
+    (notice,) = world.notices()
+    assert "ne savons pas" in notice
+
+
+async def test_unknown_is_tried_again_where_the_configuration_says_so(world: World) -> None:
+    context = uncertain(world.context, "retry")
+    await world.worked(world.relay(Pretended(Attempt(UNKNOWN, "broke")), context))
+    assert world.state()["state"] == "deferred"
+
+
+@pytest.mark.parametrize(("commits", "state"), [(False, "deferred"), (True, "unknown")])
+async def test_a_defect_of_the_transport(world: World, commits: bool, state: str) -> None:
+    await world.worked(world.relay(Pretended(RuntimeError("s3cret"), commits)))
+    assert (world.state()["state"], world.state()["last_reply"]) == (state, "the transport failed: RuntimeError")
+
+
+# --- crashes ---------------------------------------------------------------------------------------------
+
+
+def at_the_last_step(world: World) -> None:
+    world.store.write_now(lambda tx: outbox.committing(tx, world.delivery))
+
+
+async def test_after_a_crash_at_the_last_step_it_is_held(world: World) -> None:
+    at_the_last_step(world)
+    transport = Pretended()
+    relay = world.relay(transport)
+    await relay.recover()
+    await world.worked(relay)
+    assert world.state()["state"] == "unknown"
+    assert not any(f"To: {ULYSSE}" in wire.decode() for wire in transport.wires)
+    assert "may or may not have arrived" in world.history()
+
+
+async def test_after_a_crash_it_is_sent_again_where_the_configuration_says_so(world: World) -> None:
+    at_the_last_step(world)
+    transport = Pretended()
+    relay = world.relay(transport, uncertain(world.context, "retry"))
+    await relay.recover()
+    await world.worked(relay)
+    assert (world.state()["state"], len(transport.wires)) == ("sent", 1)
+
+
+async def test_a_maildir_is_simply_written_again(world: World, tmp_path: Path) -> None:
+    folder = tmp_path / "sent"
+    await world.worked(world.relay(MaildirTransport(folder)))
+    world.store.write_now(lambda tx: outbox.again(tx, [world.delivery]))
+    at_the_last_step(world)
+    world.time += timedelta(minutes=1)
+    relay = world.relay(MaildirTransport(folder))
+    await relay.recover()
+    await world.worked(relay)
+    assert world.state()["state"] == "sent"
+    assert len(list((folder / "new").iterdir())) == 1
+
+
+# --- what fails on our side --------------------------------------------------------------------------------
+
+
+def enclosed(name: str = "a.pdf") -> tuple[Enclosure, ...]:
+    return (Enclosure("ab" * 32, Attachment(name, "application/pdf", 3, "", 1)),)
+
+
+async def test_a_mail_that_cannot_be_composed_ends_alone(world: World) -> None:
+    broken = world.answer(enclosures=enclosed())  # no raw mail has that digest
+    transport = Pretended()
+    await world.worked(world.relay(transport))
+    assert (world.state(broken)["state"], world.state()["state"]) == ("refused", "sent")
+    assert "can't be composed" in world.state(broken)["last_reply"]
+    assert len(transport.wires) == 1
+
+
+async def test_an_attachment_that_cannot_be_read_now_waits(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits longer each time, and doesn't stand before the others."""
+    broken = world.answer(enclosures=enclosed())
+    relay = world.relay(Pretended())
+    compose = relay._compose
+
+    def torn(outgoing: Outgoing) -> bytes:
+        if outgoing.id == broken:
+            raise StoreError("the pack is damaged")
+        return compose(outgoing)
+
+    monkeypatch.setattr(relay, "_compose", torn)
+    await asyncio.wait_for(world.worked(relay), 0.9)
+    assert (world.state(broken)["state"], world.state()["state"]) == ("deferred", "sent")
+    assert world.state(broken)["next_at"] > world.time
+
+
+async def test_an_outcome_is_not_forgotten_while_the_store_fails(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.outbound._IDLE", 0.001)
+    transport = Pretended()
+    relay = world.relay(transport)
+    settle, failures = outbox.settle, [StoreError("full")] * 3
+
+    def failing(*arguments: Any) -> None:
+        if failures:
+            raise failures.pop()
+        settle(*arguments)
+
+    monkeypatch.setattr(outbox, "settle", failing)
+    await world.worked(relay)
+    assert (world.state()["state"], len(transport.wires), failures) == ("sent", 1, [])
+
+
+async def test_an_outcome_that_cannot_be_told_stands_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A defect in the notice mustn't leave the delivery due: it would be tried for ever, without a pause."""
+
+    def defect(*_: Any, **__: Any) -> Any:
+        raise KeyError("template")
+
+    monkeypatch.setattr(acting, "undelivered_drafts", defect)
+    transport = Pretended(Attempt(REFUSED, "550 no"), commits=False)
+    relay = world.relay(transport)
+    for _ in range(3):
+        await world.worked(relay)
+    assert (world.state()["state"], len(transport.wires)) == ("refused", 1)
+
+
+async def test_where_the_last_step_cannot_be_noted_nothing_leaves(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.outbound._IDLE", 0.001)
+    transport = Pretended()
+
+    def failing(*_: Any) -> bool:
+        raise StoreError("full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox, "committing", failing)
+        await world.worked(world.relay(transport))
+    assert (transport.wires, world.state()["state"], world.state()["attempts"]) == ([], "waiting", 0)
+    await world.worked(world.relay(transport))
+    assert len(transport.wires) == 1
+
+
+# --- what happens meanwhile --------------------------------------------------------------------------------
+
+
+async def test_what_is_cancelled_on_its_way_does_not_leave(world: World) -> None:
+    transport = Pretended()
+
+    async def cancelled() -> None:
+        await world.store.write(lambda tx: outbox.cancel(tx, world.delivery))
+
+    transport.before = cancelled
+    await world.worked(world.relay(transport))
+    assert (transport.wires, world.state()["state"]) == ([], "cancelled")
+
+
+async def test_what_is_cancelled_while_a_try_fails_stays_cancelled(world: World) -> None:
+    transport = Pretended(Attempt(DEFERRED, "450 later"), commits=False)
+
+    async def cancelled() -> None:
+        await world.store.write(lambda tx: outbox.cancel(tx, world.delivery))
+
+    transport.before = cancelled
+    await world.worked(world.relay(transport))
+    assert world.state()["state"] == "cancelled"
+
+
+async def test_a_bounce_that_is_faster_than_our_own_note(world: World) -> None:
+    class Fast(Pretended):
+        async def deliver(self, outgoing: Outgoing, wire: bytes, committing: Any) -> Attempt:
+            found = await super().deliver(outgoing, wire, committing)
+            back = Settlement(outgoing.id, REFUSED, "5.1.1 nobody")
+            await world.store.write(lambda tx: outbox.bounced(tx, back))
+            return found
+
+    await world.worked(world.relay(Fast()))
+    assert (world.state()["state"], world.state()["last_reply"]) == ("refused", "5.1.1 nobody")
+
+
+async def test_the_end_waits_for_what_is_at_its_last_step(world: World) -> None:
+    transport, begun, may_end = Pretended(), asyncio.Event(), asyncio.Event()
+
+    async def slow() -> None:
+        begun.set()
+        await may_end.wait()
+
+    transport.before = slow
+    task = asyncio.create_task(world.relay(transport).run(asyncio.Event()))
+    await begun.wait()
+    task.cancel()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (len(transport.wires), world.state()["state"]) == (1, "sent")

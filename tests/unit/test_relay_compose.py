@@ -1,0 +1,209 @@
+"""What leaves: exactly our header fields, whatever is written into them, and the text as it was meant."""
+
+from __future__ import annotations
+
+import email
+import email.header
+import hashlib
+import unicodedata
+from dataclasses import replace
+from email.message import Message
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from gateway.model import Attachment, Enclosure
+from gateway.relay.compose import WireError, assert_wire, compose
+from tests.builders import DOMAIN, draft, outgoing
+
+FIELDS = ["From", "To", "Reply-To", "Subject", "Date", "Message-ID", "Content-Language", "MIME-Version"]
+TEXT = [*FIELDS, "Content-Type", "Content-Transfer-Encoding"]
+nasty = st.text(
+    alphabet=st.one_of(
+        st.characters(), st.sampled_from('\r\n\t\0 \u2028\u2029\x85\x0b\x0c\u202e\u200b\ufeffé=?<>"\\,;:@€\U0001f600')
+    ),
+    max_size=80,
+)
+injections = st.sampled_from(
+    ["x\r\nBcc: evil@x", "x\nBcc: evil@x", "x\r\n\r\nbody", "=?utf-8?q?=0D=0ABcc:_evil?=", "\r\n.\r\nMAIL FROM:<a@b>"]
+)
+words = nasty | injections
+
+
+def decoded(value: str) -> str:
+    parts = email.header.decode_header(value.replace("\r\n", ""))
+    return "".join(p.decode(c or "ascii") if isinstance(p, bytes) else p for p, c in parts)
+
+
+def parsed(wire: bytes) -> Message:
+    return email.message_from_bytes(wire)
+
+
+@example(subject="a\0b", name="a\x07\x7fb", text="\0\x08", language="fr")
+@example(subject="é\r\nBcc: evil@x", name="a\nBcc: evil@x", text="a\rb\r\n.\r\n", language="fr")
+@given(subject=words, name=words, text=words, language=st.sampled_from(["fr", "en"]))
+def test_our_fields_once_each_whatever_is_written(subject: str, name: str, text: str, language: str) -> None:
+    letter = draft(subject=subject, from_name=name, text=text, language=language)
+    wire = compose(outgoing(letter=letter), ())
+    found = parsed(wire)
+    assert found.keys() == TEXT
+    assert "evil@x" not in found["To"]
+    assert f"reponse+abc@{DOMAIN}" in found["From"]
+    assert not found.defects
+    assert b"\r" not in wire.replace(b"\r\n", b"")
+    assert b"\n" not in wire.replace(b"\r\n", b"")
+    assert max(map(len, wire.split(b"\r\n"))) <= 998
+    assert wire == compose(outgoing(letter=letter), ())
+
+
+@given(words)
+def test_the_text_comes_out_as_it_went_in(text: str) -> None:
+    found = parsed(compose(outgoing(letter=draft(text=text)), ()))
+    payload = found.get_payload(decode=True)
+    assert isinstance(payload, bytes)
+    kept = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cs"})
+    assert payload.decode() == kept.replace("\n", "\r\n")
+
+
+printable = st.text(alphabet=st.characters(blacklist_categories=("Cc", "Cs", "Cf", "Zl", "Zp", "Zs")), max_size=200)
+
+
+@given(printable.filter(str.strip))
+def test_subject_and_name_come_out_as_they_went_in(text: str) -> None:
+    found = parsed(compose(outgoing(letter=draft(subject=text, from_name=text[:120])), ()))
+    assert decoded(found["Subject"]) == text
+    name, _, address = found["From"].replace("\r\n", "").rpartition(" ")
+    assert address == f"<reponse+abc@{DOMAIN}>"
+    plain = name[1:-1].replace('\\"', '"').replace("\\\\", "\\") if name.startswith('"') else decoded(name)
+    assert plain == text[:120]
+
+
+def test_a_long_subject_is_folded() -> None:
+    subject = "mot " * 100
+    wire = compose(outgoing(letter=draft(subject=subject)), ())
+    header = wire.split(b"\r\n\r\n")[0]
+    assert max(map(len, header.split(b"\r\n"))) <= 120
+    assert parsed(wire)["Subject"].replace("\r\n", "") == subject.strip()
+
+
+def test_marks_of_automatic_mail() -> None:
+    silent = parsed(compose(outgoing(letter=draft(automatic=True, silent=True)), ()))
+    assert (silent["Auto-Submitted"], silent["X-Auto-Response-Suppress"]) == ("auto-replied", "All")
+    assert parsed(compose(outgoing(letter=draft(automatic=True)), ()))["Auto-Submitted"] == "auto-generated"
+    assert "Auto-Submitted" not in parsed(compose(outgoing(), ()))
+
+
+def test_it_threads() -> None:
+    wire = compose(outgoing(in_reply_to=("a@x",), references=("a@x", "b c@x", "b@x", "é@x", "c\r\nBcc: e@x")), ())
+    found = parsed(wire)
+    assert (found["In-Reply-To"], found["References"].split()) == ("<a@x>", ["<a@x>", "<b@x>"])
+    assert found.keys() == [*FIELDS[:6], "In-Reply-To", "References", *FIELDS[6:], *TEXT[8:]]
+    assert "References" not in parsed(compose(outgoing(references=("é@x",)), ()))
+
+
+# --- attachments -----------------------------------------------------------------------------------------
+
+
+def enclosure(name: str, content: bytes, kind: str = "application/pdf") -> Enclosure:
+    digest = hashlib.sha256(content).hexdigest()
+    return Enclosure("0" * 64, Attachment(name, kind, len(content), digest, 1))
+
+
+@given(
+    words, st.binary(max_size=300), st.sampled_from(["application/pdf", "image/png\r\nX: y", "message/rfc822", ""])
+)
+def test_attachments_come_out_as_they_went_in(name: str, content: bytes, kind: str) -> None:
+    letter = draft(enclosures=(enclosure(name, content, kind), enclosure("b.txt", b"x")))
+    wire = compose(outgoing(letter=letter), (content, b"x"))
+    found = parsed(wire)
+    assert found.keys() == [*FIELDS, "Content-Type"]
+    parts = found.get_payload()
+    assert isinstance(parts, list)
+    assert len(parts) == 3
+    first = parts[1]
+    assert isinstance(first, Message)
+    assert first.keys() == ["Content-Type", "Content-Transfer-Encoding", "Content-Disposition"]
+    assert first.get_payload(decode=True) == content
+    assert first.get_content_type() == (
+        "application/pdf" if kind == "application/pdf" else "application/octet-stream"
+    )
+    assert first.get_filename()
+    assert wire == compose(outgoing(letter=letter), (content, b"x"))
+
+
+@pytest.mark.parametrize(
+    ("name", "fallback"),
+    [
+        ("pièce jointe.pdf", "pi_ce jointe.pdf"),
+        ("été" * 100 + ".pdf", "_t_" * 48 + ".pdf"),
+        ("a" * 400, "a" * 150),
+        ("日本" * 80 + ".docx", "_" * 90 + ".docx"),
+    ],
+)
+def test_names_of_attachments(name: str, fallback: str) -> None:
+    """RFC 2231 for those who know it, an ASCII likeness for the others; a long one keeps its extension."""
+    wire = compose(outgoing(letter=draft(enclosures=(enclosure(name, b"x"),))), (b"x",))
+    parts = parsed(wire).get_payload()
+    assert isinstance(parts, list)
+    assert isinstance(parts[1], Message)
+    field = parts[1]["Content-Disposition"]
+    shown = unquote(field.partition("filename*=utf-8''")[2])
+    assert (shown == name) == (len(name) < 50)
+    assert name.startswith(shown[:90])
+    assert shown.rpartition(".")[2] == name.rpartition(".")[2][:150]
+    assert f'filename="{fallback}'[:60] in field
+
+
+def test_a_missing_content_is_a_defect() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        compose(outgoing(letter=draft(enclosures=(enclosure("a", b"x"), enclosure("b", b"y")))), (b"x",))
+
+
+# --- the check at the door -------------------------------------------------------------------------------
+
+GOOD = b"From: a@x\r\nTo: b@x\r\n\r\ntext\r\n"
+NAMES = ("From", "To")
+
+
+def test_what_was_meant_may_leave() -> None:
+    assert_wire(GOOD, NAMES)
+    assert_wire(GOOD.replace(b"a@x", b"a@x\r\n\tc"), NAMES)
+    assert_wire(GOOD.replace(b"text", b"x" * 998), NAMES)
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        GOOD.replace(b"\r\nTo", b"\r\nBcc: e@x\r\nTo"),
+        GOOD.replace(b"\r\nTo", b"\r\nX-Other: e@x\r\nTo"),
+        GOOD.replace(b"\r\nTo", b"\r\nFrom: e@x\r\nTo"),
+        b"To: b@x\r\nFrom: a@x\r\n\r\ntext\r\n",
+        GOOD.replace(b"a@x", b"a\n@x"),
+        GOOD.replace(b"a@x", b"a\r@x"),
+        GOOD.replace(b"a@x", b"a\0@x"),
+        GOOD.replace(b"text", b"te\nxt"),
+        GOOD.replace(b"text", b"te\rxt"),
+        GOOD.replace(b"text", b"te\r\r\n\nxt"),
+        GOOD.replace(b"text", b"te\0xt"),
+        GOOD.replace(b"text", b"x" * 999),
+        GOOD.replace(b"a@x", b"x" * 999),
+        GOOD.replace(b"\r\n\r\n", b"\r\n"),
+        GOOD.replace(b"\r\nTo", b"\r\n\r\nTo"),
+    ],
+)
+def test_what_may_not_leave(wire: bytes) -> None:
+    with pytest.raises(WireError):
+        assert_wire(wire, NAMES)
+
+
+def test_an_address_too_long_for_a_line_stays() -> None:
+    with pytest.raises(WireError):
+        compose(outgoing(letter=draft("x" * 1000 + "@x")), ())
+
+
+@given(words)
+def test_no_address_writes_a_field(address: str) -> None:
+    found = parsed(compose(replace(outgoing(letter=draft(f"a@x{address}")), reply_to=f"r@x{address}"), ()))
+    assert found.keys() == TEXT

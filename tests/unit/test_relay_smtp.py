@@ -1,0 +1,244 @@
+"""Delivery by SMTP: what each answer and each breakdown comes to. `unknown` only where nobody can know."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from gateway.config.settings import RelaySettings
+from gateway.model import Attempt, DeliveryState
+from gateway.relay.compose import compose
+from gateway.relay.smtp import SmtpTransport
+from tests.builders import draft, outgoing
+from tests.smarthost import HANG_UP, Smarthost, smarthost
+
+SENT, DEFERRED = DeliveryState.SENT, DeliveryState.DEFERRED
+REFUSED, UNKNOWN = DeliveryState.REFUSED, DeliveryState.UNKNOWN
+
+
+def transport(host: Smarthost, **values: Any) -> SmtpTransport:
+    relay = RelaySettings.model_validate(
+        {"transport": "smtp", "host": "127.0.0.1", "port": host.port, **values},
+        context={"folder": Path("/nonexistent")},
+    )
+    return SmtpTransport(relay, "support.example.org")
+
+
+async def nothing() -> None:
+    return
+
+
+async def delivered(
+    host: Smarthost, committing: Callable[[], Awaitable[None]] = nothing, letter: Any = None, **values: Any
+) -> Attempt:
+    by = transport(host, **values)
+    mail = letter or outgoing()
+    try:
+        return await by.deliver(mail, compose(mail, ()), committing)
+    finally:
+        await by.close()
+
+
+async def test_a_mail_is_taken() -> None:
+    async with smarthost() as host:
+        found = await delivered(host)
+    assert (found.state, found.reply, found.host) == (SENT, "250 2.0.0 Ok: queued as 1", f"127.0.0.1:{host.port}")
+    assert host.mails == [compose(outgoing(), ()) + b".\r\n"]
+    assert host.lines[0] == "EHLO support.example.org"
+    assert host.lines[1].startswith("MAIL FROM:<reponse+bounce@support.example.org>")
+    assert host.lines[2] == "RCPT TO:<ulysse@usager.example.net>"
+
+
+async def test_lines_that_begin_with_a_dot_arrive() -> None:
+    letter = outgoing(letter=draft(text="un\n.\n..deux\n"))
+    async with smarthost() as host:
+        assert (await delivered(host, letter=letter)).state is SENT
+    assert b"\r\n=2E\r\n...deux\r\n" in host.mails[0]
+
+
+async def test_the_null_sender_and_letters_beyond_ascii() -> None:
+    async with smarthost() as host:
+        assert (await delivered(host, letter=outgoing(envelope_sender=""))).state is SENT
+        assert host.lines[1].startswith("MAIL FROM:<>")
+        assert (await delivered(host, letter=outgoing(letter=draft("é@usager.example.net")))).state is SENT
+    assert "SMTPUTF8" in host.lines[-3] + host.lines[-4]
+    assert any("é@usager.example.net" in line for line in host.lines)
+
+
+@pytest.mark.parametrize("stage", ["MAIL", "RCPT", "DATA", "."])
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        ("421 4.3.2 closing", DEFERRED),
+        ("450 4.2.0 later", DEFERRED),
+        ("452 4.2.2 full", DEFERRED),
+        ("550 5.1.1 nobody", REFUSED),
+        ("554 5.7.1 no", REFUSED),
+        ("550-5.1.1 two\r\n550 5.1.1 lines", REFUSED),
+    ],
+)
+async def test_answers(stage: str, answer: str, state: DeliveryState) -> None:
+    async with smarthost() as host:
+        host.answers[stage] = answer
+        found = await delivered(host)
+    assert found.state is state
+    assert found.reply.startswith(answer[:3])
+    assert "\n" not in found.reply
+
+
+async def test_an_answer_in_another_charset_can_be_written_down() -> None:
+    async with smarthost() as host:
+        host.answers["RCPT"] = "550 boîte inconnue".encode("latin-1")
+        found = await delivered(host)
+    assert found.state is REFUSED
+    assert found.reply.encode() == b"550 bo?te inconnue"
+
+
+@pytest.mark.parametrize(
+    ("stage", "state"),
+    [("greeting", DEFERRED), ("EHLO", DEFERRED), ("MAIL", DEFERRED), ("RCPT", DEFERRED), (".", UNKNOWN)],
+)
+async def test_breakdowns(stage: str, state: DeliveryState) -> None:
+    async with smarthost() as host:
+        host.answers[stage] = HANG_UP
+        assert (await delivered(host)).state is state
+
+
+async def test_nobody_there() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, and nobody listens
+        found = await delivered(Smarthost(port=taken.getsockname()[1]))
+    assert found.state is DEFERRED
+
+
+@pytest.mark.parametrize("word", ["DATA"])
+async def test_the_last_step_is_announced_before_it(word: str) -> None:
+    seen: list[str] = []
+
+    async def committing() -> None:
+        seen.append("committing")
+
+    async with smarthost() as host:
+        host.before = seen.append
+        await delivered(host, committing)
+    assert seen.index("RCPT") < seen.index("committing") < seen.index(word)
+
+
+async def test_where_it_cannot_be_announced_nothing_leaves() -> None:
+    async def committing() -> None:
+        raise RuntimeError("the store failed")
+
+    async with smarthost() as host:
+        with pytest.raises(RuntimeError):
+            await delivered(host, committing)
+    assert host.mails == []
+
+
+# --- connections -----------------------------------------------------------------------------------------
+
+
+async def test_a_connection_is_used_again() -> None:
+    async with smarthost() as host:
+        by = transport(host)
+        for answer in ("250 Ok", "450 later", "550 no", "250 Ok"):
+            host.answers["RCPT"] = answer
+            await by.deliver(outgoing(), compose(outgoing(), ()), nothing)
+        assert host.connections == 1
+        assert len(host.mails) == 2
+        await by.close()
+
+
+async def test_a_connection_that_was_closed_meanwhile() -> None:
+    async with smarthost() as host:
+        by = transport(host)
+        await by.deliver(outgoing(), compose(outgoing(), ()), nothing)
+        host.hang_up_all()
+        found = await by.deliver(outgoing(), compose(outgoing(), ()), nothing)
+        assert (found.state, host.connections) == (SENT, 2)
+        await by.close()
+
+
+async def test_421_ends_the_connection() -> None:
+    async with smarthost() as host:
+        by = transport(host)
+        host.answers["."] = "421 closing"
+        await by.deliver(outgoing(), compose(outgoing(), ()), nothing)
+        host.answers["."] = "250 Ok"
+        await by.deliver(outgoing(), compose(outgoing(), ()), nothing)
+        assert host.connections == 2
+        await by.close()
+
+
+async def test_no_more_connections_than_allowed() -> None:
+    async with smarthost() as host:
+        by = transport(host, connections=2)
+        mails = [outgoing(n) for n in range(1, 11)]
+        found = await asyncio.gather(*(by.deliver(m, compose(m, ()), nothing) for m in mails))
+        assert {attempt.state for attempt in found} == {SENT}
+        assert host.connections == 2
+        assert len(set(host.mails)) == 10
+        await by.close()
+
+
+# --- TLS and authentication --------------------------------------------------------------------------------
+
+AUTHORITY = trustme.CA()
+
+
+@pytest.fixture
+def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    AUTHORITY.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+
+
+def certificate(name: str = "127.0.0.1") -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    AUTHORITY.issue_cert(name).configure_cert(context)
+    return context
+
+
+OFFERED = "250-smarthost.example\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN"
+LOGIN = {"security": "starttls", "user": "gateway", "password": "s3cret"}
+
+
+@pytest.mark.usefixtures("trusted")
+async def test_starttls_then_authentication() -> None:
+    async with smarthost(certificate()) as host:
+        host.answers["EHLO"] = OFFERED
+        found = await delivered(host, **LOGIN)
+    assert found.state is SENT
+    assert found.tls.startswith("TLSv1")
+    assert host.in_clear == ["EHLO support.example.org", "STARTTLS"]
+    assert any(line.startswith("AUTH") for line in host.lines)
+
+
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize("case", ["not offered", "refused", "another name", "unknown authority"])
+async def test_without_sound_tls_nothing_is_sent(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with smarthost(certificate("elsewhere.example" if case == "another name" else "127.0.0.1")) as host:
+        if case != "not offered":
+            host.answers["EHLO"] = OFFERED
+        if case == "refused":
+            host.answers["STARTTLS"] = "454 not now"
+        if case == "unknown authority":
+            monkeypatch.delenv("SSL_CERT_FILE")
+        found = await delivered(host, **LOGIN)
+    assert found.state is DEFERRED
+    assert host.mails == []
+    assert not any(line.startswith(("AUTH", "MAIL")) for line in host.lines)
+    assert "s3cret" not in found.reply
+
+
+async def test_a_wrong_password_is_a_matter_for_the_operator() -> None:
+    async with smarthost() as host:
+        host.answers["AUTH"] = "535 5.7.8 no"
+        found = await delivered(host, user="gateway", password="s3cret")
+    assert (found.state, found.reply) == (DEFERRED, "authentication failed: 535")
+    assert host.mails == []

@@ -1,0 +1,239 @@
+"""Routing: the strongest evidence counts, admission guards the dossiers, a conversation is only moved closer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.config.settings import Settings
+from gateway.model import GLOBAL, Conversation, Inbox, InboxKind, Mail
+from gateway.routing.directory import directory
+from gateway.routing.recipients import recognised, recogniser
+from gateway.routing.route import Route, Strength, route
+from tests.builders import (
+    ALICE,
+    DEMARCHE,
+    DOSSIER,
+    HOTLINE,
+    INES,
+    KEYS,
+    MANON,
+    ULYSSE,
+    conversation,
+    mail,
+    passing,
+    settings,
+)
+
+STRANGER = "stranger@elsewhere.example"
+OTHER_DEMARCHE, OTHER_DOSSIER = Inbox(InboxKind.DEMARCHE, 7), Inbox(InboxKind.DOSSIER, 124)
+LINK = "https://demarches.example.org"
+
+
+def people(**dossier: Any) -> Settings:
+    """Démarche 42 with the dossiers 123 (Ulysse's) and 125 (a guest's), démarche 7 with 124 (Penelope's)."""
+    other = {"number": 7, "title": "Autre", "organisation": "21310555400017"}
+    base = settings()
+    return settings(
+        demarches=[base.demarches[0].model_dump(), other],
+        dossiers=[
+            {**base.dossiers[0].model_dump(), **dossier},
+            {"number": 124, "demarche": 7, "usager": "penelope@x.example"},
+            {"number": 125, "demarche": 42, "usager": "laerte@x.example", "invites": ["guest@x.example"]},
+        ],
+    )
+
+
+def routed(
+    letter: Mail, *recipients: str, into: Conversation | None = None, by: Settings | None = None, **dossier: Any
+) -> Route:
+    everyone = by or people(**dossier)
+    found = recognised((f"{r}@support.example.org" for r in recipients), recogniser(everyone, KEYS))
+    return route(letter, found, into, directory(everyone), everyone)
+
+
+# --- evidence, in its order ------------------------------------------------------------------------------
+
+
+def test_nothing() -> None:
+    found = routed(mail(), "contact")
+    assert (found.inbox, found.strength, found.refused) == (GLOBAL, Strength.NONE, None)
+
+
+@pytest.mark.parametrize(
+    ("letter", "recipient", "inbox", "strength"),
+    [
+        (mail(), "dossier+123", DOSSIER, Strength.ADDRESS),
+        (mail(), "demarche+42", DEMARCHE, Strength.ADDRESS),
+        (mail(), "vegetaliser", DEMARCHE, Strength.ADDRESS),
+        (mail(text=f"voir {LINK}/dossiers/123"), "contact", DOSSIER, Strength.LINK),
+        (mail(subject=f"{LINK}/procedures/42/x"), "contact", DEMARCHE, Strength.LINK),
+        (mail(subject="Re: votre dossier n° 123"), "contact", DOSSIER, Strength.SUBJECT),
+        (mail(subject="mon dossier 123"), "contact", DOSSIER, Strength.SUBJECT),
+        (mail(text="mon dossier n° 123"), "contact", DOSSIER, Strength.TEXT),
+        (mail(authentication=passing()), "contact", DOSSIER, Strength.ONLY_DOSSIER),
+    ],
+)
+def test_each_kind_of_evidence(letter: Mail, recipient: str, inbox: Inbox, strength: Strength) -> None:
+    found = routed(letter, recipient)
+    assert (found.inbox, found.strength) == (inbox, strength)
+    assert found.because
+
+
+def test_the_stronger_evidence_wins() -> None:
+    both = {"invites": ["guest@x.example"]}
+    guest = "guest@x.example"  # of 123 and 125
+    text = f"{LINK}/dossiers/125"
+    assert routed(mail(guest, text=text), "dossier+123", **both).inbox == DOSSIER
+    assert routed(mail(guest, text=text, subject="dossier n° 123"), "contact", **both).inbox.number == 125
+    assert routed(mail(guest, text="dossier n° 125", subject="dossier n° 123"), "contact", **both).inbox == DOSSIER
+
+
+def test_a_dossier_says_more_than_the_demarche_it_was_sent_to() -> None:
+    assert routed(mail(subject="dossier n° 123"), "vegetaliser").inbox == DOSSIER
+    assert routed(mail(), "vegetaliser", "dossier+123").inbox == DOSSIER
+    # a dossier of another démarche doesn't outweigh the address
+    assert routed(mail("penelope@x.example", subject="dossier n° 124"), "vegetaliser").inbox == DEMARCHE
+
+
+def test_the_only_open_dossier_needs_a_proven_author() -> None:
+    assert routed(mail(), "contact").inbox == GLOBAL
+    assert routed(mail(authentication=passing(), sure=False), "contact").inbox == GLOBAL
+    assert routed(mail(authentication=passing()), "contact", state="accepte").inbox == GLOBAL
+    two = people()
+    two = two.model_copy(update={"dossiers": (*two.dossiers, two.dossiers[0].model_copy(update={"number": 126}))})
+    assert routed(mail(authentication=passing()), "contact", by=two).inbox == GLOBAL
+
+
+def test_numbers_nobody_knows() -> None:
+    found = routed(mail(), "dossier+999", "demarche+999")
+    assert (found.inbox, found.refused, found.addressed) == (GLOBAL, 999, True)
+    assert "doesn't know" in found.because
+
+
+# --- admission -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("author", [ULYSSE, ALICE, INES, HOTLINE, "followed@x.example", "invited@x.example"])
+def test_who_is_admitted(author: str) -> None:
+    found = routed(mail(author), "dossier+123", followers=["followed@x.example"], invites=["invited@x.example"])
+    assert (found.inbox, found.refused) == (DOSSIER, None)
+
+
+@pytest.mark.parametrize("where", ["address", "link", "subject", "text"])
+@pytest.mark.parametrize("author", [STRANGER, "penelope@x.example", MANON, "laerte@x.example"])
+def test_everyone_else_goes_to_the_demarche_marked(author: str, where: str) -> None:
+    letters = {
+        "address": mail(author),
+        "link": mail(author, text=f"{LINK}/dossiers/123"),
+        "subject": mail(author, subject="dossier n° 123"),
+        "text": mail(author, text="dossier n° 123"),
+    }
+    found = routed(letters[where], "dossier+123" if where == "address" else "contact")
+    assert (found.inbox, found.refused, found.addressed) == (DEMARCHE, 123, where == "address")
+    assert "mentions dossier 123; the sender is not its usager" in found.because
+
+
+def test_an_uncertain_author_is_not_admitted() -> None:
+    assert routed(mail(ULYSSE, sure=False), "dossier+123").inbox == DEMARCHE
+
+
+def test_a_bare_number_of_someone_elses_is_a_year() -> None:
+    found = routed(mail(STRANGER, subject="dossier 123"), "contact")
+    assert (found.inbox, found.refused) == (GLOBAL, None)
+
+
+def test_the_first_refusal_is_remembered_when_another_dossier_admits() -> None:
+    found = routed(mail(ULYSSE, subject="dossier n° 123", text="x"), "dossier+125")
+    assert (found.inbox, found.refused, found.addressed) == (DOSSIER, 125, True)
+
+
+some_texts = st.lists(
+    st.sampled_from(
+        ["dossier n° 123", "dossier 123", f"{LINK}/dossiers/123", "dossier n° 125", f"{LINK}/procedures/42"]
+    )
+).map("\n".join)
+
+
+@given(some_texts, some_texts, st.lists(st.sampled_from(["dossier+123", "demarche+42", "vegetaliser", "contact"])))
+def test_a_stranger_never_enters_a_dossier(subject: str, text: str, to: list[str]) -> None:
+    letter = mail(STRANGER, subject=subject, text=text, authentication=passing())
+    for into in (None, conversation(1), conversation(1, DEMARCHE)):
+        assert routed(letter, *to, into=into).inbox.kind is not InboxKind.DOSSIER
+
+
+# --- a conversation that already stands somewhere ----------------------------------------------------------
+
+GLOBAL_, IN_DEMARCHE, IN_DOSSIER = conversation(1), conversation(1, DEMARCHE), conversation(1, DOSSIER)
+
+
+@pytest.mark.parametrize(
+    ("into", "recipient", "inbox"),
+    [
+        (GLOBAL_, "dossier+123", DOSSIER),
+        (GLOBAL_, "demarche+42", DEMARCHE),
+        (IN_DEMARCHE, "dossier+123", DOSSIER),
+        (IN_DEMARCHE, "contact", DEMARCHE),
+        (IN_DEMARCHE, "demarche+7", DEMARCHE),
+        (IN_DOSSIER, "demarche+42", DOSSIER),
+        (IN_DOSSIER, "contact", DOSSIER),
+        (conversation(1, OTHER_DEMARCHE), "dossier+123", OTHER_DEMARCHE),
+        (conversation(1, OTHER_DOSSIER), "dossier+123", OTHER_DOSSIER),
+    ],
+)
+def test_only_closer(into: Conversation, recipient: str, inbox: Inbox) -> None:
+    assert routed(mail(), recipient, into=into).inbox == inbox
+
+
+@given(some_texts, st.sampled_from([GLOBAL, DEMARCHE, OTHER_DEMARCHE]))
+def test_never_after_an_agent_moved_it(text: str, inbox: Inbox) -> None:
+    pinned = conversation(1, inbox, pinned=True)
+    assert routed(mail(text=text), "dossier+123", into=pinned).inbox == inbox
+
+
+def test_a_refusal_shows_in_a_conversation_that_stays() -> None:
+    found = routed(mail(STRANGER), "dossier+123", into=IN_DEMARCHE)
+    assert (found.inbox, found.refused) == (DEMARCHE, 123)
+
+
+# --- who is who ------------------------------------------------------------------------------------------
+
+
+def circles(inboxes: Iterable[Inbox]) -> list[frozenset[str]]:
+    everyone = directory(people())
+    return [everyone.circle(inbox).instructeurs for inbox in inboxes]
+
+
+def test_circles_end_at_the_demarche() -> None:
+    assert circles([GLOBAL, DEMARCHE, DOSSIER, OTHER_DOSSIER, Inbox(InboxKind.DOSSIER, 999)]) == [
+        frozenset(),
+        frozenset({INES}),
+        frozenset({INES}),
+        frozenset(),
+        frozenset(),
+    ]
+
+
+def test_a_groupe_keeps_the_other_groupes_out() -> None:
+    base = settings().demarches[0].model_dump()
+    groupes = [
+        {"label": "Nord", "instructeurs": ["nord@x.example"]},
+        {"label": "Sud", "instructeurs": ["sud@x.example"]},
+    ]
+    everyone = directory(
+        settings(
+            demarches=[{**base, "instructeurs": [], "groupes": groupes}],
+            dossiers=[
+                {"number": 1, "demarche": 42, "usager": ULYSSE, "groupe": "Nord"},
+                {"number": 2, "demarche": 42, "usager": ULYSSE},
+            ],
+        )
+    )
+    assert everyone.circle(Inbox(InboxKind.DOSSIER, 1)).instructeurs == {"nord@x.example"}
+    assert everyone.circle(Inbox(InboxKind.DOSSIER, 2)).instructeurs == {"nord@x.example", "sud@x.example"}
+    assert not everyone.admitted("sud@x.example", everyone.dossiers[1])
+    assert everyone.is_agent("sud@x.example")
