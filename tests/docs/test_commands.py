@@ -1,0 +1,165 @@
+"""Every command, by terminal and by mail, is in its documents, and no other."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gateway.relay
+from gateway import cli
+from gateway.desk import commands
+from gateway.desk.commands import Verb
+from tests import demo
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/commands.md").read_text("utf-8")
+MAN = (ROOT / "docs/man/gateway.1").read_text("utf-8")
+TEMPLATES = Path(gateway.relay.__file__).parent / "templates"
+COMMON = {"--help", "--config", "--json", "--verbose"}
+
+
+def parsers() -> dict[str, argparse.ArgumentParser]:
+    subparsers = next(a for a in cli._parser()._actions if isinstance(a, argparse._SubParsersAction))
+    return dict(subparsers.choices)
+
+
+def forms(parser: argparse.ArgumentParser) -> list[str]:
+    """The actions of commands such as `aside list`."""
+    return [c for a in parser._actions if a.dest == "action" for c in a.choices or ()]
+
+
+def sections() -> dict[str, str]:
+    """Command → its section of the page. One heading may name several."""
+    found = {}
+    for heading, body in re.findall(r"^### (.+)\n((?:(?!^#).*\n?)*)", PAGE, re.MULTILINE):
+        for command in re.findall(r"`([a-z]+)", heading):
+            found[command] = heading + body
+    return found
+
+
+def paragraphs() -> dict[str, str]:
+    """Command → its paragraph of the manual, without what only formats."""
+    text = re.sub(r"\\f[BIR]", "", MAN.partition(".SH COMMANDS")[2].partition(".SH SIGNALS")[0]).replace(r"\-", "-")
+    found = {}
+    for paragraph in text.split(".TP\n")[1:]:
+        head = re.sub(r"^\.[BR]+ ", "", paragraph)
+        found[head.split()[0].strip('"')] = paragraph
+    return found
+
+
+def test_the_page_has_a_section_for_each_command() -> None:
+    assert set(sections()) == set(parsers())
+
+
+def test_the_manual_has_a_paragraph_for_each_command() -> None:
+    assert set(paragraphs()) == set(parsers())
+
+
+@pytest.mark.parametrize("command", parsers())
+def test_options_and_forms_are_told(command: str) -> None:
+    parser = parsers()[command]
+    options = {o for a in parser._actions for o in a.option_strings if o.startswith("--")} - COMMON
+    manual, page = paragraphs()[command], sections()[command]
+    if command in {"reply", "note", "assign", "status", "tag"}:
+        page += PAGE
+    for option in options:
+        assert option in manual, option
+        assert option in page, option
+    for form in forms(parser):
+        assert f"{command} {form}" in manual
+        assert f"{command} {form}" in page
+
+
+def test_common_options_are_told() -> None:
+    for option in COMMON:
+        assert option in PAGE
+        assert option in MAN.replace(r"\-", "-")
+
+
+def test_statuses_are_told() -> None:
+    for status in (0, cli.REFUSED, cli.USAGE, cli.TRY_AGAIN, cli.CONFIGURATION):
+        assert f".B {status}\n" in MAN
+        assert f"\n| {status} | " in (ROOT / "docs/operations.md").read_text("utf-8")
+
+
+@pytest.mark.skipif(shutil.which("man") is None, reason="man isn't installed (Debian: man-db)")
+def test_the_manual_shows_well() -> None:
+    shown = subprocess.run(
+        ["man", "--warnings", "-E", "UTF-8", "-l", ROOT / "docs/man/gateway.1"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={"PATH": "/usr/bin:/bin", "MANWIDTH": "90", "LC_ALL": "C.UTF-8"},
+    )
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "démarche" in shown.stdout
+
+
+# --- JSON ------------------------------------------------------------------------------------------------
+
+
+def told_fields(command: str) -> set[str]:
+    """The fields that the page names for a command."""
+    lines = re.split(r"\n- ", PAGE.partition("\n## JSON\n")[2].partition("\n## ")[0])[1:]
+    whole = next(line for line in lines if f"`{command}`" in line.partition(":")[0])
+    return set(re.findall(r"`([a-z_0-9]+)`", whole.partition(":")[2]))
+
+
+def fields(document: Any) -> Iterator[str]:
+    for value in document if isinstance(document, list) else ():
+        yield from fields(value)
+    for key, value in document.items() if isinstance(document, dict) else ():
+        yield key
+        yield from fields(value)
+
+
+def test_json_has_the_fields_that_are_told(tmp_path: Path) -> None:
+    with demo.daemon() as running:
+        question = demo.written(demo.USAGER, demo.ALIAS, "Une glycine", demo.QUESTION)
+        question.add_attachment(b"%PDF", maintype="application", subtype="pdf", filename="plan.pdf")
+        running.send(question)
+        running.mail_to(demo.USAGER, "bien reçu")
+        (tmp_path / "one.eml").write_bytes(question.as_bytes())
+
+        def answer(*arguments: str) -> Any:
+            command = demo.gateway(running.folder, *arguments, "--json")
+            return json.loads(subprocess.run(command, capture_output=True, timeout=60, check=True).stdout)
+
+        listed = answer("conversations")
+        assert set(fields(listed)) == told_fields("conversations")
+        inherited = told_fields("conversations")
+        shown = answer("show", listed[0]["reference"])
+        assert set(fields(shown)) == told_fields("show") | inherited
+        for command in (("explain", str(tmp_path)), ("threads",), ("check",), ("import", str(tmp_path))):
+            assert set(fields(answer(*command))) - {"kind", "number"} == _flat(command[0]), command
+        assert set(fields(answer("outbox", "list"))) == told_fields("outbox list")
+
+
+def _flat(command: str) -> set[str]:
+    found = told_fields(command)
+    return found | {"name", "type", "size", "sha256"} if command == "explain" else found
+
+
+# --- by mail ---------------------------------------------------------------------------------------------
+
+
+def test_commands_by_mail_are_in_the_page() -> None:
+    table = PAGE.partition("## By mail")[2]
+    assert set(re.findall(r"`@([a-z]+)", table)) == set(commands._NAMES)
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_mails_offer_each_command_once(language: str) -> None:
+    text = (TEMPLATES / language / "_commands.txt").read_text("utf-8")
+    offered = [commands._NAMES[name] for name in re.findall(r"^  @([a-z]+)", text, re.MULTILINE)]
+    assert sorted(offered) == sorted(set(commands._NAMES.values()))
+    assert {verb for verb, _ in offered} == set(Verb)
