@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from gateway import acting
 from gateway.context import Context
@@ -46,6 +47,7 @@ from gateway.routing.route import Route, route
 from gateway.threading.place import Placement, place
 
 IMPORTED = "import"
+_OLD = timedelta(days=30)  # longer than any outage: it was there before the gateway was
 _MACHINES = frozenset(nature for nature in Nature if nature is not Nature.PERSON)
 
 
@@ -75,11 +77,12 @@ class _Case:
     route: Route
     grade: Grade
     conversation: Conversation
+    age: timedelta
 
     @property
     def quiet(self) -> bool:
-        """Imported mail is placed like any other, and nobody is written to."""
-        return self.arrival.source.startswith(IMPORTED)
+        """Imported mail, and what lay in a mailbox for long, is placed like any other; nobody is written to."""
+        return self.arrival.source.startswith(IMPORTED) or self.age > _OLD
 
     @property
     def new(self) -> bool:
@@ -146,7 +149,14 @@ def valid(recalled: Recalled, mail: Mail, found: Hints) -> Recalled:
 
 
 def decide(
-    arrival: Arrival, mail: Mail, found: Hints, recalled: Recalled, context: Context, reference: str
+    arrival: Arrival,
+    mail: Mail,
+    found: Hints,
+    recalled: Recalled,
+    context: Context,
+    *,
+    reference: str,
+    now: datetime,
 ) -> Decision:
     """Decide everything about one mail. `reference` names the conversation if it is a new one.
 
@@ -158,7 +168,7 @@ def decide(
     known = directory.is_agent(mail.author.address) or mail.author.address in directory.dossiers_by_usager
     graded = grade(mail, placement.participation, known, settings.trust.agent_proof)
     conversation = placement.conversation or _new(arrival, mail, routed, placement, reference)
-    case = _Case(arrival, mail, recalled, context, placement, routed, graded, conversation)
+    case = _Case(arrival, mail, recalled, context, placement, routed, graded, conversation, now - arrival.received_at)
     if recalled.duplicate_of is not None:
         no = plan.Due(False, "it is a duplicate")
         return Decision(placement, routed, graded, no, None, duplicate_of=recalled.duplicate_of)
@@ -272,13 +282,14 @@ def _notification(case: _Case, to: str, conversation: Conversation, message: Mes
 
 def _acknowledgement_due(case: _Case) -> plan.Due:
     if case.quiet:
-        return plan.Due(False, "imported mail is answered by nobody")
+        return plan.Due(False, "imported and old mail is answered by nobody")
     return plan.acknowledgement_due(
         case.mail,
         case.recalled,
         case.context.settings.trust,
         new=case.new,
         addressed_refused=case.route.addressed,
+        age=case.age,
         ours=case.context.recognise(case.mail.author.address).kind is not RecipientKind.ELSEWHERE,
         envelope_sender=case.arrival.envelope.sender,
     )

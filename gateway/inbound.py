@@ -38,7 +38,7 @@ def explain(connection: Connection, arrival: Arrival, mail: Mail, context: Conte
     recalled = valid(recall.recall(connection, clues(mail, found), now), mail, found)
     if recalled.participations:
         recalled = replace(recalled, latest=recall.latest(connection, recalled.participations[0][1].id))
-    return decide(arrival, mail, found, recalled, context, references.unused(connection))
+    return decide(arrival, mail, found, recalled, context, reference=references.unused(connection), now=now)
 
 
 def file_mail(tx: Tx, arrival: Arrival, mail: Mail, context: Context, now: datetime) -> Decision:
@@ -134,13 +134,20 @@ async def file_waiting(store: Store, context: Context, owner: str, now: Callable
         return len(spent)
     try:
         mails = await _read_all(store, work, context, now)
-        filed = await _file_all(store, mails, context, now())
+        await _finished(asyncio.create_task(_file_all(store, mails, context, now())))
     except (StoreError, asyncio.CancelledError):
         store.submit(lambda tx: arrivals.unclaim(tx, [arrival.id for arrival in work]))
         raise
-    for arrival, decision in filed:
-        _log_filed(arrival, decision)
     return len(work) + len(spent)
+
+
+async def _finished(task: asyncio.Task[None]) -> None:
+    """Wait for a task to its end, also when asked to stop: the writes are under way, and are to be logged."""
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=5)
+        raise
 
 
 async def _read_all(
@@ -163,10 +170,12 @@ async def _read_all(
 
 async def _file_all(
     store: Store, mails: list[tuple[Arrival, Mail | Exception]], context: Context, now: datetime
-) -> list[tuple[Arrival, Decision | str]]:
+) -> None:
     """File mails in their order, each as a job of its own: mail that comes in meanwhile waits for one at most."""
     jobs = [store.write(lambda tx, mail=mail: file_batch(tx, [mail], context, now)) for mail in mails]  # type: ignore[misc]
-    return [filed for job in await asyncio.gather(*jobs) for filed in job]
+    for filed in await asyncio.gather(*jobs):
+        for arrival, decision in filed:
+            _log_filed(arrival, decision)
 
 
 async def _either(event: asyncio.Event, seconds: float) -> None:

@@ -10,9 +10,9 @@ from gateway.model import Circle, Conversation, InboxKind
 def told(conversation: Conversation, circle: Circle, author: str, notify_of: Callable[[str], str]) -> tuple[str, ...]:
     """Addresses of the agents to notify of a message by `author`, sorted.
 
-    Where somebody is assigned who wants to be told, it is their matter. Else the followers of a dossier, or its instructeurs; the
-    administrateurs of a démarche and its support group; the managers for the global inbox, and wherever
-    nobody else is left.
+    Where somebody is assigned who wants to be told, it is their matter. Else the followers of a dossier, or its
+    instructeurs; the administrateurs of a démarche and its support group; the managers for the global inbox, and
+    wherever nobody else is left.
     """
     assignee = conversation.assignee
     if assignee and notify_of(assignee) != "none":

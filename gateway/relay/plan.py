@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gateway.config.settings import Trust
 from gateway.model import (
@@ -24,6 +24,7 @@ from gateway.relay import texts
 from gateway.relay.texts import Place
 
 MOST_ENCLOSED = 15_000_000  # octets in all: with base64, what most mail servers take
+STALE = timedelta(days=3)  # a mailbox that is polled for the first time may hold years of mail
 MOST_ACKNOWLEDGEMENTS = 10  # to one address in a day: a spoofed sender isn't bombed through us
 
 
@@ -43,18 +44,20 @@ def acknowledgement_due(
     new: bool,
     addressed_refused: bool,
     ours: bool,
+    age: timedelta,
     envelope_sender: str | None,
 ) -> Due:
     """Once per conversation, to a person, never where it would tell a stranger something (RFC 3834 §2).
 
     `addressed_refused`: it was written to a dossier that doesn't admit its author; `ours`: the author's address
-    is one of the gateway's own.
+    is one of the gateway's own; `age`: for how long we have had it.
     """
     reasons = (
         (mail.nature is not Nature.PERSON, f"{mail.nature.value}: machines are told nothing"),
         (not new, "the conversation has begun before"),
         (envelope_sender == "", "the envelope has no sender to answer"),
         (not mail.author.sure, "its author is uncertain"),
+        (age > STALE, "it came long ago: to acknowledge it now would only puzzle"),
         (ours, "its author's address is one of ours"),
         (addressed_refused, "it was sent to a dossier that doesn't admit its author: nothing is told"),
         (trust.acknowledge == "never", "the configuration wants none"),

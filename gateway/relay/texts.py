@@ -19,7 +19,6 @@ from gateway.config.settings import Demarche, Instance, Organisation
 from gateway.mail.quotes import REPLY_MARKER
 from gateway.model import Problem
 
-
 _LINE = "\x1e"  # a line's end in what people wrote: their blank lines are theirs, the template's are tidied
 
 

@@ -50,17 +50,29 @@ _PERSON = select(participations.c.id, participations.c.epoch).where(
     participations.c.address == bindparam("address"),
     participations.c.role == bindparam("role"),
 )
-_WROTE = select(messages.c.received_at.label("at"), messages.c.message_id, literal(1).label("own")).where(
-    messages.c.conversation == bindparam("conversation"),
-    messages.c.author == bindparam("address"),
-    messages.c.message_id != "",
+_WROTE = (
+    select(messages.c.received_at.label("at"), messages.c.message_id, literal(1).label("own"))
+    .where(
+        messages.c.conversation == bindparam("conversation"),
+        messages.c.author == bindparam("address"),
+        messages.c.message_id != "",
+    )
+    .order_by(messages.c.received_at.desc())
+    .limit(_MOST_REFERENCES)
+    .subquery()
 )
-_WAS_SENT = select(deliveries.c.created_at.label("at"), deliveries.c.message_id, literal(0).label("own")).where(
-    deliveries.c.conversation == bindparam("conversation"),
-    deliveries.c.recipient == bindparam("address"),
-    deliveries.c.message_id.is_not(None),
+_WAS_SENT = (
+    select(deliveries.c.created_at.label("at"), deliveries.c.message_id, literal(0).label("own"))
+    .where(
+        deliveries.c.conversation == bindparam("conversation"),
+        deliveries.c.recipient == bindparam("address"),
+        deliveries.c.message_id.is_not(None),
+    )
+    .order_by(deliveries.c.created_at.desc())
+    .limit(_MOST_REFERENCES)
+    .subquery()
 )
-_SEEN = _WROTE.union_all(_WAS_SENT).order_by(literal_column("at").desc()).limit(_MOST_REFERENCES)
+_SEEN = select(_WROTE).union_all(select(_WAS_SENT)).order_by(literal_column("at").desc()).limit(_MOST_REFERENCES)
 _NAME = (
     update(deliveries)
     .where(deliveries.c.id == bindparam("delivery"))

@@ -185,6 +185,8 @@ messages = Table(
     CheckConstraint("direction IN ('in', 'out')", name="direction"),
     CheckConstraint("kind IN ('external', 'internal', 'machine', 'event')", name="kind"),
 )
+# One person's part of a conversation, the latest first: what her mail client threads by.
+Index("ix_messages_author", messages.c.conversation, messages.c.author, messages.c.received_at)
 Index("ix_messages_message_id", messages.c.message_id, sqlite_where=messages.c.message_id != "")
 
 # Which ids a message cites, also those of mails that never came: a parent that arrives late finds its replies.
@@ -225,7 +227,7 @@ deliveries = Table(
     "deliveries",
     metadata,
     Column("id", Key, primary_key=True),
-    Column("conversation", ForeignKey("conversations.id"), nullable=False, index=True),
+    Column("conversation", ForeignKey("conversations.id"), nullable=False),
     Column("message", ForeignKey("messages.id"), index=True),
     Column("participation", ForeignKey("participations.id")),
     Column("purpose", Text, nullable=False),
@@ -249,6 +251,7 @@ Index(
     sqlite_where=deliveries.c.state.in_(("waiting", "deferred")),
 )
 Index("ix_deliveries_sending", deliveries.c.id, sqlite_where=deliveries.c.state == "sending")
+Index("ix_deliveries_seen", deliveries.c.conversation, deliveries.c.recipient, deliveries.c.created_at)
 Index("ix_deliveries_recipient", deliveries.c.recipient, deliveries.c.created_at)
 
 # Every attempt to hand a delivery over, and what was answered.

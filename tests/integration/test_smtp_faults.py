@@ -132,7 +132,7 @@ async def test_a_mail_without_its_end_is_no_mail() -> None:
 
 async def test_keeping_that_takes_too_long_is_later_and_is_finished_all_the_same() -> None:
     slow = Slow()
-    async with running(keep=slow, limits=Limits(data=0.1, answer=0.05)) as server:
+    async with running(keep=slow, limits=Limits(data=1.5, answer=0.2)) as server:
         client = await in_keep(server, slow)
         assert await client.reply() == LATER
         slow.go.set()

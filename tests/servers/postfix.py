@@ -106,7 +106,11 @@ class Postfix:
         self._process: subprocess.Popen[bytes] | None = None
         self._config = self.folder / "config"
         self._write(gateway)
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
 
     def _write(self, gateway: str) -> None:
         owner = pwd.getpwnam("mail")

@@ -11,8 +11,8 @@ from gateway.model import ImapCursor, Incoming
 async def until(true: Callable[[], object], seconds: float = 10.0) -> None:
     """Wait for what tells nobody when it becomes true."""
     async with asyncio.timeout(seconds):
-        while not true():
-            await asyncio.sleep(0.01)  # noqa: ASYNC110  # there is no event to wait for
+        while not true():  # noqa: ASYNC110 (there is no event to wait for)
+            await asyncio.sleep(0.01)
 
 
 class Shelf:

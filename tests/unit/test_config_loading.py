@@ -188,7 +188,9 @@ def test_loopback_needs_no_proof(tmp_path: Path) -> None:
 def test_commands_that_log_in_nowhere_need_no_password(tmp_path: Path) -> None:
     file = tmp_path / "gateway.toml"
     text = (Path(__file__).parents[2] / "gateway.toml").read_text("utf-8")
-    file.write_text(text + '\n[[intake.imap]]\nname = "c"\nhost = "h.example"\nuser = "u"\npassword_credential = "x"\n')
+    file.write_text(
+        text + '\n[[intake.imap]]\nname = "c"\nhost = "h.example"\nuser = "u"\npassword_credential = "x"\n'
+    )
     with pytest.raises(ConfigError, match="CREDENTIALS_DIRECTORY"):
         load(file, {})
     assert load(file, {}, passwords=False).intake.imap[0].password.get_secret_value() == ""

@@ -95,4 +95,4 @@ def test_a_hundred_thousand_commands() -> None:
 
 @pytest.mark.parametrize("line", ["@clore Merci beaucoup", "@close Thank you", "@aide moi"])
 def test_words_behind_a_command_that_takes_none_are_not_lost(line: str) -> None:
-    assert parse(line).problems == (Problem("words_after", line.split(" ")[0]),)
+    assert parse(line).problems == (Problem("words_after", line.split(" ", maxsplit=1)[0]),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import pytest
@@ -138,7 +138,8 @@ def test_times_are_local() -> None:
 
 def due(letter: Mail | None = None, recalled: Recalled | None = None, **values: Any) -> plan.Due:
     trust = settings(trust={"acknowledge": values.pop("acknowledge", "person")}).trust
-    conditions = {"new": True, "ours": False, "addressed_refused": False, "envelope_sender": "u@x", **values}
+    conditions = {"new": True, "ours": False, "addressed_refused": False, "envelope_sender": "u@x"}
+    conditions |= {"age": timedelta(hours=1), **values}
     return plan.acknowledgement_due(letter or mail(), recalled or Recalled(), trust, **conditions)
 
 
@@ -147,6 +148,7 @@ def test_an_acknowledgement_is_due_once_to_a_person() -> None:
     assert due(envelope_sender=None).due
     assert not due(new=False).due
     assert not due(ours=True).due
+    assert not due(age=timedelta(days=4)).due
     assert not due(envelope_sender="").due
     assert not due(addressed_refused=True).due
     assert not due(mail(sure=False)).due

@@ -39,10 +39,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("conversations", schema=None) as batch_op:
         batch_op.create_index(
-            "ix_conversations_assignee",
-            ["assignee"],
-            unique=False,
-            sqlite_where=sa.text("assignee IS NOT NULL"),
+            "ix_conversations_assignee", ["assignee"], unique=False, sqlite_where=sa.text("assignee IS NOT NULL")
         )
         batch_op.create_index("ix_conversations_inbox", ["inbox_kind", "inbox_number", "id"], unique=False)
         batch_op.create_index("ix_conversations_updated_at", ["updated_at"], unique=False)
@@ -123,6 +120,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("fingerprint", name=op.f("uq_messages_fingerprint")),
     )
     with op.batch_alter_table("messages", schema=None) as batch_op:
+        batch_op.create_index("ix_messages_author", ["conversation", "author", "received_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_messages_conversation"), ["conversation"], unique=False)
         batch_op.create_index(
             "ix_messages_message_id", ["message_id"], unique=False, sqlite_where=sa.text("message_id != ''")
@@ -190,15 +188,12 @@ def upgrade() -> None:
         sa.UniqueConstraint("message_id", name=op.f("uq_deliveries_message_id")),
     )
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_deliveries_conversation"), ["conversation"], unique=False)
         batch_op.create_index(
-            "ix_deliveries_due",
-            ["next_at"],
-            unique=False,
-            sqlite_where=sa.text("state IN ('waiting', 'deferred')"),
+            "ix_deliveries_due", ["next_at"], unique=False, sqlite_where=sa.text("state IN ('waiting', 'deferred')")
         )
         batch_op.create_index(batch_op.f("ix_deliveries_message"), ["message"], unique=False)
         batch_op.create_index("ix_deliveries_recipient", ["recipient", "created_at"], unique=False)
+        batch_op.create_index("ix_deliveries_seen", ["conversation", "recipient", "created_at"], unique=False)
         batch_op.create_index(
             "ix_deliveries_sending", ["id"], unique=False, sqlite_where=sa.text("state = 'sending'")
         )

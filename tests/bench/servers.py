@@ -1,0 +1,144 @@
+"""Servers to measure, each a process on loopback and a free port, ended by its pid."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SINK = shutil.which("smtp-sink", path="/usr/sbin:" + os.environ.get("PATH", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    port: int
+    process: subprocess.Popen[str]
+    folder: Path
+    seconds: float  # from its start to its being ready
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="gateway-bench-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def configured(folder: Path, port: int, relay: str = "") -> Path:
+    """The shipped configuration with another port, and `relay` instead of its first relay line."""
+    text = (ROOT / "gateway.toml").read_text()
+    text = text.replace('listen = "127.0.0.1:2525"', f'listen = "127.0.0.1:{port}"')
+    if relay:
+        begin = text.index('transport = "maildir"')
+        text = text[:begin] + relay + text[text.index("[trust]") :]
+    path = folder / "gateway.toml"
+    path.write_text(text)
+    return path
+
+
+@contextlib.contextmanager
+def started(command: list[str], folder: Path, port: int) -> Iterator[Server]:
+    """A process that prints a line when it is ready; its log goes to a file."""
+    begin = time.perf_counter()
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, cwd=ROOT)
+    try:
+        assert process.stdout is not None
+        if not process.stdout.readline():
+            raise RuntimeError(f"{command} didn't start: {(folder / 'log').read_text()[-2000:]}")
+        yield Server(port, process, folder, time.perf_counter() - begin)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+@contextlib.contextmanager
+def daemon(relay: str = "") -> Iterator[Server]:
+    """The whole gateway."""
+    with scratch() as folder:
+        port = free_port()
+        path = configured(folder, port, relay)
+        with started([sys.executable, "-m", "gateway", "run", "--config", str(path)], folder, port) as server:
+            yield server
+
+
+@contextlib.contextmanager
+def keeping() -> Iterator[Server]:
+    """The gateway's intake and store, nothing else."""
+    with scratch() as folder:
+        port = free_port()
+        path = configured(folder, port)
+        with started([sys.executable, "-m", "tests.bench.keeping", str(path)], folder, port) as server:
+            yield server
+
+
+@contextlib.contextmanager
+def discarding() -> Iterator[Server]:
+    """A bare aiosmtpd."""
+    with scratch() as folder:
+        port = free_port()
+        with started([sys.executable, "-m", "tests.bench.discard", str(port)], folder, port) as server:
+            yield server
+
+
+@contextlib.contextmanager
+def sink() -> Iterator[int]:
+    """Postfix's smtp-sink, which takes everything and keeps nothing."""
+    assert SINK is not None
+    port = free_port()
+    user = ["-u", "nobody"] if os.geteuid() == 0 else []
+    process = subprocess.Popen([SINK, *user, f"127.0.0.1:{port}", "1000"])
+    try:
+        await_port(port)
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def await_port(port: int, seconds: float = 15.0) -> None:
+    """Wait until somebody listens there.
+
+    Raises:
+        RuntimeError: nobody did in time.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.02)
+    raise RuntimeError(f"nothing listens on port {port}")
+
+
+def load(port: int, clients: int, mails: int, size: int, first: int) -> float:
+    """Mails per second that the server took."""
+    arguments = (port, clients, mails, size, first)
+    command = [sys.executable, "-m", "tests.bench.load", *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    return float(done.stdout)
+
+
+def memory(process: int) -> int:
+    """Octets of a process and its children: shared pages count for their share (PSS)."""
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+    pss = next(line for line in rollup.splitlines() if line.startswith("Pss:"))
+    return int(pss.split()[1]) * 1024 + sum(memory(int(child)) for child in children)
