@@ -8,6 +8,7 @@ from dataclasses import replace
 from gateway.context import Context
 from gateway.desk.acts import Outcome, decide
 from gateway.desk.commands import Parsed
+from gateway.desk.people import told
 from gateway.model import (
     Conversation,
     Direction,
@@ -22,11 +23,26 @@ from gateway.model import (
 )
 from gateway.relay import plan
 
+# Attachments that tell who the agent is, or hold our own mail to her: they stay with the message.
+_TELLING = frozenset(
+    {
+        "application/pkcs7-signature",
+        "application/x-pkcs7-signature",
+        "application/pgp-signature",
+        "application/pgp-keys",
+        "message/rfc822",
+        "text/vcard",
+        "text/x-vcard",
+        "text/directory",
+    }
+)
+
 
 def act(
     context: Context, conversation: Conversation, agent: str, parsed: Parsed, *, enclosed: bool = False
 ) -> Outcome:
     """What the agent's wish changes, or why it may not be."""
+    conversation = context.staffed(conversation)
     circle = context.directory.circle(conversation.inbox)
     return decide(agent, parsed, conversation, circle, context.directory.is_agent, enclosed=enclosed)
 
@@ -60,6 +76,7 @@ def act_filing(
 
 def _answer(context: Context, conversation: Conversation, base: Message) -> tuple[Message, tuple[Draft, ...]]:
     """The answer, and a mail with it to each of its audience: the usager who opened the conversation."""
+    base = replace(base, attachments=tuple(a for a in base.attachments if a.type not in _TELLING))
     text = context.scrubbed(base.text, conversation.inbox)
     audience = (conversation.usager,) if conversation.usager else ()
     message = replace(base, direction=Direction.OUT, kind=Kind.EXTERNAL, text=text, people=audience)
@@ -88,16 +105,23 @@ def _without_identity(message: Message) -> Message:
 
 
 def undelivered_drafts(context: Context, sent: Sent, reply: str, *, uncertain: bool = False) -> tuple[Draft, ...]:
-    """Tell whoever must know that an answer didn't arrive: its author, else the assignee."""
-    if sent.purpose is not Purpose.ANSWER:
-        return ()
-    to = sent.author or sent.conversation.assignee
-    if not to or not context.directory.is_agent(to):
-        return ()
+    """Tell whoever must know that a mail didn't arrive."""
     place = context.place_of(sent.conversation)
     subject = sent.conversation.subject
-    draft = plan.undelivered(to, place, subject=subject, recipient=sent.recipient, reply=reply, uncertain=uncertain)
-    return (draft,)
+    return tuple(
+        plan.undelivered(to, place, subject=subject, recipient=sent.recipient, reply=reply, uncertain=uncertain)
+        for to in _concerned(context, sent)
+    )
+
+
+def _concerned(context: Context, sent: Sent) -> tuple[str, ...]:
+    """Of an answer its author, else the assignee; of a notification the other agents, or those above them."""
+    directory = context.directory
+    if sent.purpose is Purpose.NOTIFICATION:
+        nobody = replace(sent.conversation, assignee=None)
+        return told(nobody, directory.circle(nobody.inbox), sent.recipient, directory.notify_of)
+    to = sent.author or sent.conversation.assignee
+    return (to,) if sent.purpose is Purpose.ANSWER and to and directory.is_agent(to) else ()
 
 
 def failure_event(sent: Sent, what: str) -> Event:

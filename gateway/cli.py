@@ -130,10 +130,12 @@ def _add_mail(command: _Adder) -> None:
     command("threads", _threads, "list messages with lineage and conversation")
     made = command("aside", _aside, "mails set aside: list them, show one, let one be filed again")
     made.add_argument("action", choices=["list", "show", "retry"])
-    made.add_argument("id", nargs="?", type=int)
+    made.add_argument("id", nargs="?", type=int, metavar="ID")
+    made.set_defaults(usage=made.error)
     made = command("outbox", _outbox, "deliveries: list them, send one now, cancel one")
     made.add_argument("action", choices=["list", "retry", "cancel"])
-    made.add_argument("id", nargs="?", type=int)
+    made.add_argument("id", nargs="?", type=int, metavar="ID")
+    made.set_defaults(usage=made.error)
 
 
 # --- which part answers ----------------------------------------------------------------------------------
@@ -152,7 +154,8 @@ def _opened(options: argparse.Namespace) -> Iterator[tuple[Store, Context]]:
 
 
 def _run(options: argparse.Namespace) -> Shown:
-    daemon.run(_path(options), lambda line: print(line, flush=True))
+    ready = sys.stderr if options.json else sys.stdout
+    daemon.run(_path(options), lambda line: print(line, file=ready, flush=True))
     return Shown({"stopped": True})
 
 
@@ -248,13 +251,14 @@ def _explain(options: argparse.Namespace) -> Shown:
     situation = context(settings, keys.load(known) if known.exists() else Keys(()))
     if not Path(settings.store.url.removeprefix("sqlite:///")).exists():
         return mail.explained(None, situation, options.paths, now)
-    with daemon.opened(settings) as store:
+    with closing(Store(settings.store.url, settings.store.raw)) as store:
+        schema.require(store.engine)
         return mail.explained(store, situation, options.paths, now)
 
 
 def _import(options: argparse.Namespace) -> Shown:
     with _opened(options) as (store, context):
-        return mail.imported(store, context, options.paths, datetime.now(UTC))
+        return mail.imported(store, context, options.paths, daemon.utc_now)
 
 
 def _threads(options: argparse.Namespace) -> Shown:
@@ -281,7 +285,7 @@ def _outbox(options: argparse.Namespace) -> Shown:
 
 def _identifier(options: argparse.Namespace) -> int:
     if options.id is None:
-        raise Refused(f"name its id: `{options.action} ID`; `list` shows them")
+        options.usage(f"name its ID: `{options.action} ID`; `list` shows them")
     return int(options.id)
 
 

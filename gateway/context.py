@@ -5,7 +5,7 @@ Built at start and at each reload; never changed in between.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 from gateway.config.settings import Settings
@@ -41,6 +41,11 @@ class Context:
 
     def place_of(self, conversation: Conversation) -> Place:
         return self.place(conversation.reference, conversation.inbox)
+
+    def staffed(self, conversation: Conversation) -> Conversation:
+        """The conversation without an assignee who is no agent any more."""
+        gone = conversation.assignee is not None and not self.directory.is_agent(conversation.assignee)
+        return replace(conversation, assignee=None) if gone else conversation
 
     def scrubbed(self, text: str, inbox: Inbox) -> str:
         """A text without agents' own addresses and without signed addresses: fit to leave."""

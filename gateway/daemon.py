@@ -72,7 +72,7 @@ def opened(settings: Settings) -> Iterator[Store]:
 @contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
     """Hold the lock that keeps a second daemon off the same store."""
-    path = settings.store.token_keys_file.with_name("gateway.lock")
+    path = Path(settings.store.url.removeprefix("sqlite:///") + ".lock")
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with path.open("a+") as file:
         try:

@@ -16,6 +16,7 @@ from gateway.desk import people
 from gateway.desk.acts import Outcome
 from gateway.desk.commands import Parsed, parse
 from gateway.mail import tokens
+from gateway.mail.quotes import has_marker
 from gateway.mail.tokens import Token, TokenKind
 from gateway.model import (
     GLOBAL,
@@ -48,6 +49,7 @@ from gateway.threading.place import Placement, place
 
 IMPORTED = "import"
 _OLD = timedelta(days=30)  # longer than any outage: it was there before the gateway was
+_AGENT = plan.Due(False, "agents aren't acknowledged")
 _MACHINES = frozenset(nature for nature in Nature if nature is not Nature.PERSON)
 
 
@@ -190,7 +192,7 @@ def _new(arrival: Arrival, mail: Mail, routed: Route, placement: Placement, refe
         status=Status.CLOSED if mail.nature in _MACHINES else Status.ACTIVE,
         assignee=None,
         subject=mail.subject,
-        usager=mail.author.address,
+        usager=mail.author.address if mail.author.sure else "",
         created_at=arrival.received_at,
         updated_at=arrival.received_at,
         because=(placement.because, routed.because),
@@ -270,6 +272,7 @@ def _told(case: _Case, conversation: Conversation) -> tuple[str, ...]:
     if conversation.status is Status.SPAM or case.quiet:
         return ()
     directory = case.context.directory
+    conversation = case.context.staffed(conversation)
     circle = directory.circle(conversation.inbox)
     return people.told(conversation, circle, case.mail.author.address, directory.notify_of)
 
@@ -335,11 +338,12 @@ def _reported(mail: Mail) -> str:
 
 def _from_agent(case: _Case, agent: str) -> Decision:
     """An agent's answer and commands: all of it, or nothing and the reasons."""
-    no = plan.Due(False, "agents aren't acknowledged")
     if case.grade.proof is not Proof.VERIFIED:
         own_address = case.mail.author.address == agent
         problem = Problem("unverified" if own_address else "other_author", case.grade.because)
         return _refused(case, agent, Parsed((), ""), (problem,), own_address)
+    if has_marker(case.mail.own):
+        return _refused(case, agent, Parsed((), ""), (Problem("below_marker"),), True)
     parsed = parse(case.mail.own)
     outcome = acting.act(case.context, case.conversation, agent, parsed, enclosed=bool(case.mail.attachments))
     if outcome.problems:
@@ -348,7 +352,7 @@ def _from_agent(case: _Case, agent: str) -> Decision:
     filed = acting.act_filing(case.context, case.conversation, outcome, base, case.recalled.latest)
     filed = _without_drafts(filed) if case.quiet else filed
     return Decision(
-        case.placement, case.route, case.grade, no, filed, commands=_spoken(parsed), told=_assigned(outcome)
+        case.placement, case.route, case.grade, _AGENT, filed, commands=_spoken(parsed), told=_assigned(outcome)
     )
 
 
@@ -367,14 +371,15 @@ def _refused(case: _Case, agent: str, parsed: Parsed, problems: tuple[Problem, .
         hers=give_back,
         received_at=case.arrival.received_at,
     )
-    filed = _filing(case, conversation, message, (draft,))
+    # Whoever has her token could fill her mailbox with notices about mail that isn't hers.
+    enough = case.recalled.notices >= plan.MOST_NOTICES
+    filed = _filing(case, conversation, message, () if enough else (draft,))
     event = Event("gateway", f"did not act on a mail in the name of {agent}: {problems[0].code}")
-    no = plan.Due(False, "agents aren't acknowledged")
     return Decision(
         case.placement,
         case.route,
         case.grade,
-        no,
+        _AGENT,
         replace(filed, history=(event,)),
         commands=_spoken(parsed),
     )

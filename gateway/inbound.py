@@ -20,7 +20,7 @@ from gateway.context import Context
 from gateway.decision import Decision, clues, decide, hints, valid
 from gateway.errors import StoreError
 from gateway.mail.read import read
-from gateway.model import Arrival, Mail
+from gateway.model import Arrival, Mail, Purpose
 from gateway.store import arrivals, filing, recall, references
 from gateway.store.database import Store, Tx, savepoint
 
@@ -37,7 +37,9 @@ def explain(connection: Connection, arrival: Arrival, mail: Mail, context: Conte
     found = hints(arrival, mail, context)
     recalled = valid(recall.recall(connection, clues(mail, found), now), mail, found)
     if recalled.participations:
-        recalled = replace(recalled, latest=recall.latest(connection, recalled.participations[0][1].id))
+        person, conversation = recalled.participations[0]
+        notices = recall.count_since_yesterday(connection, person.address, Purpose.NOTICE, now)
+        recalled = replace(recalled, latest=recall.latest(connection, conversation.id), notices=notices)
     return decide(arrival, mail, found, recalled, context, reference=references.unused(connection), now=now)
 
 

@@ -340,8 +340,8 @@ class Sent:
 class Recalled:
     """What is known of the clues. `duplicate_of` is the message that this mail already is.
 
-    `acknowledgements`: how many its author had within a day. `latest`: the last words of the usager in the
-    conversation that a token leads to, for whomever it is assigned to.
+    `acknowledgements`: how many its author had within a day; `notices`: how many the agent had whose token it bears.
+    `latest`: the last message from outside in the conversation that a token leads to.
     """
 
     duplicate_of: int | None = None
@@ -349,6 +349,7 @@ class Recalled:
     links: tuple[Linked, ...] = ()
     sent: tuple[Sent, ...] = ()
     acknowledgements: int = 0
+    notices: int = 0
     latest: Message | None = None
 
 

@@ -159,7 +159,7 @@ class Relay:
         if attempt.state is DeliveryState.UNKNOWN and self._context().settings.relay.uncertain == "retry":
             attempt = Attempt(DeliveryState.DEFERRED, attempt.reply, attempt.host, attempt.tls)
         give_up_after = self._context().settings.relay.give_up_after
-        tired = schedule.given_up(outgoing.created_at, self._now(), give_up_after)
+        tired = schedule.given_up(outgoing.created_at, outgoing.attempts + 1, self._now(), give_up_after)
         if attempt.state is DeliveryState.DEFERRED and tired:
             reply = f"given up after {give_up_after.total_seconds() / 86400:g} days; last answer: {attempt.reply}"
             return Attempt(DeliveryState.REFUSED, reply, attempt.host, attempt.tls)

@@ -70,7 +70,8 @@ def _sight(context: Context, agent: str | None) -> Any:
 
 
 def _ruling(context: Context, conversation: Conversation, agent: str) -> Any:
-    return may(agent, Action.SEE, conversation, context.directory.circle(conversation.inbox))
+    staffed = context.staffed(conversation)
+    return may(agent, Action.SEE, staffed, context.directory.circle(staffed.inbox))
 
 
 def shown(store: Store, context: Context, reference: str, agent: str | None) -> Shown:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -112,7 +113,7 @@ def _explanation(document: dict[str, Any]) -> str:
 # --- import ----------------------------------------------------------------------------------------------
 
 
-def imported(store: Store, context: Context, paths: list[Path], now: datetime) -> Shown:
+def imported(store: Store, context: Context, paths: list[Path], clock: Callable[[], datetime]) -> Shown:
     """Take mails in through the same pipeline, nobody notified."""
     owner = f"{IMPORTED}:{os.getpid()}"
     totals = {"read": 0, "filed": 0, "duplicates": 0, "aside": 0}
@@ -120,7 +121,7 @@ def imported(store: Store, context: Context, paths: list[Path], now: datetime) -
     with _progress() as progress:
         task = progress.add_task("import", total=_total(paths))
         while chunk := list(islice(found, _CHUNK)):
-            _import_chunk(store, context, chunk, owner, now, totals)
+            _import_chunk(store, context, chunk, owner, clock(), totals)
             progress.advance(task, len(chunk))
     words = "{read} mails read: {filed} filed, {duplicates} here before, {aside} set aside".format(**totals)
     hint = ("`gateway aside list` says why.",) if totals["aside"] else ()

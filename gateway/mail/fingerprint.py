@@ -6,38 +6,31 @@ import hashlib
 
 from gateway.mail.headers import MAX_HEAD
 
-_ADDED = frozenset(
+# What the author's side writes (RFC 5322 §3.6, RFC 2045). Everything else may be added, changed or removed on the
+# way: trace, authentication, spam scores, marks of mailboxes. A closed list, since nobody knows all that is added.
+_WRITTEN = frozenset(
     {
-        b"received",
-        b"x-received",
-        b"return-path",
-        b"delivered-to",
-        b"x-original-to",
-        b"envelope-to",
-        b"x-delivered-to",
-        b"authentication-results",
-        b"received-spf",
-        b"x-keywords",
-        b"status",
-        b"x-status",
-        b"lines",
-        b"content-length",
+        b"from",
+        b"sender",
+        b"reply-to",
+        b"to",
+        b"cc",
+        b"subject",
+        b"date",
+        b"message-id",
+        b"in-reply-to",
+        b"references",
+        b"resent-from",
+        b"resent-to",
+        b"resent-message-id",
+        b"auto-submitted",
+        b"mime-version",
     }
-)
-_ADDED_PREFIXES = (
-    b"x-envelope-",
-    b"arc-",
-    b"x-spam",
-    b"x-virus",
-    b"x-uid",
-    b"x-mozilla-",
-    b"x-google-",
-    b"x-gm-",
 )
 
 
 def fingerprint(raw: bytes, body: int) -> str:
-    """Hex SHA-256 of the mail with LF line endings, without trace and mailbox fields, nor blank lines at its end.
+    """Hex SHA-256 of the author's fields and the body, with LF line endings and no blank lines at the end.
 
     `body` is where the header block ends (`Head.body`).
     """
@@ -59,14 +52,12 @@ def _kept(head: bytes) -> list[bytes]:
     keeping = True
     for line in head.split(b"\n"):
         if line[:1] not in (b" ", b"\t"):
-            keeping = bool(line.rstrip(b"\r")) and not _added(line)
+            keeping = _written(line)
         if keeping:
             kept.append(line)
     return kept
 
 
-def _added(line: bytes) -> bool:
-    if line.startswith((b"From ", b">From ")):
-        return True
+def _written(line: bytes) -> bool:
     name = line[:80].partition(b":")[0].rstrip().lower()
-    return name in _ADDED or name.startswith(_ADDED_PREFIXES)
+    return name in _WRITTEN or (name.startswith(b"content-") and name != b"content-length")

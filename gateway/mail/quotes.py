@@ -51,6 +51,12 @@ def cut(text: str) -> Cut:
     return Cut(own, _together(lines, quoted, wanted=True))
 
 
+def has_marker(text: str) -> bool:
+    """Does our marker stand in the text, quoted or not?"""
+    lines = text.split("\n")
+    return any(_marker(lines, index) for index in range(len(lines)))
+
+
 def _together(lines: Sequence[str], quoted: Sequence[bool], *, wanted: bool) -> str:
     return "\n".join(line for line, is_quoted in zip(lines, quoted, strict=True) if is_quoted is wanted).strip("\n")
 

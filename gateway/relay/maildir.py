@@ -12,6 +12,8 @@ from pathlib import Path
 
 from gateway.model import Attempt, DeliveryState, Outgoing
 
+_FLAGS = ("", ":2,", ":2,S", ":2,RS", ":2,FS", ":2,FRS", ":2,F", ":2,R", ":2,ST", ":2,T", ":2,PS", ":2,DS")
+
 
 class MaildirTransport:
     """Writes into `folder`/new, by way of `folder`/tmp."""
@@ -39,8 +41,10 @@ class MaildirTransport:
         return Attempt(DeliveryState.SENT, f"written as new/{name}", str(self.folder))
 
     def _there(self, name: str) -> bool:
-        """A mail client may have moved it to `cur`, with flags behind its name."""
-        return (self.folder / "new" / name).exists() or any((self.folder / "cur").glob(f"{name}*"))
+        """A mail client may have moved it to `cur`, with flags behind its name. The folder grows: no listing."""
+        return (self.folder / "new" / name).exists() or any(
+            (self.folder / "cur" / f"{name}{flags}").exists() for flags in _FLAGS
+        )
 
     def _put(self, name: str, octets: bytes) -> None:
         temporary = self.folder / "tmp" / name

@@ -25,6 +25,7 @@ from gateway.relay.texts import Place
 
 MOST_ENCLOSED = 15_000_000  # octets in all: with base64, what most mail servers take
 STALE = timedelta(days=3)  # a mailbox that is polled for the first time may hold years of mail
+MOST_NOTICES = 20  # to one agent in a day about mail that wasn't acted on
 MOST_ACKNOWLEDGEMENTS = 10  # to one address in a day: a spoofed sender isn't bombed through us
 
 

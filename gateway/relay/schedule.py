@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 # The first tries come soon: most trouble is a restart or greylisting. After half an hour they are as far apart as
 # the RFC asks for.
+_FEWEST = 3
 _DELAYS = tuple(timedelta(seconds=s) for s in (10, 60, 300, 600, 1800, 3600, 7200, 14400))
 
 
@@ -15,6 +16,6 @@ def next_try(attempts: int, now: datetime, jitter: float) -> datetime:
     return now + delay * (1 + jitter / 4)
 
 
-def given_up(created_at: datetime, now: datetime, give_up_after: timedelta) -> bool:
-    """Has it been tried for long enough?"""
-    return now - created_at >= give_up_after
+def given_up(created_at: datetime, attempts: int, now: datetime, give_up_after: timedelta) -> bool:
+    """Has it been tried for long enough? A gateway that was off for days hasn't tried yet."""
+    return now - created_at >= give_up_after and attempts >= _FEWEST

@@ -28,6 +28,7 @@ _MARKED = re.compile(
 _BARE = re.compile(r"\bdossiers?[\s\u00a0\u202f]{1,3}" + _FIGURES, re.IGNORECASE)
 _END_OF_LINK = re.compile(r"[\s<>\"'«»\u00a0]|$")
 _LONGEST_LINK = 2000
+MOST_TEXT = 100_000  # characters that are looked through: evidence stands near the top, and a mail may be very long
 
 
 def numbers(text: str) -> tuple[int, ...]:

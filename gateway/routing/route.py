@@ -7,15 +7,18 @@ global inbox to a démarche, from a démarche to one of its dossiers, and never 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import islice
 
 from gateway.config.settings import Settings
 from gateway.model import GLOBAL, Conversation, Inbox, InboxKind, Mail, Verdict
 from gateway.routing import numbers
 from gateway.routing.directory import OPEN_STATES, Directory
 from gateway.routing.recipients import Recipient
+
+_MOST_EVIDENCE, _MOST_MARKS = 50, 5
 
 
 class Strength(IntEnum):
@@ -59,7 +62,8 @@ def route(
     settings: Settings,
 ) -> Route:
     """Decide the inbox of the conversation that a mail is placed in (None: a new one)."""
-    found = _strongest(mail, _evidence(mail, recipients, directory, settings), directory)
+    pieces = islice(_evidence(mail, recipients, directory, settings), _MOST_EVIDENCE)
+    found = _strongest(pieces, _admitted(mail, conversation, directory), directory)
     if conversation is None:
         return found
     if _closer(conversation, found.inbox, directory):
@@ -77,11 +81,12 @@ def _evidence(
         assert recipient.inbox is not None
         yield _Evidence(recipient.inbox, Strength.ADDRESS, f"the mail was sent to {recipient.address}")
     urls = (settings.instance.url, *settings.instance.legacy_urls)
-    for inbox in numbers.links(f"{mail.subject}\n{mail.text}", urls):
+    body = mail.text[: numbers.MOST_TEXT]
+    for inbox in numbers.links(f"{mail.subject}\n{body}", urls):
         yield _Evidence(inbox, Strength.LINK, f"the text holds a link to {inbox}")
     for strength, text, where in (
         (Strength.SUBJECT, mail.subject, "subject"),
-        (Strength.TEXT, mail.text, "text"),
+        (Strength.TEXT, body, "text"),
     ):
         for number in numbers.numbers(text):
             yield _Evidence(Inbox(InboxKind.DOSSIER, number), strength, f"the {where} names dossier {number}")
@@ -99,8 +104,8 @@ def _only_dossier(mail: Mail, directory: Directory) -> Iterator[_Evidence]:
         yield _Evidence(inbox, Strength.ONLY_DOSSIER, f"{inbox} is the only open one of its usager")
 
 
-def _strongest(mail: Mail, evidence: Iterable[_Evidence], directory: Directory) -> Route:
-    """The first démarche that is named, or a dossier: the first that admits the author, and isn't of another."""
+def _strongest(evidence: Iterable[_Evidence], admits: Callable[[Inbox], bool], directory: Directory) -> Route:
+    """The first démarche that is named, or a dossier: the first that `admits` lets in, and isn't of another."""
     best: Route | None = None
     refused: _Evidence | None = None
     marks: list[str] = []
@@ -108,14 +113,15 @@ def _strongest(mail: Mail, evidence: Iterable[_Evidence], directory: Directory) 
         inbox = piece.inbox
         if inbox.kind is InboxKind.DOSSIER:
             beside = directory.demarche_of(inbox)
-            if _admits(inbox, mail, directory):
+            if admits(inbox):
                 if best is None or (beside and beside.number == best.inbox.number):
                     return _marked(Route(inbox, piece.strength, piece.words), refused, marks)
                 continue
             if piece.weak:
                 continue
             refused = refused or piece
-            marks.append(_mark(inbox, known=beside is not None))
+            if len(marks) < _MOST_MARKS:
+                marks.append(_mark(inbox, known=beside is not None))
             inbox = Inbox(InboxKind.DEMARCHE, beside.number if beside else None)
         if best is None and inbox.number in directory.demarches:
             best = Route(inbox, piece.strength, piece.words)
@@ -123,9 +129,15 @@ def _strongest(mail: Mail, evidence: Iterable[_Evidence], directory: Directory) 
     return _marked(best or nothing, refused, marks)
 
 
-def _admits(inbox: Inbox, mail: Mail, directory: Directory) -> bool:
-    dossier = directory.dossiers.get(inbox.number or 0)
-    return dossier is not None and mail.author.sure and directory.admitted(mail.author.address, dossier)
+def _admitted(mail: Mail, conversation: Conversation | None, directory: Directory) -> Callable[[Inbox], bool]:
+    """Who must be admitted to a dossier: the author, and whoever the answers of the conversation go to."""
+    people = {mail.author.address} if conversation is None else {mail.author.address, conversation.usager}
+
+    def admits(inbox: Inbox) -> bool:
+        dossier = directory.dossiers.get(inbox.number or 0)
+        return dossier is not None and mail.author.sure and all(directory.admitted(p, dossier) for p in people)
+
+    return admits
 
 
 def _mark(inbox: Inbox, known: bool) -> str:

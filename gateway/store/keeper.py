@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
+from gateway.errors import StoreError
 from gateway.model import ImapCursor, Incoming
 from gateway.store import arrivals
 from gateway.store.database import Store
@@ -37,20 +38,25 @@ class Keeper:
     async def _keep_all(self) -> None:
         while self._waiting:
             batch = self._next_batch()
-            mails = [incoming for incoming, _ in batch]
-            failure: BaseException | None = None
-            try:
-                await self._store.write(lambda tx, mails=mails: arrivals.keep(tx, mails), urgent=True)  # type: ignore[misc]
-            except Exception as error:  # noqa: BLE001 (whoever waits is told, whatever it was)
-                failure = error
-            for _, done in batch:
+            failure = await self._keep([incoming for incoming, _ in batch])
+            alone = len(batch) > 1 and failure is not None and not isinstance(failure, StoreError)
+            for incoming, done in batch:
+                # One mail that can't be written mustn't keep the others out.
+                failed = await self._keep([incoming]) if alone else failure
                 if done.done():
                     continue  # its client went away
-                if failure is None:
+                if failed is None:
                     done.set_result(None)
                 else:
-                    done.set_exception(failure)
+                    done.set_exception(failed)
             self._arrived.set()
+
+    async def _keep(self, mails: Sequence[Incoming]) -> Exception | None:
+        try:
+            await self._store.write(lambda tx: arrivals.keep(tx, mails), urgent=True)
+        except Exception as error:  # noqa: BLE001 (whoever waits is told, whatever it was)
+            return error
+        return None
 
     def _next_batch(self) -> list[tuple[Incoming, asyncio.Future[None]]]:
         batch: list[tuple[Incoming, asyncio.Future[None]]] = []

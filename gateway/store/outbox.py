@@ -14,7 +14,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     bindparam,
-    func,
     insert,
     literal,
     literal_column,
@@ -198,12 +197,6 @@ def due(connection: Connection, now: datetime, limit: int, busy: Iterable[int] =
     """Deliveries whose time has come, but for those in `busy`."""
     rows = connection.execute(_DUE_NOW, {"now": now, "busy": list(busy), "most": limit})
     return [_outgoing(row) for row in rows]
-
-
-def next_due(connection: Connection) -> datetime | None:
-    """When the next delivery is due, if any waits."""
-    earliest: datetime | None = connection.scalar(select(func.min(deliveries.c.next_at)).where(_DUE))
-    return earliest
 
 
 def committing(tx: Tx, delivery: int) -> bool:

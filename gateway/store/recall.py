@@ -55,10 +55,10 @@ _SENT = (
     .outerjoin(messages, messages.c.id == deliveries.c.message)
     .where(deliveries.c.id == bindparam("id"))
 )
-_ACKNOWLEDGEMENTS = select(func.count()).where(
-    deliveries.c.recipient == bindparam("author"),
+_SINCE = select(func.count()).where(
+    deliveries.c.recipient == bindparam("address"),
     deliveries.c.created_at > bindparam("since"),
-    deliveries.c.purpose == Purpose.ACKNOWLEDGEMENT.value,
+    deliveries.c.purpose == bindparam("purpose"),
 )
 
 
@@ -72,7 +72,7 @@ def recall(connection: Connection, clues: Clues, now: datetime) -> Recalled:
         participations=_participations(connection, clues.participations),
         links=(*_cited(connection, clues.cited), *_citing(connection, clues.message_id)),
         sent=_sent(connection, clues.deliveries),
-        acknowledgements=_acknowledgements(connection, clues.author, now),
+        acknowledgements=count_since_yesterday(connection, clues.author, Purpose.ACKNOWLEDGEMENT, now),
     )
 
 
@@ -186,6 +186,7 @@ def sent_by_id(connection: Connection, delivery: int) -> Sent | None:
     return Sent(row.id, conversation, Purpose(row.purpose), row.recipient, row.author or "")
 
 
-def _acknowledgements(connection: Connection, author: str, now: datetime) -> int:
-    """How many acknowledgements an address had within a day."""
-    return int(connection.scalar(_ACKNOWLEDGEMENTS, {"author": author, "since": now - _DAY}) or 0)
+def count_since_yesterday(connection: Connection, address: str, purpose: Purpose, now: datetime) -> int:
+    """How many mails of a kind an address was sent within a day."""
+    values = {"address": address, "since": now - _DAY, "purpose": purpose.value}
+    return int(connection.scalar(_SINCE, values) or 0)

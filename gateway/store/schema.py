@@ -22,17 +22,24 @@ def current(connection: Connection) -> str:
     return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or "")
 
 
+def require(engine: Engine) -> None:
+    """Make sure that the schema is `HEAD`, and change nothing.
+
+    Raises:
+        StoreError: it isn't, or the file isn't a database.
+    """
+    found = _current(engine)
+    if found != HEAD:
+        raise StoreError(f"the store's schema is {found or 'empty'}, not {HEAD}: run `gateway db upgrade` first")
+
+
 def upgrade(engine: Engine) -> str:
     """Bring the schema to `HEAD`; return the version it had.
 
     Raises:
         StoreError: it is newer than this code, or the file isn't a database.
     """
-    try:
-        with engine.connect() as connection:
-            before = current(connection)
-    except DBAPIError as error:
-        raise StoreError(f"the store {engine.url.database} can't be opened: {error.orig}") from error
+    before = _current(engine)
     if before == HEAD:
         return before
     if before > HEAD:
@@ -42,6 +49,14 @@ def upgrade(engine: Engine) -> str:
         )
     _migrate(engine)
     return before
+
+
+def _current(engine: Engine) -> str:
+    try:
+        with engine.connect() as connection:
+            return current(connection)
+    except DBAPIError as error:
+        raise StoreError(f"the store {engine.url.database} can't be opened: {error.orig}") from error
 
 
 def _migrate(engine: Engine) -> None:

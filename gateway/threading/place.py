@@ -59,6 +59,8 @@ def counts(link: Linked, mail: Mail) -> bool:
 
     Otherwise anyone who saw an id could write into the conversation.
     """
+    if not (link.author and mail.author.address):
+        return False
     if link.replies:
         wrote = {mail.author.address, *(entry.address for entry in (*mail.to, *mail.cc))}
         return link.author in wrote
@@ -99,7 +101,7 @@ def mergeable(one: Conversation, other: Conversation) -> bool:
     """May two conversations become one? Never those of different dossiers, nor of different usagers."""
     dossiers = {c.inbox.number for c in (one, other) if c.inbox.kind is InboxKind.DOSSIER}
     return (
-        one.usager == other.usager
+        one.usager == other.usager != ""
         and len(dossiers) < 2
         and not (one.pinned or other.pinned)
         and Status.SPAM not in {one.status, other.status}

@@ -71,10 +71,13 @@ def test_a_faulty_configuration(folder: Path, run: Run) -> None:
 
 
 def test_what_is_not_there(run: Run) -> None:
-    for arguments in (("show", "AAAA-AAAA"), ("aside", "show", "9"), ("outbox", "retry", "9"), ("outbox", "cancel")):
+    for arguments in (("show", "AAAA-AAAA"), ("aside", "show", "9"), ("outbox", "retry", "9")):
         status, said = run(*arguments)
         assert status == 1
         assert said.startswith("gateway: ")
+    for command in ("aside", "outbox"):
+        with pytest.raises(SystemExit, match="2"):
+            run(command, "retry")
 
 
 def test_a_store_that_cannot_be_opened(folder: Path, run: Run) -> None:

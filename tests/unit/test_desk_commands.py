@@ -51,8 +51,8 @@ def test_commands_then_text() -> None:
 
 
 def test_text_alone_is_an_answer() -> None:
-    assert parse("Bonjour,\n@clore\n") == parse("  \nBonjour,\n@clore")
-    assert parse("Bonjour,\n@clore").commands == ()
+    assert parse("Bonjour,\n@x\n") == parse("  \nBonjour,\n@x")
+    assert parse("Bonjour,\n@x").commands == ()
     assert parse("") == parse("\n \n")
 
 
@@ -96,3 +96,23 @@ def test_a_hundred_thousand_commands() -> None:
 @pytest.mark.parametrize("line", ["@clore Merci beaucoup", "@close Thank you", "@aide moi"])
 def test_words_behind_a_command_that_takes_none_are_not_lost(line: str) -> None:
     assert parse(line).problems == (Problem("words_after", line.split(" ", maxsplit=1)[0]),)
+
+
+@pytest.mark.parametrize("line", ["@note suspect", "**@note** suspect", "＠note suspect", "@Clôre", "@suivre"])
+def test_a_command_in_the_middle_of_the_text_is_a_problem(line: str) -> None:
+    assert [p.code for p in parse(f"Bonjour,\n{line}\nMerci").problems] == ["misplaced_command"]
+
+
+def test_a_note_that_was_wrapped_is_whole() -> None:
+    note = "@note Attention, ce demandeur a déjà déposé deux dossiers identiques\nsous un autre nom cette année."
+    found = parse(f"{note}\n\nBonjour")
+    assert found.commands == (Command(Verb.NOTE, note.removeprefix("@note ").replace("\n", " ")),)
+    assert found.text == "Bonjour"
+
+
+@pytest.mark.parametrize(
+    "end", ["-- \nAlice Admin\nTél. 05", "--\nAlice", "Envoyé de mon iPhone", "Sent from my phone\n"]
+)
+def test_a_signature_is_no_answer(end: str) -> None:
+    assert parse(f"@clore\n\n{end}").text == ""
+    assert parse(f"@clore\nBonjour\n\n{end}").text == "Bonjour"

@@ -88,5 +88,6 @@ def test_jitter_adds_at_most_a_quarter(attempts: int) -> None:
 
 def test_giving_up() -> None:
     days = RelaySettings.model_fields["give_up_after"].default
-    assert not schedule.given_up(NOW, NOW + days - timedelta(seconds=1), days)
-    assert schedule.given_up(NOW, NOW + days, days)
+    assert not schedule.given_up(NOW, 30, NOW + days - timedelta(seconds=1), days)
+    assert not schedule.given_up(NOW, 2, NOW + days, days)
+    assert schedule.given_up(NOW, 3, NOW + days, days)

@@ -21,7 +21,16 @@ NAMES = sorted(path.name for path in (FOLDER / "fr").iterdir())
 LETTERS = [name.removesuffix(".txt") for name in NAMES if not name.startswith("_") and name != "problem.txt"]
 CODES = [
     *("no_part", "spam_right", "assign_reach", "unknown_agent", "unknown_command", "later_command", "empty_note"),
-    *("words_after", "empty_tag", "no_usager", "empty", "unverified", "other_author"),
+    *(
+        "words_after",
+        "misplaced_command",
+        "below_marker",
+        "empty_tag",
+        "no_usager",
+        "empty",
+        "unverified",
+        "other_author",
+    ),
 ]
 MUCH: dict[str, Any] = {
     "subject": "Une question",
