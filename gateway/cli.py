@@ -36,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log.set_up(json=not sys.stderr.isatty(), verbose=options.verbose)
     try:
         shown: Shown = options.run(options)
+        show(shown, as_json=options.json)
+        sys.stdout.flush()
     except ConfigError as error:
         return _failed(str(error), CONFIGURATION)
     except Temporary as error:
@@ -47,7 +49,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `gateway conversations | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    show(shown, as_json=options.json)
     return shown.status
 
 

@@ -37,7 +37,9 @@ def explained(store: Store | None, context: Context, paths: list[Path], now: dat
 
     def work(connection: Connection) -> list[dict[str, Any]]:
         found = (file for path in paths for file in files.mails(path))
-        return [_explained(connection, context, file, now) for file in found]
+        with _progress() as progress:
+            seen = progress.track(found, total=_total(paths), description="explain")
+            return [_explained(connection, context, file, now) for file in seen]
 
     documents = store.read_now(work) if store is not None else _on_nothing(work)
     single = len(documents) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -180,3 +181,16 @@ def test_for_people(folder: Path, reference: str, capsys: pytest.CaptureFixture[
         said = capsys.readouterr().out
         assert said.strip()
         assert "None" not in said
+
+
+def test_a_reader_that_goes_away_is_no_error(folder: Path) -> None:
+    script = f"import sys; from gateway.cli import main; sys.exit(main({['explain', '--json', *['m.eml'] * 2000]!r}))"
+    (folder / "m.eml").write_bytes(b"From: a@x.example\n\n" + b"x" * 200)
+    with subprocess.Popen(
+        [sys.executable, "-c", script], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout and process.stderr
+        process.stdout.read(10)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 0
