@@ -189,7 +189,8 @@ def test_a_reader_that_goes_away_is_no_error(folder: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", script], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
-        assert process.stdout and process.stderr
+        assert process.stdout
+        assert process.stderr
         process.stdout.read(10)
         process.stdout.close()
         assert process.stderr.read() == b""
