@@ -94,7 +94,16 @@ def _consequences(
     assigned = outcome.assigned
     if assigned and assigned not in {agent, before.assignee} and latest is not None:
         by = context.directory.name_of(agent) or agent
-        yield plan.notification(assigned, place, latest, "", subject=subject, assigned_by=by)
+        yield plan.notification(
+            assigned,
+            place,
+            latest,
+            "",
+            subject=subject,
+            usager=outcome.conversation.usager,
+            assigned_by=by,
+            notes=outcome.notes,
+        )
     if outcome.help:
         yield plan.help_notice(agent, place, subject=subject)
 
@@ -107,9 +116,11 @@ def _without_identity(message: Message) -> Message:
 def undelivered_drafts(context: Context, sent: Sent, reply: str, *, uncertain: bool = False) -> tuple[Draft, ...]:
     """Tell whoever must know that a mail didn't arrive."""
     place = context.place_of(sent.conversation)
-    subject = sent.conversation.subject
+    subject, is_answer = sent.conversation.subject, sent.purpose is Purpose.ANSWER
     return tuple(
-        plan.undelivered(to, place, subject=subject, recipient=sent.recipient, reply=reply, uncertain=uncertain)
+        plan.undelivered(
+            to, place, subject=subject, recipient=sent.recipient, reply=reply, answer=is_answer, uncertain=uncertain
+        )
         for to in _concerned(context, sent)
     )
 

@@ -10,7 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -46,7 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(str(error), REFUSED)
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # `gateway conversations | head`
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            return _failed(f"{error.filename or 'output'}: {error.strerror or error}", REFUSED)
+        # `gateway conversations | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return shown.status
@@ -156,7 +159,12 @@ def _opened(options: argparse.Namespace) -> Iterator[tuple[Store, Context]]:
 
 def _run(options: argparse.Namespace) -> Shown:
     ready = sys.stderr if options.json else sys.stdout
-    daemon.run(_path(options), lambda line: print(line, file=ready, flush=True))
+
+    def announce(line: str) -> None:
+        with suppress(OSError):  # nobody reads it, or it goes to a full disk: no reason not to run
+            print(line, file=ready, flush=True)
+
+    daemon.run(_path(options), announce)
     return Shown({"stopped": True})
 
 
@@ -182,7 +190,13 @@ def _ask(question: str, default: str) -> str:
 
 def _check(options: argparse.Namespace) -> Shown:
     path = _path(options)
-    return check.checked(path, config.load(path), connect=options.connect)
+    try:
+        settings = config.load(path)
+    except ConfigError as error:
+        if not options.json:
+            raise
+        return check.faulty(path, error)
+    return check.checked(path, settings, connect=options.connect)
 
 
 def _db(options: argparse.Namespace) -> Shown:

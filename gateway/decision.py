@@ -280,7 +280,8 @@ def _told(case: _Case, conversation: Conversation) -> tuple[str, ...]:
 def _notification(case: _Case, to: str, conversation: Conversation, message: Message, subject: str) -> Draft:
     place = case.context.place_of(conversation)
     name, refused = case.mail.author.name, case.route.refused
-    return plan.notification(to, place, message, name, subject=subject, refused=refused)
+    usager = conversation.usager
+    return plan.notification(to, place, message, name, subject=subject, usager=usager, refused=refused)
 
 
 def _acknowledgement_due(case: _Case) -> plan.Due:
@@ -340,7 +341,7 @@ def _from_agent(case: _Case, agent: str) -> Decision:
     """An agent's answer and commands: all of it, or nothing and the reasons."""
     if case.grade.proof is not Proof.VERIFIED:
         own_address = case.mail.author.address == agent
-        problem = Problem("unverified" if own_address else "other_author", case.grade.because)
+        problem = Problem("unverified") if own_address else Problem("other_author", case.mail.author.address)
         return _refused(case, agent, Parsed((), ""), (problem,), own_address)
     if has_marker(case.mail.own):
         return _refused(case, agent, Parsed((), ""), (Problem("below_marker"),), True)

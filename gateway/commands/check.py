@@ -16,9 +16,9 @@ from gateway import config
 from gateway.commands.output import Shown
 from gateway.config import Settings
 from gateway.config.settings import ImapIntake, RelaySettings
-from gateway.errors import GatewayError, Temporary
+from gateway.errors import ConfigError, GatewayError, Temporary
 from gateway.intake import imap_connect
-from gateway.store import keys, schema
+from gateway.store import arrivals, keys, schema
 from gateway.store.database import Store, check_integrity
 
 _PATIENCE = 15.0
@@ -46,15 +46,22 @@ def checked(path: Path, settings: Settings, *, connect: bool) -> Shown:
     return Shown(document, (*lines, f"{path}: {verdict}"), status=1 if failed else 0)
 
 
+def faulty(path: Path, error: ConfigError) -> Shown:
+    """The findings where the configuration can't be used at all."""
+    lines = str(error).splitlines()
+    return Shown([{"severity": "error", "what": str(path), "text": line} for line in lines], tuple(lines), status=78)
+
+
 def _store(settings: Settings) -> Finding:
     file = Path(settings.store.url.removeprefix("sqlite:///"))
     if not file.exists():
-        return Finding("ok", "store", f"{file} will be made at the first start")
+        return _to_be_made("store", file)
     try:
         store = Store(settings.store.url, settings.store.raw)
         try:
             version = store.read_now(schema.current)
             damage = store.read_now(check_integrity)
+            missing = store.packs.missing(store.read_now(arrivals.extents))
         finally:
             store.close()
     except GatewayError as error:
@@ -66,13 +73,23 @@ def _store(settings: Settings) -> Finding:
             "error", "store", f"{file} was written by a newer gateway (schema {version}): install that one"
         )
     note = "" if version == schema.HEAD else f"; `gateway db upgrade` will bring it from {version} to {schema.HEAD}"
+    if missing:
+        return Finding("error", "store", f"raw mail is missing: {', '.join(missing)}; restore {settings.store.raw}")
     return Finding("ok", "store", f"{file} is sound{note}")
+
+
+def _to_be_made(what: str, file: Path) -> Finding:
+    """A file that the first start makes, if it can."""
+    folder = next(folder for folder in file.parents if folder.exists())
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return Finding("error", what, f"{file} can't be made: {folder} can't be written to")
+    return Finding("ok", what, f"{file} will be made at the first start")
 
 
 def _keys(settings: Settings) -> Finding:
     path = settings.store.token_keys_file
     if not path.exists():
-        return Finding("ok", "token keys", f"{path} will be made at the first start")
+        return _to_be_made("token keys", path)
     try:
         count = len(keys.load(path).by_id)
     except GatewayError as error:

@@ -29,7 +29,8 @@ def show(shown: Shown, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(shown.document, default=_plain, ensure_ascii=False, indent=2))
         return
-    console = Console(highlight=False, soft_wrap=True)
+    # Where nobody looks at it, in a pipe or a file, lines are as long as they are.
+    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 10_000)
     for line in shown.lines:
         # What people wrote is text, never markup or control sequences for the terminal.
         console.print(harmless(line) if isinstance(line, str) else line, markup=False)

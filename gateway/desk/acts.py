@@ -6,12 +6,15 @@ with the conversation as it becomes, the notes, the answer, and the history; or 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from gateway.desk.commands import Command, Parsed, Verb
 from gateway.desk.rights import Action, may
 from gateway.model import Circle, Conversation, Event, Problem, Status
+
+_ADDRESS = re.compile(r"[^\s<>,;\"()\[\]]{1,80}@[^\s<>,;\"()\[\]@]{1,200}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +150,9 @@ _ACTS: dict[Verb, Callable[[_Work, Command], None]] = {
 
 def _agent_named(name: str, work: _Work) -> str | None:
     """The agent of this address; « moi » and « me » are the agent who writes."""
-    address = name.strip().strip("<>").lower().removeprefix("mailto:")
-    if address in {"moi", "me"}:
+    if name.strip().lower() in {"moi", "me"}:
         return work.agent
+    # « Inès <ines@…> », and Outlook's « ines@…<mailto:ines@…> »: whatever form holds one address
+    addresses = {found.removeprefix("mailto:").rstrip(".") for found in _ADDRESS.findall(name.lower())}
+    address = addresses.pop() if len(addresses) == 1 else ""
     return address if work.is_agent(address) else None

@@ -164,7 +164,7 @@ def _spaced(line: str) -> str:
     """The line with every kind of space and of `@` made plain; invisible characters and marks of bold are dropped."""
     kept = ("" if unicodedata.category(c) == "Cf" else " " if c.isspace() else c for c in line)
     words = " ".join("".join(kept).split()).replace("＠", "@").replace("﹫", "@")
-    bare = words.lstrip("*_")
+    bare = words.lstrip("*_-•· ")
     if bare == words or not bare.startswith("@"):
         return words
     command, space, rest = bare.partition(" ")

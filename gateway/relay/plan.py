@@ -98,16 +98,24 @@ def notification(
     author_name: str,
     *,
     subject: str,
+    usager: str,
     refused: int | None = None,
     assigned_by: str = "",
+    notes: tuple[str, ...] = (),
 ) -> Draft:
-    """Puts an usager's message before an agent, with all that she needs to answer."""
+    """Puts an usager's message before an agent, with all that she needs to answer.
+
+    `usager`: whom her answer will go to, who may not be the message's author. `notes` come with an assignment.
+    """
     enclosed, held = _enclosures(message)
     words = texts.render(
         "notification",
         place,
         subject=subject or "—",
-        author=f"{author_name} <{message.author}>" if author_name else message.author or "?",
+        author=f"{author_name} <{message.author}>" if author_name else message.author,
+        answered_to=usager,
+        stranger=message.author != usager,
+        notes=notes,
         received=texts.local_time(message.received_at, place.instance),
         text=message.text,
         proof=message.proof.value if message.proof else "unverified",
@@ -164,10 +172,18 @@ def help_notice(to: str, place: Place, *, subject: str) -> Draft:
     return _to_agent(Purpose.NOTICE, to, place.instance.name, words, place, silent=True)
 
 
-def undelivered(to: str, place: Place, *, subject: str, recipient: str, reply: str, uncertain: bool = False) -> Draft:
-    """Tells an agent that a mail of hers didn't arrive, or that nobody knows."""
+def undelivered(
+    to: str, place: Place, *, subject: str, recipient: str, reply: str, answer: bool = True, uncertain: bool = False
+) -> Draft:
+    """Tells an agent that an answer, or the notification of another agent, didn't arrive, or that nobody knows."""
     words = texts.render(
-        "undelivered", place, subject=subject or "—", recipient=recipient, reply=reply, uncertain=uncertain
+        "undelivered",
+        place,
+        subject=subject or "—",
+        recipient=recipient,
+        reply=reply,
+        answer=answer,
+        uncertain=uncertain,
     )
     return _to_agent(Purpose.NOTICE, to, place.instance.name, words, place, silent=True)
 

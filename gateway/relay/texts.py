@@ -19,6 +19,14 @@ from gateway.config.settings import Demarche, Instance, Organisation
 from gateway.mail.quotes import REPLY_MARKER
 from gateway.model import Problem
 
+_MOIS = (
+    *("janvier", "février", "mars", "avril", "mai", "juin", "juillet"),
+    *("août", "septembre", "octobre", "novembre", "décembre"),
+)
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June", "July"),
+    *("August", "September", "October", "November", "December"),
+)
 _LINE = "\x1e"  # a line's end in what people wrote: their blank lines are theirs, the template's are tidied
 
 
@@ -82,5 +90,6 @@ def local_time(time: datetime, instance: Instance) -> str:
     """A time as people write it, in the instance's time zone."""
     local = time.astimezone(ZoneInfo(instance.timezone))
     if instance.locale == "fr":
-        return f"{local:%d/%m/%Y} à {local:%H}\u00a0h\u00a0{local:%M}"
-    return f"{local:%d/%m/%Y} at {local:%H:%M}"
+        day = "1er" if local.day == 1 else str(local.day)
+        return f"{day} {_MOIS[local.month - 1]} {local.year} à {local:%H}\u00a0h\u00a0{local:%M}"
+    return f"{local.day} {_MONTHS[local.month - 1]} {local.year} at {local:%H:%M}"

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, insert, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, literal_column, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
 
 from gateway.errors import NotFound
@@ -236,6 +236,12 @@ def locate(connection: Connection, digest: str) -> Location:
     if row is None:
         raise NotFound(f"no raw mail has the digest {digest}")
     return Location(row.pack, row.offset, row.size)
+
+
+def extents(connection: Connection) -> dict[str, int]:
+    """Up to where each pack is referred to."""
+    query = select(raws.c.pack, func.max(raws.c.offset + raws.c.size)).group_by(raws.c.pack)
+    return {str(pack): int(end) for pack, end in connection.execute(query)}
 
 
 # --- what becomes of them --------------------------------------------------------------------------------

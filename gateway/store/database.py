@@ -188,7 +188,10 @@ def _plain(error: DBAPIError) -> str:
 def engine_for(url: str) -> Engine:
     """An engine that keeps what it is given. `url` as in `store.url`, with an absolute path."""
     folder = Path(url.removeprefix("sqlite:///")).parent
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StoreError(f"the store's folder {folder} can't be made: {error.strerror}") from error
     engine = create_engine(url, connect_args={"timeout": 30}, hide_parameters=True)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)

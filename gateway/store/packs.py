@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,16 @@ class Packs:
             raise StoreError(f"{location.pack} is damaged: it ends before a mail that it held")
         return raw
 
+    def missing(self, extents: Mapping[str, int]) -> list[str]:
+        """The packs that aren't there, or are shorter than the octets that are referred to."""
+        return sorted(name for name, end in extents.items() if self._size(name) < end)
+
+    def _size(self, name: str) -> int:
+        try:
+            return (self.folder / name).stat().st_size
+        except OSError:
+            return -1
+
     def close(self) -> None:
         if self._file is not None:
             os.close(self._file)
@@ -113,7 +124,8 @@ class Packs:
         self.close()
 
     def _open(self) -> int:
-        if self._file is not None and self._end < _ROTATE_AT:
+        # A pack that somebody removed still takes what is written to it, and nobody would ever find it.
+        if self._file is not None and self._end < _ROTATE_AT and os.fstat(self._file).st_nlink:
             return self._file
         self._leave()
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)

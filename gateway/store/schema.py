@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from gateway.errors import StoreError
+from gateway.errors import Permanent, StoreError
 
 HEAD = "0001"
 
@@ -56,7 +56,10 @@ def _current(engine: Engine) -> str:
         with engine.connect() as connection:
             return current(connection)
     except DBAPIError as error:
-        raise StoreError(f"the store {engine.url.database} can't be opened: {error.orig}") from error
+        words = str(error.orig)
+        if "not a database" in words or "malformed" in words:
+            raise Permanent(f"the store {engine.url.database} is damaged: restore it from a backup") from error
+        raise StoreError(f"the store {engine.url.database} can't be opened: {words}") from error
 
 
 def _migrate(engine: Engine) -> None:

@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
-from gateway.errors import NotFound, StoreError
+from gateway.errors import NotFound, Permanent, StoreError
 from gateway.store import arrivals, schema
 from gateway.store.database import Store, Tx, check_integrity
 from gateway.store.keeper import Keeper
@@ -321,7 +321,7 @@ def test_a_newer_database_is_refused(store: Store) -> None:
 
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     (tmp_path / "gateway.db").write_bytes(b"no database at all " * 100)
-    with pytest.raises(StoreError), opened(tmp_path):
+    with pytest.raises(Permanent, match="restore it from a backup"), opened(tmp_path):
         pass
 
 

@@ -143,3 +143,17 @@ def test_a_disk_that_takes_a_part_at_a_time(packs: Packs, monkeypatch: pytest.Mo
     monkeypatch.setattr(os, "write", lambda file, octets: write(file, octets[:7]))
     location = packs.append(b"0123456789" * 5, {})
     assert packs.read(location) == b"0123456789" * 5
+
+
+def test_a_pack_that_was_removed_takes_nothing_more(tmp_path: Path) -> None:
+    packs = Packs(tmp_path)
+    first = packs.append(b"one", {})
+    packs.sync()
+    (tmp_path / first.pack).unlink()
+    second = packs.append(b"two", {})
+    packs.sync()
+    assert packs.read(second) == b"two"
+    assert packs.missing({first.pack: first.offset + first.size}) == [first.pack]
+    assert packs.missing({second.pack: second.offset + second.size}) == []
+    assert packs.missing({second.pack: second.offset + second.size + 100}) == [second.pack]
+    packs.close()

@@ -41,6 +41,10 @@ FULL = {
     "reply": "550 5.1.1 No such user",
     "uncertain": True,
     "hers": True,
+    "answered_to": "ulysse@usager.example.net",
+    "stranger": True,
+    "notes": ["une note"],
+    "answer": True,
 }
 EMPTY: dict[str, object] = dict.fromkeys(FULL, "") | {"subject": "Objet", "problems": ["vide"], "reply": "550 no"}
 

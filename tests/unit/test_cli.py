@@ -85,8 +85,8 @@ def test_a_store_that_cannot_be_opened(folder: Path, run: Run) -> None:
     (folder / "var").mkdir()
     (folder / "var" / "gateway.db").write_bytes(b"no database" * 500)
     status, said = run("conversations")
-    assert status == 75
-    assert "try again" in said
+    assert status == 1
+    assert "restore it from a backup" in said
 
 
 def test_an_agents_day(run: Run, reference: str) -> None:
@@ -195,3 +195,20 @@ def test_a_reader_that_goes_away_is_no_error(folder: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait() == 0
+
+
+def test_check_tells_faults_as_a_document_too(folder: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "gateway.toml").write_text("[instance]\nname = 3\n", "utf-8")
+    assert cli.main(["check", "--json", "--config", str(folder / "gateway.toml")]) == 78
+    found = json.loads(capsys.readouterr().out)
+    assert found
+    assert {finding["severity"] for finding in found} == {"error"}
+
+
+def test_check_misses_a_pack(folder: Path, run: Run, reference: str) -> None:
+    assert run("check")[0] == 0
+    for pack in (folder / "var" / "raw").glob("*.pack"):
+        pack.unlink()
+    status, found = run("check")
+    assert status == 1
+    assert any("raw mail is missing" in finding["text"] for finding in found)

@@ -146,3 +146,9 @@ def test_an_assignee_is_told_alone() -> None:
 def test_nobody_is_told_of_what_they_wrote_themselves() -> None:
     assert notified(conversation(1, DEMARCHE), author=ADMIN) == (ADMIN2,)
     assert notified(conversation(1, DOSSIER, assignee=ADMIN), author=ADMIN) == ()
+
+
+@pytest.mark.parametrize("named", ["Inès <inst@x>", "inst@x<mailto:inst@x>", "<INST@x>", "mailto:inst@x", "inst@x."])
+def test_an_agent_is_named_in_any_form_that_holds_one_address(named: str) -> None:
+    assert act(f"@affecter {named}").conversation.assignee == INST
+    assert act(f"@affecter {named} admin@x").problems != ()

@@ -129,3 +129,23 @@ def test_a_certificate_or_our_own_mail_does_not_leave_with_an_answer(store: Stor
     bring(store, context, (head + body).encode(), token)
     (answer,) = [d for d in due(store, ULYSSE) if d.draft.purpose.value == "answer"]
     assert [enclosure.attachment.name for enclosure in answer.draft.enclosures] == ["a.pdf"]
+
+
+def test_an_agent_is_told_when_another_writes_than_will_be_answered(store: Store, context: Context) -> None:
+    bring(store, context, raw_mail(), f"contact@{DOMAIN}")
+    token = due(store, ULYSSE)[0].reply_to
+    bring(store, context, raw_mail(STRANGER, token, text="Et moi ?", identifier="e@evil"), token)
+    first, second = (delivery.draft.text for delivery in due(store, MANON))
+    assert "ne vient pas de l’usager" not in first
+    assert f"ne vient pas de l’usager de cette conversation. Votre réponse sera envoyée à {ULYSSE}" in second
+
+
+def test_a_note_comes_with_the_assignment(store: Store, context: Context) -> None:
+    to = f"dossier+123@{DOMAIN}"
+    bring(store, context, raw_mail(to=to), to)
+    token = due(store, INES)[0].reply_to
+    text = "@note largeur à vérifier\n@affecter alice.admin@mairie.example.org\n\nBonjour."
+    bring(store, context, raw_mail(INES, token, text=text, identifier="n@x"), token)
+    (told,) = due(store, "alice.admin@mairie.example.org")
+    assert "largeur à vérifier" in told.draft.text
+    assert "largeur" not in "".join(delivery.draft.text for delivery in due(store, ULYSSE))

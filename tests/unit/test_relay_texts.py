@@ -47,6 +47,10 @@ MUCH: dict[str, Any] = {
     "reply": "550 no such user",
     "uncertain": True,
     "hers": True,
+    "answered_to": "ulysse@usager.example.net",
+    "stranger": True,
+    "notes": ["une note"],
+    "answer": True,
 }
 LITTLE: dict[str, Any] = dict.fromkeys(MUCH, "") | {
     **{name: MUCH[name] for name in ("received", "recipient", "reply")},
@@ -137,9 +141,9 @@ def test_a_misspelt_name_is_an_error() -> None:
 def test_times_are_local() -> None:
     instance = settings().instance
     summer = datetime(2025, 7, 1, 22, 30, tzinfo=UTC)
-    assert texts.local_time(summer, instance) == "02/07/2025 à 00\u00a0h\u00a030"
+    assert texts.local_time(summer, instance) == "2 juillet 2025 à 00\u00a0h\u00a030"
     english = instance.model_copy(update={"locale": "en", "timezone": "Indian/Reunion"})
-    assert texts.local_time(summer, english) == "02/07/2025 at 02:30"
+    assert texts.local_time(summer, english) == "2 July 2025 at 02:30"
 
 
 # --- plan: which mails a message causes --------------------------------------------------------------------
@@ -190,7 +194,9 @@ def message(*sizes: int) -> Any:
 
 
 def test_what_is_too_large_is_named_and_held_back() -> None:
-    letter = plan.notification("a@x", place("fr", True), message(10, plan.MOST_ENCLOSED, 20), "U", subject="s")
+    letter = plan.notification(
+        "a@x", place("fr", True), message(10, plan.MOST_ENCLOSED, 20), "U", subject="s", usager="u@x"
+    )
     assert [e.attachment.name for e in letter.enclosures] == ["0.pdf", "2.pdf"]
     assert "1.pdf" in letter.text
     assert "Pièces jointes : 0.pdf, 2.pdf" in letter.text
