@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gateway.errors import ConfigError, StoreError
 from gateway.mail.tokens import Keys
+from gateway.store.packs import sync_folder
 
 
 def load(path: Path) -> Keys:
@@ -71,14 +72,6 @@ def _make(path: Path) -> None:
             pass
         finally:
             temporary.unlink()
-        _sync_folder(path.parent)  # a key that has signed mustn't vanish in a power cut
+        sync_folder(path.parent)  # a key that has signed mustn't vanish in a power cut
     except OSError as error:
         raise StoreError(f"the token keys {path} can't be made: {error.strerror}") from error
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -133,7 +133,7 @@ class Packs:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         self._file = os.open(self.folder / self._name, flags, 0o600)
         self._end = 0
-        _sync_folder(self.folder)
+        sync_folder(self.folder)
         return self._file
 
 
@@ -143,7 +143,8 @@ def _write_all(file: int, octets: bytes) -> None:
         view = view[os.write(file, view) :]
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable: a file that was synced can still lose its name in a power cut."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
