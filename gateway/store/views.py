@@ -14,7 +14,6 @@ from gateway.model import Conversation, Inbox
 from gateway.store.database import AnyRow
 from gateway.store.recall import as_conversation, conversation_by_id
 from gateway.store.tables import (
-    arrivals,
     citations,
     conversations,
     deliveries,
@@ -142,7 +141,7 @@ def _deliveries(connection: Connection, conversation: int) -> dict[int, list[Any
 
 
 def threaded(connection: Connection) -> Iterator[tuple[AnyRow, list[str]]]:
-    """Each message that came as a mail, with the ids it cites, for `threads`. Streams: there may be a million."""
+    """Each message that came as a mail, with the ids it cites, for `threads`. Holds all citations in memory."""
     cited: dict[int, list[str]] = defaultdict(list)
     for message, identifier in connection.execute(select(citations.c.message, citations.c.cited)):
         cited[message].append(identifier)
@@ -154,8 +153,3 @@ def threaded(connection: Connection) -> Iterator[tuple[AnyRow, list[str]]]:
     )
     for row in connection.execute(query):
         yield row, cited.get(row.id, [])
-
-
-def waiting(connection: Connection) -> int:
-    """How many mails are kept and not filed yet."""
-    return int(connection.scalar(select(func.count()).where(arrivals.c.state == "waiting")) or 0)

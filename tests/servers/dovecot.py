@@ -99,6 +99,14 @@ def free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a server that was started in a session of its own, with all its children."""
+    process.terminate()
+    process.wait(timeout=20)
+    with suppress(ProcessLookupError):  # its children may outlive it a little
+        os.killpg(process.pid, signal.SIGKILL)
+
+
 class Dovecot:
     """`tls` is a client context that trusts it; its certificate is for `localhost` and 127.0.0.1."""
 
@@ -168,10 +176,7 @@ class Dovecot:
     def stop(self) -> None:
         """End it with all its connections. Mail and configuration stay."""
         if self._process is not None:
-            self._process.terminate()
-            self._process.wait(timeout=20)
-            with suppress(ProcessLookupError):  # its children, of its own session, may outlive it a little
-                os.killpg(self._process.pid, signal.SIGKILL)
+            end(self._process)
             self._process = None
 
     def close(self) -> None:

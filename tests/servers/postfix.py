@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -19,7 +18,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 
-from tests.servers.dovecot import SBIN, free_ports
+from tests.servers.dovecot import SBIN, end, free_ports
 from tests.servers.gateway import DOMAIN
 
 POSTFIX = shutil.which("postfix", path=SBIN)
@@ -165,10 +164,7 @@ class Postfix:
     def stop(self) -> None:
         """End it with all its connections. Queue, mail and configuration stay."""
         if self._process is not None:
-            self._process.terminate()
-            self._process.wait(timeout=20)
-            with suppress(ProcessLookupError):  # its children, of its own session, may outlive it a little
-                os.killpg(self._process.pid, signal.SIGKILL)
+            end(self._process)
             self._process = None
 
     def close(self) -> None:
