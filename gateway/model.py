@@ -151,6 +151,22 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Forwarded:
+    """The original inside a forwarded mail, as far as the forward tells: a claim, never a proof.
+
+    `received_by` are those it was written to; `date` is what its header said, None where it can't be read.
+    """
+
+    author: Address
+    subject: str
+    date: datetime | None
+    text: str
+    received_by: tuple[Address, ...] = ()
+    message_id: str = ""
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
     """Everything that reading found. Never raised over, never complete: `anomalies` says what was odd."""
 
@@ -172,6 +188,7 @@ class Mail:
     nature_because: str
     authentication: Authentication
     report: Report | None = None
+    forwarded: Forwarded | None = None
     anomalies: tuple[str, ...] = ()
 
     @property
@@ -249,7 +266,15 @@ class Participation:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """Messages about one matter. `strength` ranks the evidence behind `inbox`; `pinned`: an agent moved it."""
+    """Messages about one matter. `strength` ranks the evidence behind `inbox`; `pinned`: an agent moved it.
+
+    `organisation`: the SIRET that it was handed over to, while it stands in the global inbox; "" for none.
+    `outside`: its assignee was chosen by someone who may choose anybody, and has no other part in it.
+    `guests`: whom agents admitted to the audience. `followers` and `muted`: agents who want more, or no, mail of it.
+    `asked`: the dossiers of which its usager was asked to choose one, None if she wasn't; () where she was to name one.
+    `waiting_since`: when a person's mail made work of it; `snoozed_until`: when it is work again by itself.
+    `reminded`: how often its agents were; `warned`: they were told that it will be closed.
+    """
 
     id: int
     reference: str
@@ -264,6 +289,17 @@ class Conversation:
     updated_at: datetime
     because: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    organisation: str = ""
+    language: str = ""
+    outside: bool = False
+    guests: tuple[str, ...] = ()
+    followers: tuple[str, ...] = ()
+    muted: tuple[str, ...] = ()
+    asked: tuple[int, ...] | None = None
+    waiting_since: datetime | None = None
+    snoozed_until: datetime | None = None
+    reminded: int = 0
+    warned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
