@@ -85,32 +85,174 @@ ATTRIBUTION_ENDINGS = (
     *("schrieb", "geschrieben", "escribió", "escribio", "ha escrito", "ha scritto", "scrive", "escreveu"),
     *("schreef", "schreef het volgende", "het volgende geschreven", "skrev", "napisał", "napisał(a)"),
 )
-# « -----Message d'origine----- », its rules taken off.
-SEPARATOR = _any(
-    r"message (?:d'origine|original|transf[ée]r[ée]|initial|d'origine transf[ée]r[ée])",
-    r"d[ée]but du message (?:transf[ée]r[ée]|r[ée]exp[ée]di[ée])|(?:e-mail|courriel) d'origine",
-    r"original message|(?:begin )?forwarded message",
-    r"urspr(?:ü|ue?)ngliche nachricht|weitergeleitete nachricht",
-    r"mensaje original|mensaje reenviado|messaggio originale|messaggio inoltrato",
-    r"mensagem original|mensagem encaminhada|oorspronkelijk bericht|doorgestuurd bericht",
+# « -----Message d'origine----- », its rules and colon taken off: of replies, and of some programs' forwards.
+ORIGINAL = _any(
+    r"message (?:d'origine|original|initial)|(?:mail|e-mail|courriel) (?:d'origine|original)",
+    r"message du \d[\d/. :àh]{5,24}",  # Orange, La Poste
+    r"original (?:message|e-?mail|melding)",
+    r"urspr(?:ü|ue?)ngliche (?:nachricht|e-?mail)|original-?nachricht",
+    r"mensaje original|messaggio originale|mensagem original|oorspronkelijk bericht|origineel bericht",
+    r"oprindelig (?:meddelelse|besked)|opprinnelig melding|ursprungligt meddelande|originalmeddelande",
+    r"alkuperäinen viesti|wiadomość oryginalna|oryginalna wiadomość|původní (?:zpráva|e-mail)|pôvodná správa",
+    r"eredeti (?:üzenet|levél)|mesaj(?:ul)? original|(?:izvorna|originalna) poruka|algne kiri",
+    r"orijinal (?:ileti|mesaj)",
+    r"(?:исходное|оригинальное) сообщение|оригінальне повідомлення|原始邮件|原始郵件|元のメッセージ|원본 메시지",
 )
-# The labels of a header block: the sender's, and the others.
-FROM_LABELS = frozenset(
+# « ---------- Forwarded message --------- », likewise: only of forwards.
+FORWARDED = _any(
+    r"(?:d[ée]but du )?(?:message|mail|e-mail|courriel) (?:transf[ée]r[ée]|r[ée]exp[ée]di[ée]|r[ée]achemin[ée])",
+    r"message d'origine transf[ée]r[ée]|message transmis",
+    r"(?:begin |start of )?forwarded (?:message|mail|e-?mail)|forwarding messages?",
+    r"(?:anfang der )?weitergeleiteten? (?:nachricht|e-?mail)",
+    r"(?:(?:inicio|comienzo) del )?(?:mensaje|correo) reenviado",
+    r"(?:inizio )?(?:del )?(?:messaggio|e-?mail) inoltrat[oa]|inoltra messaggio",
+    r"(?:in[íi]cio da )?mensagem (?:re)?encaminhada",
+    r"(?:begin )?doorgestuurde? (?:bericht|e-?mail)|begin van (?:het )?doorgestuurde? bericht",
+    r"(?:(?:start|begyndelsen|begynnelsen) på )?videresendt (?:besked|meddelelse|melding|mail|e-?mail|e-?post)",
+    r"(?:början på )?vidarebefordra[dt] (?:meddelande|brev|mejl|e-?post)",
+    r"(?:välitetty|edelleenlähetetty|välitetyn|edelleenlähetetyn) viesti(?: alkaa|n alku)?(?: / fwd\.msg)?",
+    r"(?:początek |treść )?prze(?:kaz|sł)\w{1,12} wiadomoś\w{1,4}|wiadomość prze(?:kaz|sł)\w{1,8}(?: dalej)?",
+    r"(?:začátek )?přepos(?:lan|ílan)\w{1,2} (?:zpráv\w|e-mailu?)|předaná zpráva",
+    r"(?:začiatok )?prepos(?:lan|ielan)\w{1,2} (?:správ\w|e-mailu?)",
+    r"továbbított (?:levél|üzenet|e-mail)(?: kezdete)?",
+    r"(?:începe |începutul )?mesaj(?:ul|ului)? (?:redirec[țţt]ionat|retransmis|înaintat)(?:ului)?",
+    r"(?:početak |započni )?proslijeđen\w{1,2} poruk\w",
+    r"(?:начало )?пере(?:сыл|сл|адрес|напр)\w{1,14} (?:сообщени\w|письм\w)",
+    r"(?:початок )?пере(?:сл|сил|адрес|напр)\w{1,14} (?:повідомленн\w|лист\w?)|початок листа, що пересилається",
+    r"(?:iletil|yönlendiril)\w{1,6} (?:ileti|mesaj|posta)(?: başlangıcı)?|ileti başlangıcı",
+    r"edastatud (?:kiri|sõnum|kirja algus)",
+    r"προωθημένο μήνυμα|препратено съобщение",
+    r"メッセージを転送|転送(?:された)?メッセージ|轉寄的?郵件|전달된 (?:메시지|메일)",
+    r"(?:以下是)?被?转发的?(?:邮件|消息)(?:信息)?",
+)
+# With a name, as Notes and Mutt write it; only between rules, for people write the words too.
+FORWARDED_BY = _any(
+    r"(?:transf[ée]r[ée]|r[ée]exp[ée]di[ée]|transmis) par .{1,100}",
+    r"forwarded (?:by|message from) .{1,100}|weitergeleitet von .{1,100}",
+    r"reenviado por .{1,100}|inoltrato da .{1,100}|encaminhado por .{1,100}|doorgestuurd door .{1,100}",
+)
+SEPARATOR = _any(ORIGINAL.pattern, FORWARDED.pattern)
+# The labels of a header block, by the field that they mean.
+LABELS = {
+    label: field
+    for field, labels in {
+        "from": (
+            *("de", "expéditeur", "expediteur", "auteur", "from", "sender", "von", "absender", "da", "mittente"),
+            *("de la", "expeditor", "expeditorul", "remitente", "remetente", "van", "afzender", "fra", "från"),
+            *("afsender", "avsender", "avsändare", "od", "nadawca", "odesílatel", "odosielateľ", "šalje"),
+            *("pošiljatelj", "feladó", "lähettäjä", "saatja", "kellelt", "kimden", "gönderen", "от", "от кого"),
+            *("отправитель", "від", "від кого", "відправник", "από", "差出人", "送信元", "送信者", "发件人"),
+            *("寄件者", "寄件人", "보낸 사람", "보낸사람", "nuo", "من"),
+        ),
+        "date": (
+            *("envoyé", "envoye", "envoyé le", "envoyée", "date", "date d'envoi", "sent", "received", "gesendet"),
+            *("datum", "enviado", "enviado el", "enviado em", "enviada", "enviada em", "fecha", "data", "inviato"),
+            *("inviata", "verzonden", "verstuurd", "dato", "sendt", "sendt den", "skickat", "wysłano", "wysłane"),
+            *("odesláno", "odoslané", "odoslaná", "dátum", "poslano", "elküldve", "küldve", "päiväys"),
+            *("päivämäärä", "lähetetty", "kuupäev", "saadetud", "tarih", "gönderildi", "gönderme tarihi"),
+            *(
+                "gönderilme tarihi",
+                "gönderilen",
+                "päivä",
+                "送信日",
+                "dată",
+                "trimis",
+                "дата",
+                "отправлено",
+                "надіслано",
+                "відправлено",
+            ),
+            *("ημερομηνία", "日付", "日時", "送信日時", "发送时间", "日期", "寄件日期", "날짜", "보낸 날짜"),
+            *("enviat", "išsiųsta", "التاريخ", "تاريخ الإرسال"),
+        ),
+        "to": (
+            *("à", "a", "pour", "destinataire", "destinataires", "to", "an", "empfänger", "para", "destinatario"),
+            *("destinatari", "destinatarios", "destinatário", "per", "aan", "ontvanger", "til", "till", "do"),
+            *("mottaker", "modtager", "mottagare", "adresat", "komu", "pre", "prima", "za", "címzett"),
+            *("vastaanottaja", "saaja", "kellele", "kime", "alıcı", "către", "destinatarul", "кому", "προς"),
+            *("送信先", "宛先", "收件人", "받는 사람", "받는사람", "per a", "kam", "до", "إلى"),
+        ),
+        "cc": (
+            *("cc", "copie", "copie à", "con copia", "con copia a", "copia", "com cópia", "cópia", "kopie"),
+            *("kopie (cc)", "kopi", "kopia", "kópia", "kopio", "kopija", "koopia", "másolat", "dw"),
+            *(
+                "do wiadomości",
+                "копия",
+                "копія",
+                "bilgi",
+                "κοιν.",
+                "κοινοποίηση",
+                "抄送",
+                "副本",
+                "참조",
+                "másolatot kap",
+                "نسخة",
+            ),
+        ),
+        "subject": (
+            *("objet", "sujet", "subject", "betreff", "thema", "asunto", "assunto", "oggetto", "onderwerp"),
+            *("emne", "ämne", "temat", "předmět", "predmet", "tárgy", "aihe", "teema", "konu", "subiect"),
+            *("subiectul", "naslov", "тема", "θέμα", "件名", "主题", "主旨", "제목"),
+            *("assumpte", "zadeva", "tema", "относно", "الموضوع"),
+        ),
+        "other": (
+            *("cci", "bcc", "ccn", "cco", "udw", "reply-to", "reply to", "répondre à", "antwort an", "responder a"),
+            *("rispondi a", "antwoord aan", "importance", "importante", "priorité", "priority", "wichtigkeit"),
+            *("attachments", "pièces jointes", "anlagen", "message-id", "organization", "organisation"),
+        ),
+    }.items()
+    for label in labels
+}
+FROM_LABELS = frozenset(label for label, field in LABELS.items() if field == "from")
+OTHER_LABELS = frozenset(LABELS) - FROM_LABELS
+# « De la part de » names the author after the address of who sent it for them.
+ON_BEHALF = _any(
+    *("de la part de", "on behalf of", "im auftrag von", "en nombre de", "per conto di", "em nome de", "namens"),
+    before=r"(?i:[\s\])>](?:",
+    after=r")\s)",
+)
+
+# --- subjects ---------------------------------------------------------------------------------------------
+
+FORWARD_PREFIXES = frozenset(
     (
-        *("de", "expéditeur", "expediteur", "from", "von", "da", "van", "remitente", "mittente", "afzender"),
-        *("fra", "från", "od", "发件人", "寄件者"),
+        *("tr", "transf", "transfert", "transféré", "fw", "fwd", "wg", "weitergeleitet", "i", "inoltrato", "rv"),
+        *("reenv", "reenviado", "enc", "encaminhado", "doorst", "vb", "vs", "vl", "pd"),
+        *(
+            "ilt",
+            "i̇lt",
+            "tov",
+            "továbbítás",
+            "redir",
+            "redirecționat",
+            "prosl",
+            "пересл",
+            "转发",
+            "轉寄",
+            "転送",
+            "전달",
+        ),
     )
 )
-OTHER_LABELS = frozenset(
+REPLY_PREFIXES = frozenset(
     (
-        *("envoyé", "envoye", "envoyé le", "date", "à", "a", "pour", "destinataire", "destinataires", "cc", "cci"),
-        *("copie à", "objet", "sujet", "répondre à"),
-        *("sent", "to", "bcc", "subject", "reply-to", "importance", "received", "attachments"),
-        *("gesendet", "datum", "an", "betreff"),
-        *("enviado", "enviado el", "enviado em", "fecha", "para", "asunto", "assunto"),
-        *("inviato", "data", "per", "oggetto"),
-        *("verzonden", "verstuurd", "aan", "onderwerp"),
-        *("sendt", "til", "kopi", "emne", "skickat", "till", "ämne", "wysłano", "do", "temat"),
-        *("发送时间", "收件人", "抄送", "主题"),
+        *("re", "réf", "ref", "rép", "rep", "réponse", "aw", "antw", "antwort", "sv", "r", "rif", "ris", "res"),
+        *(
+            "resp",
+            "odp",
+            "ynt",
+            "yan",
+            "vá",
+            "bls",
+            "atb",
+            "ad",
+            "отв",
+            "відп",
+            "回复",
+            "答复",
+            "回覆",
+            "返信",
+            "답장",
+        ),
     )
 )

@@ -6,7 +6,7 @@ it is better than the standard library; the tree of parts is found by `parts`, w
 
 from __future__ import annotations
 
-from gateway.mail import addresses, attachments, ids, quotes, reports
+from gateway.mail import addresses, attachments, forwards, ids, quotes, reports
 from gateway.mail.authentication import authentication
 from gateway.mail.bodies import Body, body
 from gateway.mail.dates import date
@@ -14,7 +14,7 @@ from gateway.mail.fingerprint import fingerprint
 from gateway.mail.headers import Head, split
 from gateway.mail.nature import Evidence, Judgement, judge
 from gateway.mail.parts import Tree, tree, with_lines
-from gateway.model import Mail, Nature, Report
+from gateway.model import Attachment, Forwarded, Mail, Nature, Report
 
 # Fields that RFC 5322 §3.6 allows once.
 _ONCE = ("from", "sender", "reply-to", "to", "cc", "subject", "message-id", "date")
@@ -45,6 +45,7 @@ def read(raw: bytes, *, authserv_id: str = "", domain: str = "", envelope_sender
     )
     judgement = judge(evidence)
     parted = quotes.cut(shown.text)
+    files = attachments.attachments(raw, found.parts)
     return Mail(
         fingerprint=fingerprint(raw, head.body),
         message_id=evidence.message_id,
@@ -59,11 +60,12 @@ def read(raw: bytes, *, authserv_id: str = "", domain: str = "", envelope_sender
         text=shown.text,
         own=parted.own,
         quoted=parted.quoted,
-        attachments=attachments.attachments(raw, found.parts),
+        attachments=files,
         nature=judgement.nature,
         nature_because=judgement.because,
         authentication=authentication(head, authserv_id, who.author),
         report=_report(raw, head, found, shown, judgement),
+        forwarded=_forwarded(raw, head, found, shown, files, judgement),
         anomalies=_anomalies(head, found, who, shown),
     )
 
@@ -72,6 +74,15 @@ def _report(raw: bytes, head: Head, found: Tree, shown: Body, judgement: Judgeme
     if judgement.nature not in (Nature.BOUNCE, Nature.DELAY):
         return None
     return reports.report(raw, head, found.parts, shown.text)
+
+
+def _forwarded(
+    raw: bytes, head: Head, found: Tree, shown: Body, files: tuple[Attachment, ...], judgement: Judgement
+) -> Forwarded | None:
+    """Machines bring other mails too, but they forward none; what passed a mailing list may still be a person's."""
+    if judgement.nature not in (Nature.PERSON, Nature.BULK):
+        return None
+    return forwards.original(raw, head, found.parts, shown.text, files)
 
 
 def _anomalies(head: Head, found: Tree, who: addresses.Reading, shown: Body) -> tuple[str, ...]:
