@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run demo test check check-full bench lock clean servers
+.PHONY: run demo test check check-full bench lock translations clean servers
 .DEFAULT_GOAL := check
 
 run: $(INSTALLED)  ## the daemon, on the shipped configuration
@@ -30,6 +30,13 @@ lock: $(INSTALLED)  ## write requirements.lock anew, from pyproject.toml
 	$(BIN)/pip install --quiet pip-tools
 	$(BIN)/pip-compile --quiet --extra dev --strip-extras --allow-unsafe --generate-hashes \
 		--no-emit-index-url --no-emit-trusted-host --no-header --output-file requirements.lock pyproject.toml
+
+translations: $(INSTALLED)  ## bring the catalogue up to the templates; what is new or changed is left to translate
+	mkdir -p .cache
+	$(BIN)/pybabel --quiet extract --mapping-file pyproject.toml --no-location --no-wrap \
+		--output-file .cache/gateway.pot gateway/relay/templates
+	$(BIN)/pybabel --quiet update --input-file .cache/gateway.pot --locale fr --no-wrap --ignore-obsolete \
+		--ignore-pot-creation-date --output-file gateway/relay/locale/fr/LC_MESSAGES/gateway.po
 
 servers:
 	@sh tests/servers/install.sh

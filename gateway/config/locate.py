@@ -1,15 +1,16 @@
-"""On which line of a TOML file does a key stand? tomllib doesn't tell, so its text is scanned once more.
+"""On which line of a TOML file does a key stand? The parser doesn't tell, so its text is scanned once more.
 
-Only run when there is something to report, on text that tomllib has usually accepted. Whatever the text, it
+Only run when there is something to report, on text that the parser has usually accepted. Whatever the text, it
 never raises: what it can't make out is missing from its answer, and `line_of` falls back to the table.
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+
+import tomli
 
 Path = tuple[str | int, ...]  # ("demarches", 2, "organisation")
 _DEEPEST = 64  # paths would grow with the square of the depth
@@ -23,6 +24,14 @@ _LEXEME = re.compile(
       | (?P<bare>[^\s\#"'\[\]{},=.]+)
       | (?P<other>.)''',
     re.VERBOSE | re.DOTALL,
+)
+# What stands between keys that nobody asked for, a header or many lines at a time
+_PLAIN_HEADER = re.compile(r"\[\[([A-Za-z0-9_-]+)\]\][ \t\r]*\n")
+_PLAIN_LINES = re.compile(
+    r"""(?:(?:[A-Za-z0-9_-]+[ \t]*=[ \t]*
+             (?:"[^"\\\n]*" | '[^'\n]*' | [A-Za-z0-9_-]+ | \[(?:"[^"\\\n]*" | [ \t,0-9])*\]))?
+        [ \t\r]*(?:\#[^\n]*)?\n){1,100}""",
+    re.VERBOSE,
 )
 
 
@@ -38,7 +47,10 @@ class _Open:
 class _Scanner:
     """Where the scan stands: `base` is the current [table]; `keys` the key being read, before its « = »."""
 
-    lines: dict[Path, int]
+    text: str
+    wanted: frozenset[Path] | None
+    lines: dict[Path, int] = field(default_factory=lambda: {(): 1})
+    position: int = 0
     base: Path = ()
     keys: list[str] = field(default_factory=list)
     key_line: int = 1
@@ -50,23 +62,50 @@ class _Scanner:
     def here(self) -> Path:
         return self.stack[-1].path if self.stack else self.base
 
+    def matters(self, path: Path, *, inside: bool = False) -> bool:
+        """Is it wanted, or, `inside`, can anything in it be?"""
+        if self.wanted is None or len(path) >= 2:
+            return self.wanted is None or path[:2] in self.wanted
+        return not inside or any(one[:1] == path for one in self.wanted)
 
-def locate(text: str) -> dict[Path, int]:
-    """The line (from 1) of every table, key and array element."""
-    scanner = _Scanner({(): 1})
-    line, lexemes = 1, _lexemes(text)
+    def note(self, path: Path, line: int) -> None:
+        if self.matters(path):
+            self.lines.setdefault(path, line)
+
+
+def locate(text: str, wanted: Collection[Path] | None = None) -> dict[Path, int]:
+    """The line (from 1) of every table, key and array element; of those alone that begin with two `wanted` steps."""
+    scanner = _Scanner(text, None if wanted is None else frozenset(wanted))
+    line, lexemes = _skip(scanner, 1), _lexemes(scanner)
     for kind, lexeme in lexemes:
+        line += lexeme.count("\n")
         if kind == "newline":
             _end_line(scanner)
+            line = _skip(scanner, line)
         elif kind != "space":
+            begun = line - lexeme.count("\n")
             if lexeme == "[" and not (scanner.stack or scanner.keys or scanner.in_value):
-                line += _header(scanner, lexemes, line)
+                line = _skip(scanner, line + _header(scanner, lexemes, line))
                 continue
-            _step(scanner, kind, lexeme, line)
+            _step(scanner, kind, lexeme, begun)
             if len(scanner.stack) + len(scanner.keys) > _DEEPEST:
                 break
-        line += lexeme.count("\n")
     return scanner.lines
+
+
+def _skip(scanner: _Scanner, line: int) -> int:
+    """At the start of a line: go on to what has to be read lexeme by lexeme; the line of that."""
+    while scanner.wanted is not None and not scanner.stack:
+        found = _PLAIN_HEADER.match(scanner.text, scanner.position)
+        if found:
+            _open_table(scanner, [found[1]], True, line)
+        elif scanner.base and not scanner.matters(scanner.base, inside=True):
+            found = _PLAIN_LINES.match(scanner.text, scanner.position)
+        if not found:
+            break
+        line += scanner.text.count("\n", *found.span())
+        scanner.position = found.end()
+    return line
 
 
 def line_of(lines: Mapping[Path, int], path: Path) -> int:
@@ -76,8 +115,9 @@ def line_of(lines: Mapping[Path, int], path: Path) -> int:
     return lines.get(path, 1)
 
 
-def _lexemes(text: str) -> Iterator[tuple[str, str]]:
-    for found in _LEXEME.finditer(text):
+def _lexemes(scanner: _Scanner) -> Iterator[tuple[str, str]]:
+    while found := _LEXEME.match(scanner.text, scanner.position):
+        scanner.position = found.end()
         yield found.lastgroup or "other", found[0]
 
 
@@ -105,13 +145,14 @@ def _open_table(scanner: _Scanner, names: list[str], of_array: bool, line: int) 
     path: Path = ()
     for place, name in enumerate(names[:_DEEPEST], 1):
         path = (*path, name)
-        scanner.lines.setdefault(path, line)
+        scanner.note(path, line)
         if of_array and place == len(names):
             scanner.counts[path] = scanner.counts.get(path, -1) + 1
         if path in scanner.counts:
             path = (*path, scanner.counts[path])
     scanner.base, scanner.keys, scanner.in_value = path, [], False
-    scanner.lines[path] = line
+    if scanner.matters(path):
+        scanner.lines[path] = line
 
 
 def _step(scanner: _Scanner, kind: str, lexeme: str, line: int) -> None:
@@ -148,7 +189,7 @@ def _key(scanner: _Scanner, kind: str, lexeme: str, line: int) -> None:
         path = scanner.here()
         for name in scanner.keys:
             path = (*path, name)
-            scanner.lines.setdefault(path, scanner.key_line)
+            scanner.note(path, scanner.key_line)
         scanner.target, scanner.in_value = path, True
 
 
@@ -157,7 +198,7 @@ def _value(scanner: _Scanner, kind: str, lexeme: str, line: int) -> None:
     target, scanner.target = scanner.target, ()
     if not target:
         return
-    scanner.lines.setdefault(target, line)
+    scanner.note(target, line)
     if kind == "mark" and lexeme == "[":
         scanner.stack.append(_Open(target, 0))
         scanner.target = (*target, 0)
@@ -172,6 +213,6 @@ def _unquoted(lexeme: str) -> str:
     if lexeme[0] != '"':
         return lexeme
     try:
-        return str(tomllib.loads(f"key = {lexeme}")["key"])
-    except tomllib.TOMLDecodeError:
+        return str(tomli.loads(f"key = {lexeme}")["key"])
+    except tomli.TOMLDecodeError:
         return lexeme[1:-1]

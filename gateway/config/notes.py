@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path as File
 from typing import Literal
 
-from gateway.config.loading import read
-from gateway.config.locate import Path, line_of, locate
+from gateway.config.include import gather, uncollected
+from gateway.config.locate import Path
 from gateway.config.problems import dotted
 from gateway.config.rules import agents, is_loopback, ours
 from gateway.config.settings import Settings
+from gateway.config.sources import printable
 from gateway.config.values import host_and_port
 
 Severity = Literal["warning", "inert"]
@@ -34,9 +35,10 @@ def notes(settings: Settings, path: File) -> list[Note]:
     found = {one for look in _LOOKS for one in look(settings)}
     if not found:
         return []
-    lines = locate(read(path))
-    told = sorted((line_of(lines, key), dotted(key), severity, text) for severity, key, text in found)
-    return [Note(severity, f"{path}:{line}: {key}", text) for line, key, severity, text in told]
+    with uncollected():
+        places = gather(path).places(key for _, key, _ in found)
+    told = sorted((places[key], severity, text) for severity, key, text in found)
+    return [Note(severity, printable(str(where)), printable(text)) for where, severity, text in told]
 
 
 def _inert(settings: Settings) -> _Found:
@@ -44,14 +46,6 @@ def _inert(settings: Settings) -> _Found:
         if smtp.verify:
             key: Path = ("intake", "smtp", place, "verify")
             yield "inert", key, "SPF, DKIM and DMARC aren't checked by the gateway yet; name authserv_id instead"
-    for place, agent in enumerate(settings.agents):
-        if agent.notify == "digest":
-            yield "inert", ("agents", place, "notify"), 'there is no digest yet; until then it counts as "all"'
-
-
-def _unused(settings: Settings) -> _Found:
-    if settings.faq:
-        yield "inert", ("faq",), "acknowledgements don't offer these entries yet; nothing else uses them"
 
 
 def _exposed(settings: Settings) -> list[Path]:
@@ -104,17 +98,36 @@ def _passwords(settings: Settings) -> _Found:
 
 
 def _people(settings: Settings) -> _Found:
-    if not any("manager" in agent.capacities for agent in settings.agents):
+    managers = {agent.email for agent in settings.agents if "manager" in agent.capacities}
+    silent = {agent.email for agent in settings.agents if agent.notify == "none"}
+    readers = managers.union(settings.desk.global_agents)
+    if not readers:
         text = 'nobody reads the global inbox; add an entry with capacities = ["manager"]'
         yield "warning", ("agents",), text
-    for place, demarche in enumerate(settings.demarches):
-        groupes = any(groupe.instructeurs for groupe in demarche.groupes)
-        if not (demarche.administrateurs or demarche.instructeurs or groupes):
-            text = "nobody is told of its mail; name administrateurs or instructeurs"
-            yield "warning", ("demarches", place), text
+    elif readers <= silent:
+        yield "warning", ("agents",), f"nobody is told of mail in the global inbox: {_SILENT}"
     for place, group in enumerate(settings.support_groups):
         if not group.agents:
             yield "warning", ("support_groups", place), "has no agents; name them in agents"
+    yield from _demarches(settings, silent)
+
+
+_SILENT = 'all of its agents have notify = "none"; let one be told'
+
+
+def _demarches(settings: Settings, silent: set[str]) -> _Found:
+    groups = [(siret, group.agents) for group in settings.support_groups for siret in group.organisations]
+    support: dict[str, set[str]] = {}
+    for siret, agents_ in groups:
+        support.setdefault(siret, set()).update(agents_)
+    for place, demarche in enumerate(settings.demarches):
+        told = {*demarche.administrateurs, *demarche.instructeurs, *support.get(demarche.organisation, ())}
+        told.update(*(groupe.instructeurs for groupe in demarche.groupes))
+        if not told:
+            text = "nobody is told of its mail; name administrateurs or instructeurs"
+            yield "warning", ("demarches", place), text
+        elif told <= silent:
+            yield "warning", ("demarches", place), f"nobody is told of its mail: {_SILENT}"
 
 
 def _agents(settings: Settings) -> _Found:
@@ -145,7 +158,6 @@ def _separators(settings: Settings) -> _Found:
 
 _LOOKS = (
     _inert,
-    _unused,
     _proof,
     _in_the_clear,
     _nobody_receives,

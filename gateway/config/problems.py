@@ -1,17 +1,17 @@
-"""What is wrong with a configuration, and how it is told: file, line, key, fault, remedy."""
+"""What is wrong with a key of the configuration, and the remedy, in plain words."""
 
 from __future__ import annotations
 
 import difflib
 import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from gateway.config.locate import Path, line_of, locate
+from gateway.config.locate import Path
 from gateway.config.settings import Settings
 from gateway.config.values import shown
 
@@ -36,19 +36,6 @@ class Problem:
     path: Path
     text: str
     first: Path = ()
-
-
-def report(file: str, text: str, problems: Iterable[Problem]) -> str:
-    """One line per problem, in the order of the file."""
-    lines = locate(text)
-    told = sorted({(line_of(lines, one.path), dotted(one.path), _told(one, lines)) for one in problems})
-    return "\n".join(f"{file}:{line}: {where}: {fault}" for line, where, fault in told)
-
-
-def _told(problem: Problem, lines: Mapping[Path, int]) -> str:
-    if not problem.first:
-        return problem.text
-    return f"{problem.text} (first on line {line_of(lines, problem.first)})"
 
 
 def dotted(path: Sequence[str | int]) -> str:
@@ -77,7 +64,7 @@ def _translated(fault: dict[str, Any]) -> Problem:
 
 def _missing(path: Path) -> str:
     known = fields_at(path[:-1])[str(path[-1])]
-    table = _table_in(known.annotation)
+    table = table_in(known.annotation)
     if table:
         return f"the table [{dotted(path)}] is missing; `gateway init` writes one to begin with"
     example = known.examples[0] if known.examples else "…"
@@ -85,11 +72,15 @@ def _missing(path: Path) -> str:
 
 
 def _unknown(path: Path) -> str:
-    known = list(fields_at(path[:-1]))
-    close = difflib.get_close_matches(str(path[-1]).lower(), known, n=1)
+    return one_of(str(path[-1]), list(fields_at(path[:-1])), "key")
+
+
+def one_of(name: str, known: Sequence[str], what: str) -> str:
+    """« there is no such key » (or column, or table), and what was meant."""
+    close = difflib.get_close_matches(name.lower(), known, n=1)
     if close:
-        return f'there is no such key; did you mean "{close[0]}"?'
-    return f"there is no such key here; remove it (known: {', '.join(known)})"
+        return f'there is no such {what}; did you mean "{close[0]}"?'
+    return f"there is no such {what} here; remove it (known: {', '.join(known)})"
 
 
 def _choices(path: Path) -> str:
@@ -109,7 +100,7 @@ def fields_at(path: Path) -> dict[str, FieldInfo]:
     table: type[BaseModel] = Settings
     for step in path:
         if isinstance(step, str):
-            table = _table_in(named(table)[step].annotation) or table
+            table = table_in(named(table)[step].annotation) or table
     return named(table)
 
 
@@ -117,7 +108,7 @@ def named(table: type[BaseModel]) -> dict[str, FieldInfo]:
     return {known.alias or name: known for name, known in table.model_fields.items()}
 
 
-def _table_in(annotation: Any) -> type[BaseModel] | None:
+def table_in(annotation: Any) -> type[BaseModel] | None:
     """The model that a field's type holds, alone or in a tuple."""
     if get_origin(annotation) in {tuple, Union, types.UnionType}:
         annotation = get_args(annotation)[0]

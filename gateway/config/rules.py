@@ -30,9 +30,12 @@ class Declared:
     labels: frozenset[tuple[int, str]]
 
 
-def check(settings: Settings, declared: Declared, broken: frozenset[str]) -> list[Problem]:
-    """Every fault between keys. `broken` names the tables whose values are not to be believed."""
-    found = [problem for rule in _REFERENCES for problem in rule(settings, declared)]
+def check(settings: Settings, declared: Declared | None, broken: frozenset[str]) -> list[Problem]:
+    """Every fault between keys. `broken` names the tables whose values are not to be believed.
+
+    Without `declared` nobody knows what is there, and references aren't looked at.
+    """
+    found = [problem for rule in _REFERENCES for problem in rule(settings, declared)] if declared else []
     for rule in RULES:
         found.extend(rule(settings))
     if "intake" not in broken and not settings.intake.smtp and not settings.intake.imap:
@@ -65,14 +68,25 @@ def _no_organisation(path: Path, siret: str) -> Problem:
 def _dossiers(settings: Settings, declared: Declared) -> Found:
     for place, dossier in enumerate(settings.dossiers):
         if dossier.demarche not in declared.demarches:
-            fault = f"there is no démarche {dossier.demarche}; add it to [[demarches]] or correct the number"
-            yield Problem(("dossiers", place, "demarche"), fault)
+            yield Problem(("dossiers", place, "demarche"), no_demarche(dossier.demarche))
         elif dossier.groupe and (dossier.demarche, dossier.groupe) not in declared.labels:
             fault = f'démarche {dossier.demarche} has no groupe labelled "{dossier.groupe}"'
             yield Problem(("dossiers", place, "groupe"), f"{fault}; add it to its groupes or correct the label")
 
 
-_REFERENCES = (_organisations, _dossiers)
+def _faq(settings: Settings, declared: Declared) -> Found:
+    for place, entry in enumerate(settings.faq):
+        for nth, number in enumerate(entry.demarches):
+            if number not in declared.demarches:
+                yield Problem(("faq", place, "demarches", nth), no_demarche(number))
+
+
+def no_demarche(number: object) -> str:
+    """A reference that leads nowhere, wherever it stands."""
+    return f"there is no démarche {number}; add it to [[demarches]] or correct the number"
+
+
+_REFERENCES = (_organisations, _dossiers, _faq)
 
 
 # --- duplicates ------------------------------------------------------------------------------------------
@@ -168,7 +182,29 @@ def _intervals(settings: Settings) -> Found:
             yield Problem(("intake", "imap", place, "poll"), 'must be from "1s" to "1d"; "60s" is usual')
 
 
-RULES = (_duplicates, _groupes, _intakes, _clear_text, _certificates, _intervals)
+def _desk(settings: Settings) -> Found:
+    desk = settings.desk
+    reminders: list[tuple[Path, timedelta | None]] = [(("desk", "remind_after"), desk.remind_after)]
+    reminders += [(("demarches", n, "remind_after"), each.remind_after) for n, each in enumerate(settings.demarches)]
+    for path, after in reminders:
+        if after is not None and not timedelta(hours=1) <= after <= timedelta(days=365):
+            yield Problem(path, 'must be from "1h" to "365d", or "" for never; "2d" is usual')
+    if desk.bundle > timedelta(hours=1):
+        yield Problem(("desk", "bundle"), 'must be at most "1h"; "30s" is usual')
+    if desk.close_after is not None:
+        yield from _closing(desk.close_after, desk.close_warning)
+    if desk.templates is not None and not desk.templates.is_dir():
+        yield Problem(("desk", "templates"), f"there is no folder {desk.templates}; correct the path, or make it")
+
+
+def _closing(after: timedelta, warning: timedelta) -> Found:
+    if after < timedelta(days=1):
+        yield Problem(("desk", "close_after"), 'must be at least "1d", or "" for never; "30d" is usual')
+    elif not timedelta(hours=1) <= warning < after:
+        yield Problem(("desk", "close_warning"), 'must be at least "1h" and less than close_after; "3d" is usual')
+
+
+RULES = (_desk, _duplicates, _groupes, _intakes, _clear_text, _certificates, _intervals)
 
 
 # --- addresses -------------------------------------------------------------------------------------------
@@ -253,6 +289,7 @@ def _outsiders(settings: Settings) -> Iterator[tuple[str, Path]]:
 
 def agents(settings: Settings) -> Iterator[tuple[str, Path]]:
     """Every address that is an agent's, wherever it is named."""
+    yield from ((who, ("desk", "global_agents", n)) for n, who in enumerate(settings.desk.global_agents))
     for place, demarche in enumerate(settings.demarches):
         for key in ("administrateurs", "instructeurs"):
             yield from ((who, ("demarches", place, key, n)) for n, who in enumerate(getattr(demarche, key)))

@@ -7,13 +7,17 @@ Required keys carry an example: it is what the report of a missing key proposes.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StrictBool
 
 from gateway.config import values
+from gateway.config.hours import ALWAYS, Hours, parse
+
+OpeningHours = Annotated[Hours, BeforeValidator(parse)]
+OwnHours = Annotated[Hours | None, BeforeValidator(values.or_none(parse))]
 
 
 class Table(BaseModel):
@@ -100,6 +104,20 @@ class Trust(Table):
     acknowledge: Literal["person", "authenticated", "never"] = "person"
 
 
+class Desk(Table):
+    """`remind_after`, `close_after` and `templates` are None where they are « never » and « none »."""
+
+    global_agents: tuple[values.MailAddress, ...] = ()
+    bundle: values.Duration = timedelta(seconds=30)
+    digest_at: values.DigestTimes = (time(8, 30),)
+    remind_after: values.OptionalDuration = None
+    close_after: values.OptionalDuration = None
+    close_warning: values.Duration = timedelta(days=3)
+    hours: OpeningHours = ALWAYS
+    closed_days: tuple[values.Day, ...] = ()
+    templates: values.OptionalPath = None
+
+
 class Organisation(Table):
     siret: values.Siret = Field(examples=["21310555400017"])
     name: values.Text = Field(examples=["Mairie d'Exemple"])
@@ -116,6 +134,8 @@ class Groupe(Table):
 
 
 class Demarche(Table):
+    """`locale` is "", `remind_after` and `hours` are None where the instance's and the desk's count."""
+
     number: values.Number = Field(examples=[42])
     title: values.Text = Field(examples=["Permis de végétaliser"])
     organisation: values.Siret = Field(examples=["21310555400017"])
@@ -123,6 +143,11 @@ class Demarche(Table):
     administrateurs: tuple[values.MailAddress, ...] = ()
     instructeurs: tuple[values.MailAddress, ...] = ()
     groupes: tuple[Groupe, ...] = ()
+    locale: Literal["fr", "en", ""] = ""
+    delay: str = ""
+    first_name: StrictBool = False
+    remind_after: values.OptionalDuration = None
+    hours: OwnHours = None
 
 
 class Dossier(Table):
@@ -154,17 +179,21 @@ class Faq(Table):
     title: values.Text = Field(examples=["Où en est mon dossier ?"])
     url: values.Url = Field(examples=["https://demarches.example.org/faq/usager/etat"])
     words: tuple[values.Text, ...] = ()
+    demarches: tuple[values.Number, ...] = ()
+    locale: Literal["fr", "en", ""] = ""
 
 
 class Settings(Table):
-    """All of `gateway.toml`, checked."""
+    """All of `gateway.toml` and the files it includes, checked."""
 
+    include: tuple[values.Text, ...] = ()
     instance: Instance
     addresses: Addresses
     store: StoreSettings = StoreSettings()
     intake: Intake = Intake()
     relay: RelaySettings = RelaySettings()
     trust: Trust = Trust()
+    desk: Desk = Desk()
     organisations: tuple[Organisation, ...] = ()
     demarches: tuple[Demarche, ...] = ()
     dossiers: tuple[Dossier, ...] = ()

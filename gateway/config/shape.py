@@ -29,8 +29,11 @@ _STAND_INS = {"listen": "127.0.0.1:0", "security": "tls"}
 Origin = dict[Path, list[int]]  # array of tables → for each entry kept, its place in the file
 
 
-def settle(raw: Mapping[str, Any], folder: File) -> tuple[Settings | None, list[Problem]]:
-    """The settings, and everything that is wrong; settings are only to be used where nothing is."""
+def settle(raw: Mapping[str, Any], folder: File, *, whole: bool = True) -> tuple[Settings | None, list[Problem]]:
+    """The settings, and everything that is wrong; settings are only to be used where nothing is.
+
+    Where `raw` isn't `whole`, because a file couldn't be read, references to what it may hold are no faults.
+    """
     settings, problems = _validated(raw, folder)
     broken: frozenset[str] = frozenset()
     origin: Origin = {}
@@ -42,7 +45,7 @@ def settle(raw: Mapping[str, Any], folder: File) -> tuple[Settings | None, list[
             rest, origin = _without_entries(rest, left)
             settings, _ = _validated(rest, folder)
     if settings is not None:
-        found = check(settings, _declared(raw), broken)
+        found = check(settings, _declared(raw) if whole else None, broken)
         problems += [replace(one, path=_at(one.path, origin), first=_at(one.first, origin)) for one in found]
     return settings, problems
 
@@ -70,12 +73,19 @@ def _key_of(path: Path) -> Path:
 
 
 def _without(raw: Mapping[str, Any], paths: Iterable[Path]) -> dict[str, Any]:
-    """A copy without the keys at `paths`; an entry that is named itself becomes an empty table."""
-    rest = copy.deepcopy(dict(raw))
+    """`raw` without the keys at `paths`, which itself stays; an entry that is named itself becomes an empty table."""
+    rest = dict(raw)
+    own: set[Path] = {()}
     for path in paths:
         inner: Any = rest
-        for step in path[:-1]:
-            inner = inner[step] if _leads(inner, step) else None
+        for place, step in enumerate(path[:-1], 1):
+            if not _leads(inner, step):
+                inner = None
+                break
+            if path[:place] not in own:
+                inner[step] = copy.copy(inner[step])
+                own.add(path[:place])
+            inner = inner[step]
         if isinstance(inner, list):
             inner[int(path[-1])] = {}
         elif isinstance(inner, dict):
@@ -115,7 +125,8 @@ def _at(path: Path, origin: Origin) -> Path:
 
 
 def _declared(raw: Mapping[str, Any]) -> Declared:
-    sirets = (entry.get("siret") for entry in _tables(raw, "organisations"))
+    organisations = _list(raw, "organisations")
+    sirets = (each.get("siret") if isinstance(each, dict) else getattr(each, "siret", None) for each in organisations)
     demarches = [entry for entry in _tables(raw, "demarches") if isinstance(entry.get("number"), int)]
     return Declared(
         frozenset(re.sub(r"[\s.]", "", siret) for siret in sirets if isinstance(siret, str)),
@@ -127,5 +138,9 @@ def _declared(raw: Mapping[str, Any]) -> Declared:
 
 
 def _tables(raw: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    return [entry for entry in _list(raw, name) if isinstance(entry, dict)]
+
+
+def _list(raw: Mapping[str, Any], name: str) -> list[Any]:
     entries = raw.get(name)
-    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    return entries if isinstance(entries, list) else []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from ipaddress import ip_network
 from pathlib import Path
@@ -22,8 +22,11 @@ _DURATION = re.compile(r"(\d{1,9})\s*([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZE = re.compile(r"(\d{1,12})\s*(B|kB|KB|MB|GB|KiB|MiB|GiB)?")
 _OCTETS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ATOM = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_ROUNDED = re.compile(r"[0-9][.,]?[0-9]*[eE]\+?[0-9]+")
 _LA_POSTE = "356000000"
 SEPARATORS = "+-_="
 
@@ -52,6 +55,39 @@ def size(value: Any) -> Any:
     if not octets:
         raise ValueError(f'must be a size, such as "25 MB", "500 kB" or "10 MiB", not {shown(value)}')
     return octets
+
+
+def or_none(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The same check, "" and None becoming None: nothing is set here."""
+    return lambda value: None if value is None or value == "" else check(value)
+
+
+def clock(value: Any) -> Any:
+    """ "08:30" → time, of the instance's time zone."""
+    if isinstance(value, time) and value == value.replace(second=0, microsecond=0):
+        return value
+    found = _CLOCK.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError(f'must be a time of day, such as "08:30", not {shown(value)}')
+    return time(int(found[1]), int(found[2]))
+
+
+def times(value: tuple[time, ...]) -> tuple[time, ...]:
+    """At least one, each once, in the order of the day."""
+    if not value:
+        raise ValueError('must name a time of day at least; write for instance ["08:30"]')
+    return tuple(sorted(set(value)))
+
+
+def day(value: Any) -> Any:
+    """ "2026-12-25" → date."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    found = _DAY.fullmatch(value) if isinstance(value, str) else None
+    try:
+        return date.fromisoformat(found[0] if found else "")
+    except ValueError:
+        raise ValueError(f'must be a day, such as "2026-12-25", not {shown(value)}') from None
 
 
 @lru_cache(maxsize=10_000)
@@ -99,14 +135,23 @@ def separator(value: str) -> str:
     return value
 
 
+@lru_cache(maxsize=10_000)
 def siret(value: str) -> str:
     """14 digits whose Luhn sum is a multiple of ten; La Poste's establishments may have a plain sum of 5 instead.
 
     Source: INSEE, definition of the SIRET; exception of SIREN 356 000 000.
     """
     digits = re.sub(r"[\s.]", "", value)
+    if _ROUNDED.fullmatch(value):
+        raise ValueError(
+            f"{shown(value)} was rounded by a spreadsheet; make its column text, then enter the SIRET again"
+        )
     if not re.fullmatch(r"[0-9]{14}", digits):
-        raise ValueError(f"a SIRET has 14 digits, {shown(value)} has {sum(c.isdigit() for c in value)}")
+        fault = f"a SIRET has 14 digits, {shown(value)} has {sum(c.isdigit() for c in value)}"
+        dropped = re.fullmatch(r"[0-9]{9,13}", value)
+        raise ValueError(
+            f"{fault}; spreadsheets drop leading zeros where the column isn't text" if dropped else fault
+        )
     plain = sum(map(int, digits))
     if _luhn(digits) % 10 and not (digits.startswith(_LA_POSTE) and plain % 5 == 0):
         raise ValueError(f"{shown(value)} is not a SIRET: its check digit is wrong; look for a typing error")
@@ -254,6 +299,9 @@ def shown(value: Any) -> str:
 
 Text = Annotated[str, AfterValidator(filled)]
 Duration = Annotated[timedelta, BeforeValidator(duration)]
+OptionalDuration = Annotated[timedelta | None, BeforeValidator(or_none(duration))]
+DigestTimes = Annotated[tuple[Annotated[time, BeforeValidator(clock)], ...], AfterValidator(times)]
+Day = Annotated[date, BeforeValidator(day)]
 Size = Annotated[StrictInt, BeforeValidator(size)]
 Domain = Annotated[str, AfterValidator(domain)]
 MailAddress = Annotated[str, AfterValidator(address)]

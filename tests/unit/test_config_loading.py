@@ -12,6 +12,11 @@ BASE = (Path(__file__).parents[1] / "config" / "base.toml").read_text(encoding="
 RELAY = '[relay]\ntransport = "smtp"\nuser = "u"\n'
 ORGANISATION = '[[organisations]]\nsiret = "21310555400017"\nname = "Mairie"\n'
 DEMARCHE = ORGANISATION + '[[demarches]]\nnumber = 42\ntitle = "Permis"\norganisation = "21310555400017"\n'
+SILENT = (
+    DEMARCHE
+    + 'administrateurs = ["a@mairie.fr"]\ngroupes = [{ label = "N", instructeurs = ["b@mairie.fr"] }]\n'
+    + "".join(f'[[agents]]\nemail = "{name}@mairie.fr"\nnotify = "none"\n' for name in "ab")
+)
 MANAGER = '[[agents]]\nemail = "m@mairie.fr"\ncapacities = ["manager"]\n'
 MAILBOX = '[[intake.imap]]\nname = "a"\nhost = "imap.example.org"\nuser = "u"\npassword = "p"\n'
 
@@ -100,6 +105,14 @@ def test_unreadable(tmp_path: Path) -> None:
         load(tmp_path, {})
 
 
+def test_a_fault_is_one_line_whatever_it_quotes(tmp_path: Path) -> None:
+    file = written(tmp_path, '"a\\nb\\u001b[2J" = 1\n[[agents]]\nemail = "a\\r\\u2028b"\n')
+    with pytest.raises(ConfigError) as caught:
+        load(file, {})
+    assert len(str(caught.value).splitlines()) == 2
+    assert "\x1b" not in str(caught.value)
+
+
 # --- passwords -------------------------------------------------------------------------------------------
 
 
@@ -148,7 +161,7 @@ def test_nothing_to_say(tmp_path: Path) -> None:
     ("more", "severity", "where", "text"),
     [
         ("verify = true\n", "inert", "10: intake.smtp[0].verify", "authserv_id"),
-        (MANAGER + 'notify = "digest"\n', "inert", "13: agents[0].notify", "digest"),
+        (MANAGER + 'notify = "none"\n', "warning", "10: agents", "nobody is told of mail in the global inbox"),
         ('[[intake.smtp]]\nlisten = "0.0.0.0:25"\n[trust]\nagent_proof = "token"\n', "warning", "13: trust.", "[1]"),
         ('[trust]\nagent_proof = "token"\n' + MAILBOX, "warning", "11: trust.agent_proof", "intake.imap[0]"),
         ('[[intake.smtp]]\nlisten = "systemd"\n[trust]\nagent_proof = "token"\n', "warning", "13: trust.", "token"),
@@ -156,9 +169,9 @@ def test_nothing_to_say(tmp_path: Path) -> None:
         ('[[intake.smtp]]\nlisten = "[::]:25"\n', "warning", "11: intake.smtp[1].listen", "unencrypted"),
         ('[relay]\ntransport = "smtp"\nhost = "mx.example.org"\n', "warning", "10: relay.security", "unencrypted"),
         (MAILBOX, "warning", "1: relay.transport", "nobody receives"),
-        ('[[faq]]\ntitle = "t"\nurl = "https://a"\n', "inert", "10: faq", "yet"),
         ("", "warning", "1: agents", "nobody reads the global inbox"),
         (DEMARCHE, "warning", "13: demarches[0]", "nobody is told"),
+        (SILENT, "warning", "13: demarches[0]", 'notify = "none"'),
         ('[[support_groups]]\nname = "aide"\n', "warning", "10: support_groups[0]", "no agents"),
         ('[[agents]]\nemail = "a@mairie.fr"\n', "warning", "10: agents[0]", "sees nothing"),
         ('[[agents]]\nemail = "a@support.example.org"\n', "warning", "11: agents[0].email", "own domain"),
@@ -168,6 +181,28 @@ def test_nothing_to_say(tmp_path: Path) -> None:
 def test_what_is_noted(tmp_path: Path, more: str, severity: str, where: str, text: str) -> None:
     start = f"{severity} {tmp_path}/gateway.toml:{where}"
     assert [one for one in told(tmp_path, more) if one.startswith(start) and text in one]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        MANAGER + DEMARCHE + 'instructeurs = ["a@mairie.fr"]\n',
+        MANAGER
+        + SILENT
+        + '[[support_groups]]\nname = "g"\norganisations = ["21310555400017"]\nagents = ["c@d.fr"]\n',
+        MANAGER + SILENT.replace("none", "digest"),
+        '[desk]\nglobal_agents = ["a@mairie.fr"]\n[[agents]]\nemail = "a@mairie.fr"\n',
+    ],
+)
+def test_somebody_is_told(tmp_path: Path, more: str) -> None:
+    assert told(tmp_path, 'authserv_id = "mx"\n' + more) == []
+
+
+def test_the_global_agents_are_agents(tmp_path: Path) -> None:
+    for address in ("contact@support.example.org", "reponse+x@support.example.org"):
+        with pytest.raises(ConfigError, match=r"desk\.global_agents\[0\]: .* is read by the gateway itself"):
+            loaded(tmp_path, f'[desk]\nglobal_agents = ["{address}"]\n')
+    assert any("own domain" in one for one in told(tmp_path, '[desk]\nglobal_agents = ["a@support.example.org"]\n'))
 
 
 def test_a_password_that_everyone_can_read(tmp_path: Path) -> None:

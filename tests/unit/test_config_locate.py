@@ -147,6 +147,45 @@ def test_knows_whatever_tomllib_reads(text: str) -> None:
 def test_never_raises(text: str) -> None:
     last = text.count("\n") + 1
     assert all(1 <= line <= last for line in locate(text).values())
+    assert all(1 <= line <= last for line in locate(text, [("a", "b")]).values())
+
+
+PLAIN = """\
+[[d]]
+n = 1
+t = "x # ["  # and so on
+[[d]]
+
+l = ["a", 'b', "c"]
+l2 = [ "a", 1 ]
+[[e]]
+n = 1
+s = '''
+[[d]]
+n = 3
+'''
+[[d]]
+n = 4
+a = [
+  [[1]],
+[[2]]
+]
+[[d]]
+b.c = true
+[x]
+y = 1
+[[d.e]]
+f = 1
+"""
+
+
+@given(documents() | st.just(PLAIN), st.data())
+def test_what_is_wanted_stands_where_it_stood(text: str, data: st.DataObject) -> None:
+    """Whatever is skipped in between."""
+    whole = locate(text)
+    wanted = set(data.draw(st.lists(st.sampled_from(sorted({path[:2] for path in whole}, key=repr)))))
+    expected = {path: line for path, line in whole.items() if len(path) < 2 or path[:2] in wanted}
+    assert locate(text, wanted) == expected
 
 
 def test_falls_back_to_the_table() -> None:
@@ -155,11 +194,12 @@ def test_falls_back_to_the_table() -> None:
     assert line_of(lines, ("nowhere",)) == 1
 
 
-def test_not_quadratic() -> None:
+@pytest.mark.parametrize("wanted", [None, [], [("d", 900)]])
+def test_not_quadratic(wanted: list[Path] | None) -> None:
     def seconds(entries: int) -> float:
         text = "".join(f'[[d]]\nn = {n}\nt = """x"""\nl = ["a", "b"]\n' for n in range(entries))
         before = time.process_time()
-        locate(text)
+        locate(text, wanted)
         return time.process_time() - before
 
     assert seconds(16_000) < 40 * seconds(1_000) + 0.5  # quadratic would be 256 times as long

@@ -1,5 +1,6 @@
 """Whatever stands in the tables: settings or problems, never an exception."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config.passwords import fill_in
-from gateway.config.problems import fields_at, report
+from gateway.config.problems import fields_at
 from gateway.config.shape import settle
+from gateway.config.sources import Source, Sources
 
 TABLES = ["instance", "addresses", "store", "relay", "trust"]
 ARRAYS = ["organisations", "demarches", "dossiers", "agents", "support_groups", "faq"]
@@ -42,9 +44,11 @@ files = st.fixed_dictionaries(
 def test_never_raises_and_always_says_why(raw: dict[str, Any]) -> None:
     folder = Path("/nowhere")
     problems = fill_in(raw, folder, {})
+    before = copy.deepcopy(raw)
     settings, found = settle(raw, folder)
+    assert raw == before
     assert settings is not None
     assert bool(found) or ("instance" in raw and "addresses" in raw)
-    assert len(report("gateway.toml", "", problems + found).splitlines()) == len(
+    assert len(Sources(raw, [Source("gateway.toml")]).report(problems + found).splitlines()) == len(
         {(problem.path, problem.text, problem.first) for problem in problems + found}
     )

@@ -1,6 +1,6 @@
 """Each kind of value: what passes, what it becomes, and that what doesn't pass is told."""
 
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 from hypothesis import given
@@ -21,6 +21,48 @@ def test_durations(written: str, meant: int) -> None:
 def test_wrong_durations(wrong: object) -> None:
     with pytest.raises(ValueError, match="must be"):
         values.duration(wrong)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("08:30", time(8, 30)), ("8:30", time(8, 30)), ("23:59", time(23, 59)), (time(0), time(0))],
+)
+def test_clock(written: object, meant: time) -> None:
+    assert values.clock(written) == meant
+
+
+@pytest.mark.parametrize("wrong", ["", "24:00", "8", "8h30", "08:60", "-1:00", "٠٨:٣٠", 8, None, time(8, 30, 1)])
+def test_wrong_clock(wrong: object) -> None:
+    with pytest.raises(ValueError, match="must be a time of day"):
+        values.clock(wrong)
+
+
+def test_times_are_in_order_and_each_once() -> None:
+    assert values.times((time(17), time(8), time(17))) == (time(8), time(17))
+    with pytest.raises(ValueError, match="at least"):
+        values.times(())
+
+
+@pytest.mark.parametrize("written", ["2028-02-29", date(2028, 2, 29)])
+def test_days(written: object) -> None:
+    assert values.day(written) == date(2028, 2, 29)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["", "20280229", "2027-02-29", "2028-W09-2", "29/02/2028", 20280229, None, datetime(2028, 2, 29, tzinfo=UTC)],
+)
+def test_wrong_days(wrong: object) -> None:
+    with pytest.raises(ValueError, match="must be a day"):
+        values.day(wrong)
+
+
+def test_nothing_set_is_none() -> None:
+    check = values.or_none(values.duration)
+    assert check("") is check(None) is None
+    assert check("0s") == timedelta(0)
+    with pytest.raises(ValueError, match="must be a duration"):
+        check(0)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +90,19 @@ def test_wrong_sizes(wrong: object) -> None:
 @pytest.mark.parametrize("fine", ["213 105 554 00017", "21310555400017", "35600000000048", "35600000049837"])
 def test_sirets(fine: str) -> None:
     assert values.siret(fine) == fine.replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "fault"),
+    [
+        ("2,13106E+13", "rounded by a spreadsheet"),
+        ("2.13105554E13", "rounded by a spreadsheet"),
+        ("532028500015", "drop leading zeros"),
+    ],
+)
+def test_what_spreadsheets_do_to_sirets(wrong: str, fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        values.siret(wrong)
 
 
 @given(st.integers(0, 13), st.integers(1, 9))
