@@ -15,7 +15,9 @@ from email.utils import format_datetime
 from urllib.parse import quote
 
 from gateway.errors import Permanent
-from gateway.model import Attachment, Outgoing
+from gateway.model import Attachment, Draft, Outgoing, Role
+from gateway.relay import html
+from gateway.relay.templating import NO_SUBJECT
 
 _MOST = 998  # octets in a line without its CRLF (RFC 5322 §2.1.1)
 _FIELDS = (
@@ -34,6 +36,7 @@ _FIELDS = (
     "Content-Type",
     "Content-Transfer-Encoding",
 )
+_Part = tuple[dict[str, str], bytes]  # its header fields and its octets
 
 
 class WireError(Permanent):
@@ -52,7 +55,7 @@ def compose(outgoing: Outgoing, contents: Sequence[bytes]) -> bytes:
         "From": _mailbox(draft.from_name, outgoing.reply_to),
         "To": _mailbox("", draft.to),
         "Reply-To": _mailbox("", outgoing.reply_to),
-        "Subject": _unstructured(draft.subject, "Subject"),
+        "Subject": _unstructured(draft.subject, "Subject") or _unstructured(NO_SUBJECT[draft.language], "Subject"),
         "Date": format_datetime(outgoing.created_at),
         "Message-ID": f"<{outgoing.message_id}>",
         "In-Reply-To": _ids(outgoing.in_reply_to),
@@ -112,7 +115,7 @@ def _mailbox(name: str, address: str) -> str:
 
 
 def _unstructured(text: str, field: str) -> str:
-    text = _plain(text)[:500] or "—"
+    text = _plain(text)[:500]
     if not text.isascii() or "=?" in text:
         return _encoded_words(text)
     return _folded(text.split(" "), len(field) + 2)
@@ -156,39 +159,52 @@ def _ids(ids: Sequence[str]) -> str:
 # --- body ------------------------------------------------------------------------------------------------
 
 
-def _body(outgoing: Outgoing, contents: Sequence[bytes]) -> tuple[dict[str, str], bytes]:
-    text_fields, text = _text(outgoing.draft.text)
+def _body(outgoing: Outgoing, contents: Sequence[bytes]) -> _Part:
+    words = _words(outgoing.draft, outgoing.message_id)
     if not contents:
-        return text_fields, text
+        return words
+    enclosed = zip(outgoing.draft.enclosures, contents, strict=True)
+    attachments = (_attachment(enclosure.attachment, content) for enclosure, content in enclosed)
+    return _multipart("mixed", outgoing.message_id, [words, *attachments])
+
+
+def _words(draft: Draft, identifier: str) -> _Part:
+    """Agents answer with commands, in plain text; everybody else may read it as HTML too (RFC 2046 §5.1.4)."""
+    plain = _text("plain", draft.text)
+    if draft.role is Role.AGENT:
+        return plain
+    return _multipart(
+        "alternative", identifier, [plain, _text("html", html.page(draft.text, draft.subject, draft.language))]
+    )
+
+
+def _multipart(kind: str, identifier: str, parts: Sequence[_Part]) -> _Part:
     # "=_" stands in neither base64 nor quoted-printable (RFC 2045 §6.7), so no part can hold the boundary.
-    boundary = "=_" + hashlib.sha256(outgoing.message_id.encode()).hexdigest()[:32]
-    parts = [(text_fields, text)]
-    for enclosure, content in zip(outgoing.draft.enclosures, contents, strict=True):
-        parts.append(_attachment(enclosure.attachment, content))
+    boundary = "=_" + hashlib.sha256(f"{kind} {identifier}".encode()).hexdigest()[:32]
     octets: list[bytes] = []
     for fields, content in parts:
         octets.append(f"--{boundary}".encode())
         octets += [f"{name}: {value}".encode() for name, value in fields.items()]
         octets += (b"", content)
     octets.append(f"--{boundary}--\r\n".encode())
-    return {"Content-Type": f'multipart/mixed;\r\n boundary="{boundary}"'}, b"\r\n".join(octets)
+    return {"Content-Type": f'multipart/{kind};\r\n boundary="{boundary}"'}, b"\r\n".join(octets)
 
 
-def _text(text: str) -> tuple[dict[str, str], bytes]:
+def _text(kind: str, text: str) -> _Part:
     kept = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cs"})
     lines = (quopri.encodestring(line.encode()).replace(b"\n", b"\r\n") for line in kept.split("\n"))
     fields = {
-        "Content-Type": "text/plain; charset=utf-8",
+        "Content-Type": f"text/{kind}; charset=utf-8",
         "Content-Transfer-Encoding": "quoted-printable",
     }
     return fields, b"\r\n".join(lines)
 
 
-def _attachment(attachment: Attachment, content: bytes) -> tuple[dict[str, str], bytes]:
+def _attachment(attachment: Attachment, content: bytes) -> _Part:
     # A message may not be sent as base64 (RFC 2046 §5.2.1): it travels as a file.
     opaque = attachment.type.startswith(("message/", "multipart/"))
     name = _short(_plain(attachment.name) or "attachment")
-    ascii_name = "".join(c if (c.isascii() and c.isalnum()) or c in "._- " else "_" for c in name)
+    ascii_name = _short(_ascii(name))  # some letters become many
     encoded = quote(name, safe="")
     fields = {
         "Content-Type": "application/octet-stream" if opaque else _media_type(attachment.type),
@@ -196,6 +212,13 @@ def _attachment(attachment: Attachment, content: bytes) -> tuple[dict[str, str],
         "Content-Disposition": f"attachment;\r\n filename=\"{ascii_name}\";\r\n filename*=utf-8''{encoded}",
     }
     return fields, base64.encodebytes(content).replace(b"\n", b"\r\n").rstrip(b"\r\n")
+
+
+def _ascii(name: str) -> str:
+    """The name for programs that know no other: letters without their accents, "_" for what ASCII hasn't."""
+    bare = (c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    kept = "".join(c if (c.isascii() and c.isalnum()) or c in "._- " else "_" for c in bare)
+    return kept.strip() or "attachment"
 
 
 def _short(name: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 
-from gateway.config.settings import Trust
+from gateway.config.settings import Faq, Organisation, Trust
 from gateway.model import (
-    Attachment,
+    Conversation,
     Draft,
     Enclosure,
     Mail,
@@ -21,12 +22,44 @@ from gateway.model import (
     Verdict,
 )
 from gateway.relay import texts
+from gateway.relay.templating import NO_SUBJECT
 from gateway.relay.texts import Place
 
 MOST_ENCLOSED = 15_000_000  # octets in all: with base64, what most mail servers take
 STALE = timedelta(days=3)  # a mailbox that is polled for the first time may hold years of mail
 MOST_NOTICES = 20  # to one agent in a day about mail that wasn't acted on
 MOST_ACKNOWLEDGEMENTS = 10  # to one address in a day: a spoofed sender isn't bombed through us
+MOST_ENTRIES = 100  # in each section of a digest
+
+
+class Reason(StrEnum):
+    """Why an agent is told of a conversation."""
+
+    MESSAGE = "message"
+    ASSIGNED = "assigned"
+    MOVED = "moved"
+    TRANSFERRED = "transferred"
+    WOKEN = "woken"  # the date came until which it was put off
+    UNSTAFFED = "unstaffed"  # nobody of its organisation is left: it came to whoever is behind them
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A conversation in a digest. `count`: messages since the last one; `title` and `dossier`: where it stands.
+
+    `answer_to`: the address that an answer goes to, "" for none.
+    """
+
+    reference: str
+    subject: str
+    title: str
+    dossier: int | None
+    usager: str
+    since: datetime
+    excerpt: str
+    count: int
+    answer_to: str = ""
+    closes_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,73 +107,154 @@ def acknowledgement_due(
     return Due(True, "a person opened a conversation")
 
 
-def acknowledgement(to: str, place: Place, received_at: datetime) -> Draft:
-    """Says when we received the mail and who is responsible; never a word of what was written."""
-    words = texts.render("acknowledgement", place, received=texts.local_time(received_at, place.instance))
-    sender = place.organisation.name if place.organisation else place.instance.name
-    return Draft(
-        Purpose.ACKNOWLEDGEMENT,
-        to,
-        Role.USAGER,
-        sender,
-        words.subject,
-        words.text,
-        place.instance.locale,
-        automatic=True,
-        silent=True,
+# --- to an usager ----------------------------------------------------------------------------------------
+
+
+def acknowledgement(
+    to: str,
+    place: Place,
+    received_at: datetime,
+    *,
+    suggestions: tuple[Faq, ...] = (),
+    choices: tuple[tuple[int, str], ...] | None = None,
+) -> Draft:
+    """Says when we received the mail and who is responsible; never a word of what was written.
+
+    `choices`: dossiers (number, title) of which she is asked to name one; () asks for a number; None asks nothing.
+    """
+    words = texts.render(
+        "acknowledgement",
+        place,
+        received=texts.local_time(received_at, place),
+        delay=place.demarche.delay if place.demarche else "",
+        suggestions=suggestions,
+        asked=choices is not None,
+        choices=[{"number": number, "title": title} for number, title in choices or ()],
     )
+    return _from_place(Purpose.ACKNOWLEDGEMENT, to, Role.USAGER, place, words, automatic=True)
+
+
+def answer(to: str, role: Role, place: Place, message: Message, *, subject: str, first_name: str = "") -> Draft:
+    """An agent's answer, under the organisation's name. The text is scrubbed already.
+
+    `first_name`: the agent's, where the démarche lets it be known.
+    """
+    enclosed, held = _enclosures((message,))
+    words = texts.render(
+        "answer",
+        place,
+        subject=reply_subject(subject, place.language),
+        text=message.text,
+        first_name=first_name,
+        guest=role is Role.GUEST,
+        held=held,
+    )
+    return _from_place(Purpose.ANSWER, to, role, place, words, enclosed)
+
+
+def transferred(
+    to: str, role: Role, place: Place, message: Message, *, subject: str, former: Organisation | None
+) -> Draft:
+    """Tells an usager to which organisation, that of `place`, her request was handed. `message`: an agent's words."""
+    enclosed, held = _enclosures((message,))
+    words = texts.render(
+        "transferred",
+        place,
+        subject=reply_subject(subject, place.language),
+        former=former,
+        text=message.text,
+        received=texts.local_time(message.received_at, place),
+        held=held,
+    )
+    draft = _from_place(Purpose.ANSWER, to, role, place, words, enclosed)
+    return replace(draft, from_name=former.name if former else place.instance.name)  # whose words they are
+
+
+def transmission(
+    to: str, place: Place, messages: tuple[Message, ...], *, subject: str, usager: str, former: Organisation | None
+) -> Draft:
+    """Hands a request to an organisation without agents here, at its public address, with all that was written."""
+    enclosed, held = _enclosures(messages)
+    words = texts.render(
+        "transmission",
+        place,
+        subject=_named(subject, place),
+        usager=usager,
+        former=former,
+        messages=_said(messages, place, ""),
+        attachments=[enclosure.attachment.name for enclosure in enclosed],
+        held=held,
+    )
+    sender = former.name if former else place.instance.name
+    draft = _from_place(Purpose.ANSWER, to, Role.GUEST, place, words, enclosed)
+    return replace(draft, from_name=sender)
+
+
+# --- to an agent -----------------------------------------------------------------------------------------
 
 
 def notification(
     to: str,
     place: Place,
-    message: Message,
-    author_name: str,
+    messages: tuple[Message, ...],
+    conversation: Conversation,
     *,
-    subject: str,
-    usager: str,
+    author_name: str = "",
     refused: int | None = None,
-    assigned_by: str = "",
+    reason: Reason = Reason.MESSAGE,
+    by: str = "",
     notes: tuple[str, ...] = (),
 ) -> Draft:
-    """Puts an usager's message before an agent, with all that she needs to answer.
+    """Puts messages of a conversation before an agent, oldest first, with all that she needs to answer.
 
-    `usager`: whom her answer will go to, who may not be the message's author. `notes` come with an assignment.
+    Its audience, whom her answer will go to, may not be the messages' authors. `author_name`: of the latest's author.
+    `refused`: a dossier that was mentioned by somebody whose it isn't. `by`: the agent who brings it to her, in
+    words; `notes` are hers.
     """
-    enclosed, held = _enclosures(message)
+    enclosed, held = _enclosures(messages)
+    audience = tuple(filter(None, (conversation.usager, *conversation.guests)))
     words = texts.render(
         "notification",
         place,
-        subject=subject or "—",
-        author=f"{author_name} <{message.author}>" if author_name else message.author,
-        answered_to=usager,
-        stranger=message.author != usager,
-        notes=notes,
-        received=texts.local_time(message.received_at, place.instance),
-        text=message.text,
-        proof=message.proof.value if message.proof else "unverified",
+        subject=_named(conversation.subject, place),
+        messages=_said(messages, place, author_name),
+        answered_to=", ".join(audience),
+        stranger=any(message.author not in audience for message in messages),
         refused=refused,
+        reason=reason.value,
+        by=by,
+        notes=notes,
         attachments=[enclosure.attachment.name for enclosure in enclosed],
-        held=[attachment.name for attachment in held],
-        assigned_by=assigned_by,
+        held=held,
     )
     sender = f"{author_name} – {place.instance.name}" if author_name else place.instance.name
-    return _to_agent(Purpose.NOTIFICATION, to, sender, words, place, enclosed)
+    return _to_agent(Purpose.NOTIFICATION, to, place, words, enclosed, from_name=sender)
 
 
-def answer(to: str, role: Role, place: Place, message: Message, *, subject: str) -> Draft:
-    """An agent's answer, under the organisation's name. The text is scrubbed already."""
-    enclosed, held = _enclosures(message)
-    words = texts.render(
-        "answer",
-        place,
-        subject=reply_subject(subject),
-        text=message.text,
-        held=[attachment.name for attachment in held],
-    )
-    sender = place.organisation.name if place.organisation else place.instance.name
-    language = place.instance.locale
-    return Draft(Purpose.ANSWER, to, role, sender, words.subject, words.text, language, enclosed)
+def mention(to: str, place: Place, note: str, *, subject: str, by: str, received_at: datetime) -> Draft:
+    """Tells an agent that a note names her. `by`: who wrote it, in words."""
+    received = texts.local_time(received_at, place)
+    words = texts.render("mention", place, subject=_named(subject, place), note=note, by=by, received=received)
+    return _to_agent(Purpose.NOTIFICATION, to, place, words)
+
+
+def digest(
+    to: str,
+    place: Place,
+    *,
+    fresh: tuple[Entry, ...] = (),
+    waiting: tuple[Entry, ...] = (),
+    closing: tuple[Entry, ...] = (),
+) -> Draft:
+    """What is new, what waits, and what will be closed, in one mail. Its place has no reference."""
+    sections = {"fresh": fresh, "waiting": waiting, "closing": closing}
+    shown = {
+        name: [_entered(entry, place, name) for entry in found[:MOST_ENTRIES]] for name, found in sections.items()
+    }
+    more = {f"more_{name}": max(0, len(found) - MOST_ENTRIES) for name, found in sections.items()}
+    total = sum(len(found) for found in sections.values())
+    words = texts.render("digest", place, total=total, **shown, **more)
+    return _to_agent(Purpose.NOTIFICATION, to, place, words)
 
 
 def refusal(
@@ -157,19 +271,25 @@ def refusal(
     words = texts.render(
         "refused",
         place,
-        subject=subject or "—",
+        subject=_named(subject, place),
         text=text,
         hers=hers,
-        problems=[texts.problem(problem, place.instance.locale) for problem in problems],
-        received=texts.local_time(received_at, place.instance),
+        problems=[texts.problem(problem, place.language, place.texts) for problem in problems],
+        received=texts.local_time(received_at, place),
     )
-    return _to_agent(Purpose.NOTICE, to, place.instance.name, words, place, silent=True)
+    return _to_agent(Purpose.NOTICE, to, place, words)
 
 
-def help_notice(to: str, place: Place, *, subject: str) -> Draft:
-    """The list of commands, for an agent who asked."""
-    words = texts.render("help", place, subject=subject or "—")
-    return _to_agent(Purpose.NOTICE, to, place.instance.name, words, place, silent=True)
+def help_notice(to: str, place: Place, *, subject: str, asked: bool = True) -> Draft:
+    """The list of commands, for an agent who asked, or who seems to need it."""
+    words = texts.render("help", place, subject=_named(subject, place), asked=asked)
+    return _to_agent(Purpose.NOTICE, to, place, words)
+
+
+def modeles_notice(to: str, place: Place, names: tuple[str, ...], *, subject: str) -> Draft:
+    """The prepared answers that a conversation may use, for an agent who asked."""
+    words = texts.render("modeles", place, subject=_named(subject, place), names=names)
+    return _to_agent(Purpose.NOTICE, to, place, words)
 
 
 def undelivered(
@@ -179,55 +299,119 @@ def undelivered(
     words = texts.render(
         "undelivered",
         place,
-        subject=subject or "—",
+        subject=_named(subject, place),
         recipient=recipient,
         reply=reply,
         answer=answer,
         uncertain=uncertain,
     )
-    return _to_agent(Purpose.NOTICE, to, place.instance.name, words, place, silent=True)
+    return _to_agent(Purpose.NOTICE, to, place, words)
 
 
-def reply_subject(subject: str) -> str:
+# --- what they have in common ----------------------------------------------------------------------------
+
+
+def reply_subject(subject: str, language: str = "fr") -> str:
     """« Re: » before it, once (RFC 5322 §3.6.5)."""
     if not subject:
-        return "Re: —"
+        return f"Re: {NO_SUBJECT[language]}"
     return subject if subject.casefold().startswith(("re:", "re :")) else f"Re: {subject}"
+
+
+def _named(subject: str, place: Place) -> str:
+    return subject or NO_SUBJECT[place.language]
+
+
+def _from_place(
+    purpose: Purpose,
+    to: str,
+    role: Role,
+    place: Place,
+    words: texts.Words,
+    enclosures: tuple[Enclosure, ...] = (),
+    *,
+    automatic: bool = False,
+) -> Draft:
+    """Under the organisation's name. What nobody wrote is silent too: an answer to it would be a machine's."""
+    sender = place.organisation.name if place.organisation else place.instance.name
+    return Draft(
+        purpose,
+        to,
+        role,
+        sender,
+        words.subject,
+        words.text,
+        place.language,
+        enclosures,
+        automatic=automatic,
+        silent=automatic,
+    )
 
 
 def _to_agent(
     purpose: Purpose,
     to: str,
-    from_name: str,
-    words: texts.Words,
     place: Place,
+    words: texts.Words,
     enclosures: tuple[Enclosure, ...] = (),
     *,
-    silent: bool = False,
+    from_name: str = "",
 ) -> Draft:
+    """Under the instance's name, or that of who wrote. A notification that fails comes back, a notice doesn't."""
     return Draft(
         purpose,
         to,
         Role.AGENT,
-        from_name,
+        from_name or place.instance.name,
         words.subject,
         words.text,
-        place.instance.locale,
+        place.language,
         enclosures,
         automatic=True,
-        silent=silent,
+        silent=purpose is Purpose.NOTICE,
     )
 
 
-def _enclosures(message: Message) -> tuple[tuple[Enclosure, ...], list[Attachment]]:
-    """The attachments that travel with a mail, and those too large to."""
+def _said(messages: Sequence[Message], place: Place, author_name: str) -> list[dict[str, str]]:
+    """Messages as templates show them. `author_name` is that of the last one's author."""
+    latest = messages[-1].author if messages else ""
+    return [
+        {
+            "author": f"{author_name} <{m.author}>" if author_name and m.author == latest else m.author,
+            "received": texts.local_time(m.received_at, place),
+            "text": m.text,
+            "proof": m.proof.value if m.proof else "unverified",
+        }
+        for m in messages
+    ]
+
+
+def _entered(entry: Entry, place: Place, section: str) -> dict[str, object]:
+    return {
+        "section": section,
+        "reference": entry.reference,
+        "subject": _named(" ".join(entry.subject.split()), place),
+        "title": entry.title,
+        "dossier": entry.dossier,
+        "usager": entry.usager,
+        "since": texts.local_time(entry.since, place),
+        "excerpt": " ".join(entry.excerpt.split()),
+        "count": entry.count,
+        "answer_to": entry.answer_to,
+        "closes": texts.local_time(entry.closes_at, place) if entry.closes_at else "",
+    }
+
+
+def _enclosures(messages: Sequence[Message]) -> tuple[tuple[Enclosure, ...], list[str]]:
+    """The attachments that travel with a mail, and the names of those too large to."""
     enclosed: list[Enclosure] = []
-    held: list[Attachment] = []
+    held: list[str] = []
     room = MOST_ENCLOSED
-    for attachment in message.attachments:
-        if attachment.size <= room:
-            room -= attachment.size
-            enclosed.append(Enclosure(message.digest, attachment))
-        else:
-            held.append(attachment)
+    for message in messages:
+        for attachment in message.attachments:
+            if attachment.size <= room:
+                room -= attachment.size
+                enclosed.append(Enclosure(message.digest, attachment))
+            else:
+                held.append(attachment.name)
     return tuple(enclosed), held

@@ -1,95 +1,65 @@
-"""The words of the mails we write: templates in French and English, never in logic.
-
-A template's first line is the subject, the rest is the text. Rendering is sandboxed, and a name that a template
-misspells is an error, not a gap.
-"""
+"""The words of our mails: what mails and prepared answers say, in the place's language."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
-from zoneinfo import ZoneInfo
+from pathlib import Path
 
-from jinja2 import PackageLoader, StrictUndefined
-from jinja2.sandbox import SandboxedEnvironment
+from jinja2 import TemplateError
 
-from gateway.config.settings import Demarche, Instance, Organisation
-from gateway.mail.quotes import REPLY_MARKER
-from gateway.model import Problem
+from gateway.errors import Permanent
+from gateway.relay import overrides, templating
+from gateway.relay.templating import Place, Texts, Words, folded, local_time, problem, render
 
-_MOIS = (
-    *("janvier", "février", "mars", "avril", "mai", "juin", "juillet"),
-    *("août", "septembre", "octobre", "novembre", "décembre"),
-)
-_MONTHS = (
-    *("January", "February", "March", "April", "May", "June", "July"),
-    *("August", "September", "October", "November", "December"),
-)
-_LINE = "\x1e"  # a line's end in what people wrote: their blank lines are theirs, the template's are tidied
+__all__ = ["ModeleFaulty", "Place", "Texts", "Words", "load", "local_time", "modele", "modeles", "problem", "render"]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a conversation stands, as far as the reader of a mail may know it."""
-
-    instance: Instance
-    reference: str
-    organisation: Organisation | None = None
-    demarche: Demarche | None = None
-    dossier: int | None = None
+class ModeleFaulty(Permanent):
+    """A prepared answer can't be filled in here; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
-    """A rendered template."""
+def load(folder: Path | None) -> Texts:
+    """The packaged templates, and those of `folder` over them, all checked.
 
-    subject: str
-    text: str
+    Looked for in this order: DEMARCHE/LANG/NAME.txt, DEMARCHE/NAME.txt, LANG/NAME.txt, NAME.txt, the packaged one.
 
-
-@cache
-def _environment() -> SandboxedEnvironment:
-    return SandboxedEnvironment(
-        loader=PackageLoader("gateway.relay", "templates"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-        lstrip_blocks=True,
-        autoescape=False,  # plain text
-        auto_reload=False,  # they don't change while we run; looking costs more than rendering
-    )
+    Raises:
+        gateway.errors.ConfigError: a line per fault: `FILE:LINE: fault; remedy`.
+    """
+    return templating.packaged() if folder is None else overrides.read(folder)
 
 
-def render(name: str, place: Place, **values: object) -> Words:
-    """The subject and text of the template `name`, in the instance's language."""
-    template = _environment().get_template(f"{place.instance.locale}/{name}.txt")
-    held = {key: value.replace("\n", _LINE) if isinstance(value, str) else value for key, value in values.items()}
-    rendered = template.render(
-        instance=place.instance,
-        reference=place.reference,
-        organisation=place.organisation,
-        demarche=place.demarche,
-        dossier=place.dossier,
-        marker=REPLY_MARKER,
-        **held,
-    )
-    subject, _, text = rendered.partition("\n")
-    tidy = re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
-    return Words(" ".join(subject.split()), tidy.replace(_LINE, "\n"))
+def modeles(place: Place) -> tuple[str, ...]:
+    """The names of the prepared answers that this place has, sorted."""
+    return tuple(name for _, (name, _) in sorted(_modeles(place).items()))
 
 
-def problem(problem: Problem, locale: str) -> str:
-    """Why something didn't happen, in words."""
-    template = _environment().get_template(f"{locale}/problem.txt")
-    return template.render(code=problem.code, what=problem.what).strip()
+def modele(name: str, place: Place, *, usager: str = "", received: datetime | None = None) -> str | None:
+    """A prepared answer, filled in; None: there is none of that name. Case, accents and kinds of space are forgiven.
+
+    `received`: when the message that is answered came.
+
+    Raises:
+        ModeleFaulty: it names what this place hasn't, an organisation for instance.
+    """
+    _, path = _modeles(place).get(folded(name), ("", ""))
+    if not path:
+        return None
+    told = local_time(received, place) if received else ""
+    try:
+        return templating.render_text(path, place, usager=usager, received=told)
+    except TemplateError as error:
+        raise ModeleFaulty(f"{path}: {error.message}") from error
 
 
-def local_time(time: datetime, instance: Instance) -> str:
-    """A time as people write it, in the instance's time zone."""
-    local = time.astimezone(ZoneInfo(instance.timezone))
-    if instance.locale == "fr":
-        day = "1er" if local.day == 1 else str(local.day)
-        return f"{day} {_MOIS[local.month - 1]} {local.year} à {local:%H}\u00a0h\u00a0{local:%M}"
-    return f"{local.day} {_MONTHS[local.month - 1]} {local.year} at {local:%H:%M}"
+def _modeles(place: Place) -> dict[str, tuple[str, str]]:
+    """Name and file of each prepared answer that may be read here; the démarche's own come before those of all."""
+    demarche = templating.demarche_of(place)
+    found: dict[str, tuple[str, str]] = {}
+    for above in dict.fromkeys((f"{demarche}/" if demarche else "", "")):
+        for path in sorted(place.texts.own):
+            *folders, file = path.split("/")
+            if "/".join(folders) in {f"{above}modeles", f"{above}modeles/{place.language}"}:
+                name = file.removesuffix(".txt")
+                found.setdefault(folded(name), (name, f"modeles/{file}"))
+    return found

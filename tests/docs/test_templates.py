@@ -1,98 +1,140 @@
-"""The templates, rendered with everything and with nothing: blank lines where paragraphs end, one per language."""
+"""The templates as a whole: French complete, blank lines where paragraphs end, French as French is written."""
 
 from __future__ import annotations
 
+import re
+import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from babel.messages.catalog import Catalog, Message
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
 
 import gateway.relay
-from gateway.config.settings import Demarche, Instance, Organisation
-from gateway.relay import texts
-from gateway.relay.texts import Place
+from gateway.relay import samples, texts
+from gateway.relay.templating import LANGUAGES, sources
 
-FOLDER = Path(gateway.relay.__file__).parent / "templates"
-LANGUAGES = ("fr", "en")
-MAILS = sorted(path.stem for path in (FOLDER / "fr").glob("[a-z]*.txt") if path.stem != "problem")
-ORGANISATION = Organisation(
-    siret="21310555400017",
-    name="Mairie d'Exemple",
-    email="accueil@mairie.example.org",
-    telephone="05 00 00 00 00",
-    horaires="9 h – 17 h",
-    adresse="1 place de la Mairie",
-    faq_url="https://mairie.example.org/faq",
-)
-DEMARCHE = Demarche(number=42, title="Permis de végétaliser", organisation=ORGANISATION.siret)
-FULL = {
-    "subject": "Objet",
-    "text": "Premier.\n\nSecond.",
-    "author": "Ulysse <ulysse@usager.example.net>",
-    "received": "23/11/2026 à 21 h 44",
-    "proof": "verified",
-    "refused": 123,
-    "attachments": ["a.pdf"],
-    "held": ["b.pdf"],
-    "assigned_by": "Manon",
-    "problems": ["la note est vide", "@toto n’est pas une commande"],
-    "recipient": "ulysse@usager.example.net",
-    "reply": "550 5.1.1 No such user",
-    "uncertain": True,
-    "hers": True,
-    "answered_to": "ulysse@usager.example.net",
-    "stranger": True,
-    "notes": ["une note"],
-    "answer": True,
-}
-EMPTY: dict[str, object] = dict.fromkeys(FULL, "") | {"subject": "Objet", "problems": ["vide"], "reply": "550 no"}
+ROOT = Path(__file__).parents[2]
+FOLDER = Path(gateway.relay.__file__).parent
+CATALOGUE = FOLDER / "locale" / "fr" / "LC_MESSAGES" / "gateway.po"
+MAILS = sorted(samples.MAILS)
 
 
-def place(locale: str, *, full: bool) -> Place:
-    instance = Instance.model_validate({"name": "Démarches", "url": "https://d.example.org", "locale": locale})
-    return Place(instance, "6WZT-7XET", ORGANISATION, DEMARCHE, 123) if full else Place(instance, "6WZT-7XET")
+# --- the catalogue -----------------------------------------------------------------------------------------
 
 
-def rendered(locale: str, name: str) -> Iterator[str]:
-    for full in (True, False):
-        for values in (FULL, EMPTY):
-            yield texts.render(name, place(locale, full=full), **values).text
+@cache
+def wanted() -> Catalog:
+    """The sentences of the templates, found as `make translations` finds them."""
+    babel = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["babel"]
+    methods = [(mapping["pattern"], mapping["method"]) for mapping in babel["mappings"]]
+    options = {mapping["pattern"]: mapping for mapping in babel["mappings"]}
+    found = Catalog(locale="fr")
+    for file, _, message, _, context in extract_from_dir(FOLDER / "templates", methods, options):
+        found.add(message, None, [(file, 1)], context=context)
+    return found
 
 
-def test_both_languages_have_the_same_templates() -> None:
-    french, english = ({path.name for path in (FOLDER / language).iterdir()} for language in LANGUAGES)
-    assert french == english
+@cache
+def french() -> Catalog:
+    with CATALOGUE.open("rb") as file:
+        return read_po(file, locale="fr", abort_invalid=True)
 
 
-@pytest.mark.parametrize("locale", LANGUAGES)
+def forms(text: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (text,) if isinstance(text, str) else tuple(text)
+
+
+def placeholders(text: str) -> list[str]:
+    assert not re.search(r"%(?!\(\w+\)s|%)", text), text
+    return sorted(re.findall(r"%\((\w+)\)s", text))
+
+
+def translated() -> Iterator[Message]:
+    return (message for message in french() if message.id)
+
+
+def test_french_has_every_sentence_and_no_other() -> None:
+    needed, had = ({message.id for message in catalogue if message.id} for catalogue in (wanted(), french()))
+    assert needed - had == set(), "missing: run `make translations`, and translate what is new"
+    assert had - needed == set(), "stale: run `make translations`"
+    assert len(needed) > 100
+    assert french().obsolete == {}
+
+
+def test_nothing_is_left_to_translate() -> None:
+    for message in translated():
+        assert not message.fuzzy, message.id
+        assert all(forms(message.string)), message.id
+        assert not list(message.check(french())), message.id
+
+
+def test_translations_name_the_same_values() -> None:
+    for message in translated():
+        english, told = forms(message.id), forms(message.string)
+        assert len(english) == len(told)
+        for one, other in zip(english, told, strict=True):
+            assert placeholders(one) == placeholders(other), message.id
+
+
+def test_sentences_are_paragraphs() -> None:
+    """Whoever translates sees whole sentences, not pieces, and not pages."""
+    for message in translated():
+        for text in forms(message.id):
+            assert text == text.strip()
+            assert "\n" not in text
+            assert len(text) < 400
+
+
+def test_nothing_is_said_beside_the_catalogue() -> None:
+    """Every word of a template that isn't a value stands in a sentence that can be translated."""
+    for name, source in sources().items():
+        bare = re.sub(r"\{% trans.*?endtrans %\}", "", source, flags=re.DOTALL)
+        bare = re.sub(r"\{[{%].*?[}%]\}", "", bare)
+        assert not re.search(r"[^\W\d_]", bare), name
+
+
+# --- how they are laid out ---------------------------------------------------------------------------------
+
+
+def rendered(language: str, name: str) -> Iterator[str]:
+    for place, values in samples.situations(name):
+        yield texts.render(name, replace(place, locale=language), **values).text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", MAILS)
-def test_paragraphs_are_apart(locale: str, name: str) -> None:
-    """Blocks of lines end where a sentence begins; the signature of an answer is the one exception."""
-    for text in rendered(locale, name):
+def test_paragraphs_are_apart(language: str, name: str) -> None:
+    """Blocks of lines end where a sentence begins."""
+    for text in rendered(language, name):
         assert not text.startswith("\n")
         assert "\n\n\n" not in text
-        body, _, _ = f"\n{text}".partition("\n-- \n")
-        lines = body.split("\n")
+        listed = text.partition("@note")[2]
+        lines = text.replace(listed, "").split("\n")
         for before, line in pairwise(lines):
-            assert not (len(line) > 100 and before), f"{before!r} runs into {line!r}"
-        for line in ("Commandes, chacune", "Commands, each", "L’organisme responsable", "The organisation resp"):
-            assert line not in body or f"\n\n{line}" in body
-        for marker in ("Référence : 6WZT-7XET\n", "Reference: 6WZT-7XET\n", "/faq\n"):
-            after = body.partition(marker)[2]
-            assert not after or after.startswith(("\n", "Expéditeur", "Sender"))
+            assert not (len(line) > 110 and before), f"{before!r} runs into {line!r}"
+        for line in ("Commandes, chacune", "Commands, each", "Cet organisme est", "This organisation is"):
+            assert line not in text or f"\n\n{line}" in text
+        for marker in ("Référence\u00a0: K7MP-4QXZ\n", "Reference: K7MP-4QXZ\n"):
+            after = text.partition(marker)[2]
+            assert not after or after.startswith(("\n", "Pièces jointes", "Attachments")), after[:80]
 
 
-@pytest.mark.parametrize("locale", LANGUAGES)
-def test_every_mail_names_the_place(locale: str) -> None:
-    for name in MAILS:
-        text = texts.render(name, place(locale, full=True), **FULL).text
-        assert all(word in text for word in (ORGANISATION.name, ORGANISATION.siret, "42", "123", "6WZT-7XET")), name
+def test_french_is_written_as_french_is() -> None:
+    for message in translated():
+        for told in forms(message.string):
+            assert "'" not in told, f"a straight apostrophe: {told}"
+            assert not re.search(r"[^\u00a0\d\]/]:(?!//)|[^\u00a0][;!?»]", told), f"a mark without its space: {told}"
+            assert not re.search(r"«(?!\u00a0)", told), told
+            assert not re.search(r"[;!?»:]\w", told.replace("%", "")), told
 
 
-def test_french_sentences_keep_their_marks_on_the_line() -> None:
-    """A double mark isn't torn from its word where a client wraps long lines."""
-    for name in MAILS:
-        for text in rendered("fr", name):
-            long = [line for line in text.split("\n") if len(line) > 100]
-            assert not [line for line in long if any(f" {mark} " in line for mark in ":;!?")], name
+def test_english_has_no_french_spaces() -> None:
+    for message in translated():
+        for text in forms(message.id):
+            assert not re.search(r"[\u00a0’«»]|\s[;:!?]", text), text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import email.header
 import hashlib
+import re
 import unicodedata
 from dataclasses import replace
 from email.message import Message
@@ -14,12 +15,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.model import Attachment, Enclosure
+from gateway.model import Attachment, Enclosure, Role
+from gateway.relay import html
 from gateway.relay.compose import WireError, assert_wire, compose
 from tests.builders import DOMAIN, draft, outgoing
 
 FIELDS = ["From", "To", "Reply-To", "Subject", "Date", "Message-ID", "Content-Language", "MIME-Version"]
-TEXT = [*FIELDS, "Content-Type", "Content-Transfer-Encoding"]
+WHOLE = [*FIELDS, "Content-Type"]
 nasty = st.text(
     alphabet=st.one_of(
         st.characters(), st.sampled_from('\r\n\t\0 \u2028\u2029\x85\x0b\x0c\u202e\u200b\ufeffé=?<>"\\,;:@€\U0001f600')
@@ -48,7 +50,7 @@ def test_our_fields_once_each_whatever_is_written(subject: str, name: str, text:
     letter = draft(subject=subject, from_name=name, text=text, language=language)
     wire = compose(outgoing(letter=letter), ())
     found = parsed(wire)
-    assert found.keys() == TEXT
+    assert found.keys() == WHOLE
     assert "evil@x" not in found["To"]
     assert f"reponse+abc@{DOMAIN}" in found["From"]
     assert not found.defects
@@ -58,13 +60,55 @@ def test_our_fields_once_each_whatever_is_written(subject: str, name: str, text:
     assert wire == compose(outgoing(letter=letter), ())
 
 
+def leaves(wire: bytes) -> list[Message]:
+    """The parts that hold something, in their order."""
+    return [part for part in parsed(wire).walk() if not part.is_multipart()]
+
+
+def content(part: Message) -> str:
+    payload = part.get_payload(decode=True)
+    assert isinstance(payload, bytes)
+    return payload.decode()
+
+
 @given(words)
 def test_the_text_comes_out_as_it_went_in(text: str) -> None:
-    found = parsed(compose(outgoing(letter=draft(text=text)), ()))
-    payload = found.get_payload(decode=True)
-    assert isinstance(payload, bytes)
     kept = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cs"})
-    assert payload.decode() == kept.replace("\n", "\r\n")
+    for role in Role:
+        first = leaves(compose(outgoing(letter=draft(text=text, role=role)), ()))[0]
+        assert first.get_content_type() == "text/plain"
+        assert content(first) == kept.replace("\n", "\r\n")
+
+
+@given(words)
+def test_people_may_read_it_as_html_agents_not(text: str) -> None:
+    for role in (Role.USAGER, Role.GUEST):
+        wire = compose(outgoing(letter=draft(text=text, role=role)), ())
+        assert parsed(wire).get_content_type() == "multipart/alternative"
+        plain, page = leaves(wire)
+        assert (plain.get_content_type(), page.get_content_type()) == ("text/plain", "text/html")
+        assert page.keys() == ["Content-Type", "Content-Transfer-Encoding"]
+        assert content(page) == html.page(text, "Re: Une question", "fr").replace("\n", "\r\n")
+    agents = parsed(compose(outgoing(letter=draft(text=text, role=Role.AGENT)), ()))
+    assert agents.keys() == [*WHOLE, "Content-Transfer-Encoding"]
+    assert agents.get_content_type() == "text/plain"
+
+
+@given(words, st.booleans())
+def test_lines_of_the_body_are_short(text: str, enclosed: bool) -> None:
+    letter = draft(text=text * 20, enclosures=(enclosure("a.pdf", b"x" * 500),) if enclosed else ())
+    body = compose(outgoing(letter=letter), (b"x" * 500,) if enclosed else ()).partition(b"\r\n\r\n")[2]
+    assert max(map(len, body.split(b"\r\n"))) <= 76
+
+
+def test_the_language_of_the_page_is_the_mails() -> None:
+    assert '<html lang="en">' in content(leaves(compose(outgoing(letter=draft(language="en")), ()))[1])
+
+
+@pytest.mark.parametrize(("language", "told"), [("fr", "(sans objet)"), ("en", "(no subject)")])
+def test_a_mail_without_a_subject_says_so(language: str, told: str) -> None:
+    found = parsed(compose(outgoing(letter=draft(subject="\u200b\n", language=language)), ()))
+    assert found["Subject"] == told
 
 
 printable = st.text(alphabet=st.characters(blacklist_categories=("Cc", "Cs", "Cf", "Zl", "Zp", "Zs")), max_size=200)
@@ -99,7 +143,7 @@ def test_it_threads() -> None:
     wire = compose(outgoing(in_reply_to=("a@x",), references=("a@x", "b c@x", "b@x", "é@x", "c\r\nBcc: e@x")), ())
     found = parsed(wire)
     assert (found["In-Reply-To"], found["References"].split()) == ("<a@x>", ["<a@x>", "<b@x>"])
-    assert found.keys() == [*FIELDS[:6], "In-Reply-To", "References", *FIELDS[6:], *TEXT[8:]]
+    assert found.keys() == [*FIELDS[:6], "In-Reply-To", "References", *FIELDS[6:], WHOLE[8]]
     assert "References" not in parsed(compose(outgoing(references=("é@x",)), ()))
 
 
@@ -118,10 +162,13 @@ def test_attachments_come_out_as_they_went_in(name: str, content: bytes, kind: s
     letter = draft(enclosures=(enclosure(name, content, kind), enclosure("b.txt", b"x")))
     wire = compose(outgoing(letter=letter), (content, b"x"))
     found = parsed(wire)
-    assert found.keys() == [*FIELDS, "Content-Type"]
+    assert found.keys() == WHOLE
+    assert found.get_content_type() == "multipart/mixed"
     parts = found.get_payload()
     assert isinstance(parts, list)
     assert len(parts) == 3
+    assert isinstance(parts[0], Message)
+    assert parts[0].get_content_type() == "multipart/alternative"
     first = parts[1]
     assert isinstance(first, Message)
     assert first.keys() == ["Content-Type", "Content-Transfer-Encoding", "Content-Disposition"]
@@ -136,8 +183,10 @@ def test_attachments_come_out_as_they_went_in(name: str, content: bytes, kind: s
 @pytest.mark.parametrize(
     ("name", "fallback"),
     [
-        ("pièce jointe.pdf", "pi_ce jointe.pdf"),
-        ("été" * 100 + ".pdf", "_t_" * 48 + ".pdf"),
+        ("pièce jointe.pdf", "piece jointe.pdf"),
+        ("Œuvre ﬁnale n°1.pdf", "_uvre finale n_1.pdf"),
+        ("e\u0301te\u0301.pdf", "ete.pdf"),
+        ("été" * 100 + ".pdf", "ete" * 48 + ".pdf"),
         ("a" * 400, "a" * 150),
         ("日本" * 80 + ".docx", "_" * 90 + ".docx"),
     ],
@@ -154,6 +203,11 @@ def test_names_of_attachments(name: str, fallback: str) -> None:
     assert name.startswith(shown[:90])
     assert shown.rpartition(".")[2] == name.rpartition(".")[2][:150]
     assert f'filename="{fallback}'[:60] in field
+
+
+def test_a_letter_that_becomes_many_in_ascii() -> None:
+    wire = compose(outgoing(letter=draft(enclosures=(enclosure("\ufdfa" * 150 + ".pdf", b"x"),))), (b"x",))
+    assert re.search(rb'filename="[ _]{140,146}\.pdf"', wire)
 
 
 def test_a_missing_content_is_a_defect() -> None:
@@ -206,4 +260,4 @@ def test_an_address_too_long_for_a_line_stays() -> None:
 @given(words)
 def test_no_address_writes_a_field(address: str) -> None:
     found = parsed(compose(replace(outgoing(letter=draft(f"a@x{address}")), reply_to=f"r@x{address}"), ()))
-    assert found.keys() == TEXT
+    assert found.keys() == WHOLE

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gateway.mail import tokens
 from gateway.mail.tokens import Token, TokenKind
 from gateway.relay.scrub import scrub
-from tests.builders import ALICE, DOMAIN, DOSSIER, INES, KEYS, make_context
+from tests.builders import ALICE, DOMAIN, DOSSIER, INES, KEYS, conversation, make_context
 
 CONTEXT = make_context()
 PUBLIC, GLOBAL_ADDRESS = "accueil@mairie.example.org", f"contact@{DOMAIN}"
@@ -51,7 +51,7 @@ after = st.sampled_from(
 @given(before, after, st.sampled_from([ALICE, INES]), st.booleans())
 def test_an_agents_address_never_leaves(left: str, right: str, address: str, loud: bool) -> None:
     text = f"Écrivez à {left}{address.upper() if loud else address}{right} svp"
-    scrubbed = CONTEXT.scrubbed(text, DOSSIER)
+    scrubbed = CONTEXT.scrubbed(text, conversation(1, DOSSIER))
     assert address not in scrubbed.lower()
     assert PUBLIC in scrubbed
 
@@ -59,7 +59,7 @@ def test_an_agents_address_never_leaves(left: str, right: str, address: str, lou
 @given(before, after, st.sampled_from([REPLY, FORGED, MESSAGE_ID, REPLY.replace("+", "%2B")]), st.booleans())
 def test_a_token_never_leaves(left: str, right: str, address: str, loud: bool) -> None:
     text = f"Voir {left}{address.upper() if loud else address}{right} fin"
-    scrubbed = CONTEXT.scrubbed(text, DOSSIER)
+    scrubbed = CONTEXT.scrubbed(text, conversation(1, DOSSIER))
     secret = address.replace("%2B", "+").partition("@")[0].rpartition("+")[2].rpartition(".")[2]
     assert secret not in scrubbed.lower()
     assert GLOBAL_ADDRESS in scrubbed
@@ -79,7 +79,7 @@ def test_a_token_never_leaves(left: str, right: str, address: str, loud: bool) -
     ],
 )
 def test_everything_else_stays(text: str) -> None:
-    assert CONTEXT.scrubbed(text, DOSSIER) == text
+    assert CONTEXT.scrubbed(text, conversation(1, DOSSIER)) == text
 
 
 @given(st.text(alphabet="ab@. *-_é", max_size=40))
@@ -102,5 +102,5 @@ def test_without_replacements_nothing_changes(text: str) -> None:
 )
 def test_time_is_linear(text: str) -> None:
     started = time.perf_counter()
-    CONTEXT.scrubbed(text, DOSSIER)
+    CONTEXT.scrubbed(text, conversation(1, DOSSIER))
     assert time.perf_counter() - started < 5

@@ -1,223 +1,244 @@
-"""The words of our mails: both languages, every template, with much and with little to say."""
+"""The words of our mails: every template in both languages, with much and with little to say."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from datetime import UTC, datetime
 
 import pytest
-from jinja2 import meta
+from hypothesis import given
+from hypothesis import strategies as st
+from jinja2 import TemplateError, UndefinedError
 
 from gateway.config.settings import Organisation
-from gateway.model import Attachment, Mail, Nature, Problem, Proof, Recalled
-from gateway.relay import plan, texts
+from gateway.model import Problem
+from gateway.relay import grammar, required, samples, templating, texts
+from gateway.relay.samples import NOWHERE, PLACE
+from gateway.relay.templating import LANGUAGES, texts_of
 from gateway.relay.texts import Place
-from tests.builders import DOSSIER, GLOBAL, ROOT, mail, make_context, passing, settings
+from tests.builders import ROOT
 
-FOLDER = ROOT / "gateway" / "relay" / "templates"
-NAMES = sorted(path.name for path in (FOLDER / "fr").iterdir())
-LETTERS = [name.removesuffix(".txt") for name in NAMES if not name.startswith("_") and name != "problem.txt"]
 CODES = [
-    *("no_part", "spam_right", "assign_reach", "unknown_agent", "unknown_command", "later_command", "empty_note"),
-    *(
-        "words_after",
-        "misplaced_command",
-        "below_marker",
-        "empty_tag",
-        "no_usager",
-        "empty",
-        "unverified",
-        "other_author",
-    ),
+    *("no_part", "spam_right", "assign_reach", "unknown_agent", "ambiguous_agent", "unknown_command", "words_after"),
+    *("misplaced_command", "one_conversation", "below_marker", "digest_reply", "empty", "empty_note", "empty_tag"),
+    *("bad_date", "past_date", "unknown_modele", "modele_faulty", "no_usager", "unverified", "other_author"),
+    *("no_dossier", "no_demarche", "move_reach", "same_inbox", "transfer_reach", "transfer_unreachable"),
+    *("unknown_organisation", "ambiguous_organisation", "bad_address", "admit_agent", "admit_own"),
+    *("already_admitted", "no_forward", "erase_right", "repair_right", "other_dossiers", "other_usager", "not_yours"),
 ]
-MUCH: dict[str, Any] = {
-    "subject": "Une question",
-    "author": "Ulysse <ulysse@usager.example.net>",
-    "received": "01/03/2025 à 10 h 30",
-    "text": "Bonjour,\n\nUne question.",
-    "proof": "verified",
-    "refused": 124,
-    "attachments": ["a.pdf", "b.pdf"],
-    "held": ["c.zip"],
-    "assigned_by": "Manon",
-    "problems": ["une raison", "une autre"],
-    "recipient": "ulysse@usager.example.net",
-    "reply": "550 no such user",
-    "uncertain": True,
-    "hers": True,
-    "answered_to": "ulysse@usager.example.net",
-    "stranger": True,
-    "notes": ["une note"],
-    "answer": True,
-}
-LITTLE: dict[str, Any] = dict.fromkeys(MUCH, "") | {
-    **{name: MUCH[name] for name in ("received", "recipient", "reply")},
-    "subject": "—",
-    "author": "?",
-    "refused": None,
-    "attachments": [],
-    "held": [],
-    "problems": [],
-    "uncertain": False,
+COMMANDS = {
+    "en": "note assign close pending open spam tag dossier demarche global transfer admit follow mute template fwd "
+    "help",
+    "fr": "note affecter clore attente rouvrir spam tag dossier demarche global transmettre admettre suivre taire "
+    "modele fwd aide",
 }
 
 
-def place(locale: Literal["fr", "en"], much: bool) -> Place:
-    context = make_context(instance={"locale": locale})
-    return context.place("ABCD-2345", DOSSIER if much else GLOBAL)
+def at(place: Place, language: str) -> Place:
+    return replace(place, locale=language)
 
 
-@pytest.mark.parametrize("name", LETTERS)
-@pytest.mark.parametrize("locale", ["fr", "en"])
-@pytest.mark.parametrize("much", [True, False])
-def test_every_template_renders(name: str, locale: Literal["fr", "en"], much: bool) -> None:
-    words = texts.render(name, place(locale, much), **(MUCH if much else LITTLE))
-    whole = f"{words.subject}\n{words.text}"
-    assert words.subject.strip()
-    assert "ABCD-2345" in whole
-    assert not re.search(r"None|Undefined|\{[{%]|%\}|\[\]|\['|\n\n\n", whole), whole
-    assert all(line == line.rstrip() or line == "-- " for line in whole.split("\n")), whole
-    assert words.text.endswith("\n")
-    assert not words.text.startswith("\n")
-    if much and name not in {"refused"}:
-        for part in ("Mairie d'Exemple", "21310555400017", "Permis de végétaliser", "123"):
-            assert part in whole, part
+def own(source: str, name: str = "answer", **values: object) -> str:
+    """What a template of that source becomes."""
+    place = replace(PLACE, texts=texts_of({f"{name}.txt": source}), locale="en")
+    return texts.render(name, place, **{**samples.MAILS[name], **values}).text
 
 
-@pytest.mark.parametrize("locale", ["fr", "en"])
-@pytest.mark.parametrize("code", CODES)
-def test_every_problem_has_words(locale: str, code: str) -> None:
-    words = texts.problem(Problem(code, "ines@x.example"), locale)
-    assert words
-    assert code not in words
-    assert "None" not in words
+# --- every template ----------------------------------------------------------------------------------------
 
 
-def test_the_problems_are_all_there_are() -> None:
-    used = set()
-    for path in (ROOT / "gateway").rglob("*.py"):
-        used |= set(re.findall(r'Problem\(\s*"(\w+)"', path.read_text("utf-8")))
-    used |= {"unverified", "other_author"}
-    assert used == set(CODES)
-    for locale in ("fr", "en"):
-        assert set(re.findall(r'code == "(\w+)"', (FOLDER / locale / "problem.txt").read_text("utf-8"))) == used
+@pytest.mark.parametrize("name", samples.MAILS)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_mail_in_every_situation(name: str, language: str) -> None:
+    for place, values in samples.situations(name):
+        words = texts.render(name, at(place, language), **values)
+        whole = f"{words.subject}\n{words.text}"
+        assert words.subject.strip()
+        assert not re.search(r"None|Undefined|\{[{%]|%\}|%\(|\[\]|\['|\n\n\n", whole), whole
+        assert all(line == line.rstrip() or line == "-- " for line in whole.split("\n")), whole
+        assert words.text.endswith("\n")
+        assert not words.text.startswith("\n")
 
 
-def variables(locale: str, name: str) -> set[str]:
-    source = (FOLDER / locale / name).read_text("utf-8")
-    return meta.find_undeclared_variables(texts._environment().parse(source))
+@pytest.mark.parametrize("name", samples.MAILS)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_mail_tells_what_it_must(name: str, language: str) -> None:
+    assert list(required.lacks(templating.packaged(), "", language, name)) == []
 
 
-def test_both_languages_say_the_same() -> None:
-    assert sorted(path.name for path in (FOLDER / "en").iterdir()) == NAMES
-    for name in NAMES:
-        assert variables("fr", name) == variables("en", name), name
-        for locale in ("fr", "en"):
-            included = re.findall(r'include "(\w+)/', (FOLDER / locale / name).read_text("utf-8"))
-            assert set(included) <= {locale}, name
+@pytest.mark.parametrize("file", sorted(templating.sources()))
+def test_our_templates_keep_to_their_own_rules(file: str) -> None:
+    name = file.removesuffix(".txt")
+    common = {} if name == "_problem" else templating.place_values(PLACE)
+    known = {**common, **(samples.MAILS.get(name) or samples.PARTS[name])}
+    tree = templating.packaged().environments["en"].parse(templating.sources()[file])
+    assert list(grammar.faults(tree, known, samples.PARTS)) == []
 
 
-def test_french_is_written_as_french_is() -> None:
-    for path in (FOLDER / "fr").iterdir():
-        prose = re.sub(r"\{[{%].*?[}%]\}", "", path.read_text("utf-8"))
-        assert "'" not in prose, f"{path.name}: a straight apostrophe"
-        assert not re.search(r"[^\s\u00a0\u202f][;!?»]", prose), path.name
-        assert not re.search(r"«[^\s\u00a0\u202f]", prose), path.name
+def test_there_are_no_other_templates() -> None:
+    assert {file.removesuffix(".txt") for file in templating.sources()} == {*samples.MAILS, *samples.PARTS}
+    assert samples.NEEDED.keys() == samples.MAILS.keys()
 
 
-def test_what_people_write_is_no_template() -> None:
-    words = texts.render("answer", place("fr", True), subject="{{ 7*7 }}", text="{% raw %}{{ instance }}", held=[])
-    assert words.subject == "{{ 7*7 }}"
-    assert "{% raw %}{{ instance }}" in words.text
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_command_is_in_the_list(language: str) -> None:
+    words = texts.render("help", at(PLACE, language), **samples.MAILS["help"]).text
+    assert re.findall(r"^@(\w+)", words, re.M) == COMMANDS[language].split()
 
 
-def test_a_misspelt_name_is_an_error() -> None:
-    with pytest.raises(Exception, match="undefined"):
-        texts.render("answer", place("fr", True), subject="x")
-
-
-def test_times_are_local() -> None:
-    instance = settings().instance
-    summer = datetime(2025, 7, 1, 22, 30, tzinfo=UTC)
-    assert texts.local_time(summer, instance) == "2 juillet 2025 à 00\u00a0h\u00a030"
-    english = instance.model_copy(update={"locale": "en", "timezone": "Indian/Reunion"})
-    assert texts.local_time(summer, english) == "2 July 2025 at 02:30"
-
-
-# --- plan: which mails a message causes --------------------------------------------------------------------
-
-
-def due(letter: Mail | None = None, recalled: Recalled | None = None, **values: Any) -> plan.Due:
-    trust = settings(trust={"acknowledge": values.pop("acknowledge", "person")}).trust
-    conditions = {"new": True, "ours": False, "addressed_refused": False, "envelope_sender": "u@x"}
-    conditions |= {"age": timedelta(hours=1), **values}
-    return plan.acknowledgement_due(letter or mail(), recalled or Recalled(), trust, **conditions)
-
-
-def test_an_acknowledgement_is_due_once_to_a_person() -> None:
-    assert due().due
-    assert due(envelope_sender=None).due
-    assert not due(new=False).due
-    assert not due(ours=True).due
-    assert not due(age=timedelta(days=4)).due
-    assert not due(envelope_sender="").due
-    assert not due(addressed_refused=True).due
-    assert not due(mail(sure=False)).due
-    assert due(recalled=Recalled(acknowledgements=9)).due
-    assert not due(recalled=Recalled(acknowledgements=10)).due
-    assert not due(acknowledge="never").due
-    assert not due(acknowledge="authenticated").due
-    assert due(mail(authentication=passing()), acknowledge="authenticated").due
-
-
-@pytest.mark.parametrize("nature", [nature for nature in Nature if nature is not Nature.PERSON])
-def test_machines_are_told_nothing(nature: Nature) -> None:
-    assert not due(mail(nature=nature)).due
-
-
-def test_the_acknowledgement_repeats_nothing_of_what_was_written() -> None:
-    letter = plan.acknowledgement("u@x", place("fr", True), mail().date or datetime.now(UTC))
-    assert (letter.automatic, letter.silent) == (True, True)
-    assert "Une question" not in letter.subject + letter.text
-
-
-def message(*sizes: int) -> Any:
-    from gateway.model import Direction, Kind, Message
-
-    attachments = tuple(Attachment(f"{n}.pdf", "application/pdf", size, "", n) for n, size in enumerate(sizes))
-    when = datetime(2025, 3, 1, tzinfo=UTC)
-    return Message(
-        "", Direction.IN, Kind.EXTERNAL, Nature.PERSON, Proof.PLAUSIBLE, "u@x", (), when, "s", "t", "", attachments
-    )
-
-
-def test_what_is_too_large_is_named_and_held_back() -> None:
-    letter = plan.notification(
-        "a@x", place("fr", True), message(10, plan.MOST_ENCLOSED, 20), "U", subject="s", usager="u@x"
-    )
-    assert [e.attachment.name for e in letter.enclosures] == ["0.pdf", "2.pdf"]
-    assert "1.pdf" in letter.text
-    assert "Pièces jointes : 0.pdf, 2.pdf" in letter.text
-
-
-def test_an_answer_names_the_organisation_and_no_agent() -> None:
-    letter = plan.answer("u@x", plan.Role.USAGER, place("fr", True), replace(message(), author="ines@x"), subject="s")
-    assert letter.from_name == "Mairie d'Exemple"
-    assert "ines@x" not in letter.text + letter.from_name
-    assert (letter.automatic, letter.silent, letter.subject) == (False, False, "Re: s")
-
-
-@pytest.mark.parametrize(
-    ("subject", "expected"),
-    [("x", "Re: x"), ("Re: x", "Re: x"), ("RE : x", "RE : x"), ("", "Re: —"), ("Reçu", "Re: Reçu")],
-)
-def test_re_once(subject: str, expected: str) -> None:
-    assert plan.reply_subject(subject) == expected
+def test_an_acknowledgement_names_the_organisation_once() -> None:
+    for language in LANGUAGES:
+        text = texts.render("acknowledgement", at(PLACE, language), **samples.MAILS["acknowledgement"]).text
+        assert text.count(samples.ORGANISATION.name) == 1
+        assert text.count(samples.ORGANISATION.siret) == 1
 
 
 def test_a_contact_without_anything_but_a_name() -> None:
-    bare = Organisation.model_validate({"siret": "21310555400017", "name": "Mairie"})
-    words = texts.render("acknowledgement", replace(place("fr", True), organisation=bare), received="x")
-    assert "Téléphone" not in words.text
+    bare = Organisation(siret="21310555400017", name="Mairie")
+    place = replace(at(PLACE, "fr"), organisation=bare)
+    text = texts.render("acknowledgement", place, **samples.MAILS["acknowledgement"]).text
+    assert "Organisme\u00a0: Mairie (SIRET 21310555400017)\nDémarche" in text
+
+
+def test_citizens_are_not_called_by_the_agents_word() -> None:
+    for name in samples.TO_USAGER | {"transmission"}:
+        for language in LANGUAGES:
+            values = {**samples.MAILS[name], "text": "x"} if "text" in samples.MAILS[name] else samples.MAILS[name]
+            text = texts.render(name, at(PLACE, language), **values).text
+            assert "usager" not in re.sub(r"\S+@\S+", "", text).lower(), name
+
+
+# --- problems ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("what", ["", "ines@x.example"])
+def test_every_problem_has_words(language: str, code: str, what: str) -> None:
+    words = texts.problem(Problem(code, what), language)
+    assert len(words) > 10
+    assert code not in words
+    assert "\n" not in words
+    assert "not possible" not in words
+    assert "pas été possible" not in words
+
+
+def test_the_problems_are_all_there_are() -> None:
+    used: set[str] = set()
+    for path in (ROOT / "gateway").rglob("*.py"):
+        used |= set(re.findall(r'(?:\bProblem|\.refuse)\(\s*"(\w+)"', path.read_text("utf-8")))
+    assert used <= set(CODES), used - set(CODES)
+    worded = re.findall(r'code == "(\w+)"', templating.sources()["_problem.txt"])
+    assert set(worded) == set(CODES)
+
+
+def test_an_unknown_problem_is_no_gap() -> None:
+    assert texts.problem(Problem("brand_new"), "en") == "this was not possible (brand_new)"
+    assert texts.problem(Problem("brand_new"), "fr") == "cela n’a pas été possible (brand_new)"
+
+
+def test_an_instance_has_its_own_words_for_a_problem() -> None:
+    mine = texts_of({"_problem.txt": "Non : {{ code }}.\n"})
+    assert texts.problem(Problem("empty"), "fr", mine) == "Non : empty."
+
+
+# --- how templates are read --------------------------------------------------------------------------------
+
+
+def test_a_line_of_tags_vanishes_and_every_other_line_ends() -> None:
+    source = (
+        "s\n{% if text %}\none {% if text %}two{% endif %}\n{% endif %}\n"
+        "{% trans %}three{% endtrans %}\n{% trans %}\nfour\n  and five\n{% endtrans %}\n{# nothing #}\nsix\n"
+    )
+    assert own(source) == "one two\nthree\nfour and five\nsix\n"
+
+
+def test_blank_lines_are_tidied_but_those_of_people() -> None:
+    assert own("s\n\n\n\n{{ text }}\n\n\n\nend\n", text="a\n\n\n\nb") == "a\n\n\n\nb\n\nend\n"
+
+
+def test_a_subject_is_one_line() -> None:
+    place = replace(PLACE, locale="en")
+    words = texts.render("answer", place, **{**samples.MAILS["answer"], "subject": "a\nBcc: x\n\nb", "text": "t"})
+    assert words.subject == "a Bcc: x b"
+    assert words.text.startswith("t\n")
+
+
+@given(st.text(max_size=40))
+def test_what_people_write_is_no_template(text: str) -> None:
+    quoted = "{{ 7*7 }}{% raw %} %(x)s " + text
+    for language in LANGUAGES:
+        place = at(PLACE, language)
+        words = texts.render(
+            "answer", place, subject="x", text=f"<{quoted}>", first_name="100 %", guest=False, held=[quoted]
+        )
+        assert f"<{quoted}>".replace("\x1e", "\n") in words.text
+        assert words.text.count("{{ 7*7 }}{% raw %} %(x)s ") == 2
+        assert "100 %" in words.text
+
+
+def test_a_misspelt_name_is_an_error() -> None:
+    with pytest.raises(UndefinedError, match="undefined"):
+        texts.render("answer", PLACE, subject="x")
+
+
+@pytest.mark.parametrize(
+    "source", ["{{ organisation }}", "{{ demarche }}", "{% trans %}a {{ organisation }}{% endtrans %}", "{{ held }}"]
+)
+def test_the_inside_of_an_object_is_never_written(source: str) -> None:
+    with pytest.raises(TemplateError, match="is no text"):
+        own(f"s\n{source}\n")
+
+
+def test_what_is_missing_is_never_written_as_none() -> None:
+    place = replace(NOWHERE, texts=texts_of({"answer.txt": "s\n{% trans %}no. {{ dossier }}{% endtrans %}\n"}))
+    with pytest.raises(TemplateError, match="NoneType is no text"):
+        texts.render("answer", place, **samples.MAILS["answer"])
+
+
+def test_templates_have_no_functions() -> None:
+    for source in ("{{ range(3) }}", "{{ lipsum() }}", "{{ cycler('a') }}", "{{ namespace() }}", "{{ joiner() }}"):
+        with pytest.raises(UndefinedError):
+            own(f"s\n{source}\n")
+    with pytest.raises(TemplateError):
+        own("s\n{{ ''.__class__.__mro__ }}\n")
+
+
+# --- languages and times -----------------------------------------------------------------------------------
+
+
+def test_a_place_speaks_its_language_else_the_instances() -> None:
+    assert (PLACE.language, at(PLACE, "en").language) == ("fr", "en")
+    english = replace(PLACE, instance=PLACE.instance.model_copy(update={"locale": "en"}))
+    assert english.language == "en"
+    values = samples.MAILS["help"]
+    assert "Bonjour," in texts.render("help", PLACE, **values).text
+    assert "Hello," in texts.render("help", english, **values).text
+    assert "Bonjour," in texts.render("help", at(english, "fr"), **values).text
+
+
+@pytest.mark.parametrize(
+    ("time", "zone", "french", "english"),
+    [
+        ("2026-03-01T08:30", "Europe/Paris", "1er mars 2026 à 9 h 30", "1 March 2026 at 09:30"),
+        ("2025-07-01T22:30", "Europe/Paris", "2 juillet 2025 à 0 h 30", "2 July 2025 at 00:30"),
+        ("2025-07-31T22:05", "Indian/Reunion", "1er août 2025 à 2 h 05", "1 August 2025 at 02:05"),
+        ("2025-12-11T12:00", "UTC", "11 décembre 2025 à 12 h 00", "11 December 2025 at 12:00"),
+    ],
+)
+def test_times_are_local(time: str, zone: str, french: str, english: str) -> None:
+    place = replace(PLACE, instance=PLACE.instance.model_copy(update={"timezone": zone}))
+    moment = datetime.fromisoformat(time).replace(tzinfo=UTC)
+    assert texts.local_time(moment, place).replace("\u00a0", " ") == french
+    assert texts.local_time(moment, at(place, "en")) == english
+
+
+def test_one_and_many_are_told_apart_in_both_languages() -> None:
+    def subject(total: int, language: str) -> str:
+        return texts.render("digest", at(PLACE, language), **{**samples.MAILS["digest"], "total": total}).subject
+
+    assert subject(1, "fr").endswith("une conversation vous attend")
+    assert subject(2, "fr").endswith("2 conversations vous attendent")
+    assert subject(1, "en").endswith("a conversation waits for you")
+    assert subject(2, "en").endswith("2 conversations wait for you")

@@ -1,0 +1,208 @@
+"""What each template may name, with sample values: for checks, for previews, and as the list of it all.
+
+`NEEDED` says what a mail must not lack, whoever writes its template: dotted names whose values have to be read in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from gateway.config.settings import Demarche, Faq, Instance, Organisation
+from gateway.relay.templating import Place
+
+Values = Mapping[str, object]
+
+ORGANISATION = Organisation(
+    siret="21310555400017",
+    name="Mairie d’Exemple",
+    email="accueil@mairie.example.org",
+    telephone="05 00 00 00 00",
+    horaires="9 h – 17 h",
+    adresse="1 place de la Mairie, 31000 Exemple",
+    faq_url="https://mairie.example.org/faq",
+)
+FORMER = Organisation(siret="21330063500017", name="Mairie d’Ailleurs")
+DEMARCHE = Demarche(number=98765, title="Permis de végétaliser", organisation=ORGANISATION.siret)
+INSTANCE = Instance(name="Démarches d’exemple", url="https://demarches.example.org")
+PLACE = Place(INSTANCE, "K7MP-4QXZ", ORGANISATION, DEMARCHE, 1234567)
+NOWHERE = Place(INSTANCE, "K7MP-4QXZ")
+
+_USAGER, _AGENT = "ulysse@usager.example.net", "Inès Instruit"
+_TEXT = "Bonjour,\n\nvoici ma question.\n\nCordialement"
+_RECEIVED = "12 mars 2026, 10:31"
+_SAID = {"author": f"Ulysse <{_USAGER}>", "received": _RECEIVED, "text": _TEXT, "proof": "plausible"}
+_SILENT = {"author": "", "received": "13 mars 2026, 11:32", "text": "", "proof": "unverified"}
+_ENTRY = {
+    "section": "fresh",
+    "reference": "W3HN-8KTD",
+    "subject": "Où en est mon dossier ?",
+    "title": "Permis de végétaliser",
+    "dossier": 1234567,
+    "usager": _USAGER,
+    "since": _RECEIVED,
+    "excerpt": "Bonjour, voici ma question.",
+    "count": 2,
+    "answer_to": "reponse+sample@support.example.org",
+    "closes": "15 mars 2026, 08:30",
+}
+_BARE_ENTRY = _ENTRY | {
+    "reference": "T5QY-2CMV",
+    "title": "",
+    "dossier": None,
+    "usager": "",
+    "excerpt": "",
+    "count": 1,
+    "answer_to": "",
+    "closes": "",
+}
+_ENTRIES = [_ENTRY, _BARE_ENTRY]
+
+MAILS: Mapping[str, Values] = {
+    "acknowledgement": {
+        "received": _RECEIVED,
+        "delay": "10 jours ouvrés",
+        "suggestions": [Faq(title="Délais d’instruction", url="https://demarches.example.org/faq/delais")],
+        "asked": True,
+        "choices": [
+            {"number": 1234567, "title": "Permis de végétaliser"},
+            {"number": 7654321, "title": ""},
+        ],
+    },
+    "answer": {
+        "subject": "Re: Ma question",
+        "text": _TEXT,
+        "first_name": "Inès",
+        "guest": True,
+        "held": ["plan.zip"],
+    },
+    "digest": {
+        "total": 3,
+        "fresh": _ENTRIES,
+        "waiting": _ENTRIES,
+        "closing": _ENTRIES,
+        "more_fresh": 5,
+        "more_waiting": 1,
+        "more_closing": 2,
+    },
+    "help": {"subject": "Ma question", "asked": True},
+    "mention": {"subject": "Ma question", "note": "Qui peut regarder ?", "by": _AGENT, "received": _RECEIVED},
+    "modeles": {"subject": "Ma question", "names": ["accueil", "pièces manquantes"]},
+    "notification": {
+        "subject": "Ma question",
+        "messages": [_SAID, _SILENT],
+        "answered_to": "ulysse.autre@usager.example.net",
+        "stranger": True,
+        "refused": 7654321,
+        "reason": "message",
+        "by": _AGENT,
+        "notes": ["Une note."],
+        "attachments": ["a.pdf"],
+        "held": ["plan.zip"],
+    },
+    "refused": {
+        "subject": "Ma question",
+        "text": _TEXT,
+        "hers": True,
+        "problems": ["une raison", "une autre"],
+        "received": _RECEIVED,
+    },
+    "transferred": {
+        "subject": "Re: Ma question",
+        "former": FORMER,
+        "text": "Votre demande relève d’un autre organisme.",
+        "received": _RECEIVED,
+        "held": ["plan.zip"],
+    },
+    "transmission": {
+        "subject": "Ma question",
+        "usager": _USAGER,
+        "former": FORMER,
+        "messages": [_SAID, _SILENT],
+        "attachments": ["a.pdf"],
+        "held": ["plan.zip"],
+    },
+    "undelivered": {
+        "subject": "Ma question",
+        "recipient": _USAGER,
+        "reply": "550 5.1.1 no such user",
+        "answer": True,
+        "uncertain": False,
+    },
+}
+# The parts that mails include may name what every mail may, and these.
+PARTS: Mapping[str, Values] = {
+    "_authenticity": {"message": _SAID},
+    "_commands": {},
+    "_commands_short": {},
+    "_contact": {},
+    "_entry": {"entry": _ENTRY},
+    "_inbox": {"kind": "dossier", "number": "1234567"},
+    "_matter": {},
+    "_misdirected": {},
+    "_place": {},
+    "_problem": {"code": "empty_note", "what": "@note"},
+}
+MODELE: Values = {"usager": _USAGER, "received": _RECEIVED}
+
+_PLACE_NAMED = (
+    "organisation.name",
+    "organisation.siret",
+    "demarche.title",
+    "demarche.number",
+    "dossier",
+    "reference",
+)
+_CONTACT = tuple(f"organisation.{name}" for name in ("adresse", "telephone", "horaires", "email", "faq_url"))
+NEEDED: Mapping[str, tuple[str, ...]] = {
+    "acknowledgement": (
+        *_PLACE_NAMED,
+        *_CONTACT,
+        *("received", "delay", "suggestions.title", "suggestions.url", "choices.number"),
+    ),
+    "answer": (*_PLACE_NAMED, "text", "first_name", "held"),
+    "transferred": (*_PLACE_NAMED, *_CONTACT, "text", "received"),
+    "transmission": (*_PLACE_NAMED, "usager", "messages.text", "messages.author", "messages.received"),
+    "notification": (
+        *("reference", "messages.text", "messages.author", "messages.received", "refused", "notes", "held"),
+    ),
+    "mention": ("reference", "note", "by"),
+    "digest": tuple(
+        f"{section}.{name}" for section in ("fresh", "waiting", "closing") for name in ("reference", "answer_to")
+    ),
+    "help": ("reference",),
+    "modeles": ("reference", "names"),
+    "refused": ("reference", "text", "problems"),
+    "undelivered": ("reference", "recipient", "reply"),
+}
+TO_USAGER = frozenset({"acknowledgement", "answer", "transferred"})  # say what to do if they went astray
+TO_ANSWER = frozenset(MAILS) - TO_USAGER - {"digest", "transmission"}  # their answers are cut off at the marker
+
+PROOFS = tuple([_SAID | {"proof": proof}] for proof in ("verified", "plausible", "unverified"))
+_KINDS: Mapping[str, tuple[object, ...]] = {
+    "reason": ("assigned", "moved", "transferred", "woken", "unstaffed"),
+    "messages": PROOFS,
+}
+_ALWAYS = frozenset({"subject", "received", "recipient", "reply", "total"})
+
+
+def situations(name: str) -> Iterator[tuple[Place, Values]]:
+    """A mail with all that it may have, with each of it missing or otherwise, and with nothing of it."""
+    rich = MAILS[name]
+    changes = [{key: other} for key in sorted(rich.keys() - _ALWAYS) for other in _others(key, rich[key])]
+    bare = {key: _missing(value) for key, value in rich.items() if key not in _ALWAYS}
+    for place in (PLACE, replace(PLACE, dossier=None), NOWHERE):
+        for change in ({}, *changes, bare):
+            yield place, {**rich, **change}
+
+
+def _others(key: str, value: object) -> tuple[object, ...]:
+    return (*_KINDS.get(key, ()), _missing(value))
+
+
+def _missing(value: object) -> object:
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, str | list):
+        return type(value)()
+    return 0 if isinstance(value, int) else None

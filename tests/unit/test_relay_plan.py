@@ -1,0 +1,370 @@
+"""Which mails a message causes, to whom and with what: acknowledgements, answers, notifications, digests, notices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from gateway.config.settings import Demarche, Faq, Trust
+from gateway.model import (
+    Attachment,
+    Direction,
+    Draft,
+    Kind,
+    Mail,
+    Message,
+    Nature,
+    Problem,
+    Proof,
+    Purpose,
+    Recalled,
+    Role,
+)
+from gateway.relay import plan, samples, texts
+from gateway.relay.plan import Entry, Reason
+from gateway.relay.templating import LANGUAGES
+from tests.builders import NOW, conversation, mail, passing
+
+PLACE, NOWHERE, FORMER = samples.PLACE, samples.NOWHERE, samples.FORMER
+FAQ = (Faq(title="Où en est mon dossier ?", url="https://faq.example.org/etat"),)
+ULYSSE, INES = "ulysse@usager.example.net", "ines@mairie.example.org"
+ENTRY = Entry("W3HN-8KTD", "Une question", "Permis", 9, ULYSSE, NOW, "Bonjour", 2, "reponse+t@x.example", NOW)
+
+
+def message(text: str = "Bonjour.", *sizes: int, **values: Any) -> Message:
+    files = tuple(Attachment(f"{text[:1]}{n}.pdf", "application/pdf", size, "", n) for n, size in enumerate(sizes))
+    made = Message(
+        *("", Direction.IN, Kind.EXTERNAL, Nature.PERSON, Proof.PLAUSIBLE, ULYSSE, (), NOW, "s", text, "", files)
+    )
+    return replace(made, **values)
+
+
+def english(draft: Callable[[texts.Place], Draft]) -> Draft:
+    return draft(replace(PLACE, locale="en"))
+
+
+# --- acknowledgements --------------------------------------------------------------------------------------
+
+
+def due(letter: Mail | None = None, recalled: Recalled | None = None, **values: Any) -> plan.Due:
+    trust = Trust(acknowledge=values.pop("acknowledge", "person"))
+    conditions = {"new": True, "ours": False, "addressed_refused": False, "envelope_sender": "u@x"}
+    conditions |= {"age": timedelta(hours=1), **values}
+    return plan.acknowledgement_due(letter or mail(), recalled or Recalled(), trust, **conditions)
+
+
+def test_an_acknowledgement_is_due_once_to_a_person() -> None:
+    assert due().due
+    assert due(envelope_sender=None).due
+    assert not due(new=False).due
+    assert not due(ours=True).due
+    assert not due(age=timedelta(days=4)).due
+    assert not due(envelope_sender="").due
+    assert not due(addressed_refused=True).due
+    assert not due(mail(sure=False)).due
+    assert due(recalled=Recalled(acknowledgements=9)).due
+    assert not due(recalled=Recalled(acknowledgements=10)).due
+    assert not due(acknowledge="never").due
+    assert not due(acknowledge="authenticated").due
+    assert due(mail(authentication=passing()), acknowledge="authenticated").due
+
+
+@pytest.mark.parametrize("nature", [nature for nature in Nature if nature is not Nature.PERSON])
+def test_machines_are_told_nothing(nature: Nature) -> None:
+    assert not due(mail(nature=nature)).due
+
+
+def test_an_acknowledgement() -> None:
+    letter = plan.acknowledgement("u@x", PLACE, NOW)
+    assert (letter.purpose, letter.to, letter.role) == (Purpose.ACKNOWLEDGEMENT, "u@x", Role.USAGER)
+    assert (letter.from_name, letter.automatic, letter.silent) == ("Mairie d’Exemple", True, True)
+    assert texts.local_time(NOW, PLACE) in letter.text
+    assert "Délai" not in letter.text
+    assert "https://faq" not in letter.text
+    assert "indiquant" not in letter.text
+    assert plan.acknowledgement("u@x", NOWHERE, NOW).from_name == PLACE.instance.name
+
+
+def test_an_acknowledgement_tells_the_delay_and_what_may_help() -> None:
+    slow = Demarche(number=42, title="Permis", organisation=samples.ORGANISATION.siret, delay="10 jours ouvrés")
+    letter = plan.acknowledgement("u@x", replace(PLACE, demarche=slow), NOW, suggestions=FAQ)
+    assert "Délai de réponse habituel\u00a0: 10 jours ouvrés." in letter.text
+    assert "– Où en est mon dossier ?\n  https://faq.example.org/etat\n" in letter.text
+
+
+def test_an_acknowledgement_asks_for_a_dossier() -> None:
+    letter = plan.acknowledgement("u@x", PLACE, NOW, choices=((123, "Permis de végétaliser"), (124, "")))
+    assert "1. dossier n° 123 – Permis de végétaliser\n2. dossier n° 124\n" in letter.text
+    assert "Quel dossier votre message concerne-t-il" in letter.text
+    letter = plan.acknowledgement("u@x", PLACE, NOW, choices=())
+    assert (
+        "Si votre message concerne un dossier, merci de répondre à ce courriel en indiquant son numéro."
+        in letter.text
+    )
+    assert "1." not in letter.text
+
+
+# --- to the usager and other organisations -----------------------------------------------------------------
+
+
+def test_an_answer_names_the_organisation_and_no_agent() -> None:
+    letter = plan.answer(ULYSSE, Role.GUEST, PLACE, message(author=INES), subject="s")
+    assert (letter.purpose, letter.role, letter.from_name) == (Purpose.ANSWER, Role.GUEST, "Mairie d’Exemple")
+    assert INES not in letter.text + letter.from_name
+    assert (letter.automatic, letter.silent, letter.subject) == (False, False, "Re: s")
+    assert letter.text.startswith("Bonjour.\n\n-- \n")
+
+
+def test_an_answer_tells_the_first_name_where_it_may() -> None:
+    letter = plan.answer(ULYSSE, Role.USAGER, PLACE, message(), subject="s", first_name="Inès")
+    assert "\nInès, Mairie d’Exemple\n\n-- \n" in letter.text
+    assert letter.from_name == "Mairie d’Exemple"
+    letter = plan.answer(ULYSSE, Role.USAGER, NOWHERE, message(), subject="s", first_name="Inès")
+    assert "\nInès\n\n-- \n" in letter.text
+
+
+def test_what_is_too_large_is_named_and_held_back() -> None:
+    letter = plan.answer(ULYSSE, Role.USAGER, PLACE, message("x", 10, plan.MOST_ENCLOSED, 20), subject="s")
+    assert [e.attachment.name for e in letter.enclosures] == ["x0.pdf", "x2.pdf"]
+    assert "Pièces jointes trop volumineuses pour être envoyées par courriel\u00a0: x1.pdf" in letter.text
+
+
+def test_a_transfer_tells_whom_the_request_was_handed_to() -> None:
+    letter = plan.transferred(ULYSSE, Role.USAGER, PLACE, message("Voyez la mairie.", 10), subject="s", former=FORMER)
+    assert (letter.purpose, letter.automatic, letter.from_name) == (Purpose.ANSWER, False, "Mairie d’Ailleurs")
+    assert [enclosure.attachment.name for enclosure in letter.enclosures] == ["V0.pdf"]
+    assert letter.text.startswith("Voyez la mairie.\n")
+    for part in ("Mairie d’Ailleurs", "L. 114-2", "rien à faire", texts.local_time(NOW, PLACE), "05 00 00 00 00"):
+        assert part in letter.text
+    wordless = plan.transferred(ULYSSE, Role.USAGER, PLACE, message(""), subject="s", former=None)
+    assert wordless.text.startswith("Bonjour,\n\nVotre demande a été transmise")
+    assert wordless.from_name == PLACE.instance.name
+    told = english(
+        lambda place: plan.transferred(ULYSSE, Role.USAGER, place, message(""), subject="s", former=FORMER)
+    )
+    assert "L. 114" not in told.text
+    assert "You do not have to do anything" in told.text
+
+
+def test_a_transmission_holds_all_that_was_written() -> None:
+    request = (message("Un.", 10), message("Deux.", 20))
+    letter = plan.transmission("a@x", PLACE, request, subject="s", usager=ULYSSE, former=FORMER)
+    assert (letter.purpose, letter.role, letter.automatic) == (Purpose.ANSWER, Role.GUEST, False)
+    assert letter.from_name == "Mairie d’Ailleurs"
+    assert [e.attachment.name for e in letter.enclosures] == ["U0.pdf", "D0.pdf"]
+    assert letter.text.index("Un.") < letter.text.index("Deux.")
+    assert f"lui répondre directement, à cette adresse\u00a0: {ULYSSE}" in letter.text
+    assert "en a été avertie" in letter.text
+    bare = plan.transmission("a@x", PLACE, request, subject="", usager=ULYSSE, former=None)
+    assert bare.from_name == PLACE.instance.name
+    assert "(sans objet)" in bare.subject
+
+
+# --- to agents ---------------------------------------------------------------------------------------------
+
+
+def notified(*messages: Message, **values: Any) -> Draft:
+    about = {key: values.pop(key) for key in ("usager", "guests") if key in values}
+    return plan.notification(INES, PLACE, messages or (message(),), conversation(subject="s", **about), **values)
+
+
+def test_a_notification() -> None:
+    letter = notified(message("Bonjour.", 10), author_name="Ulysse")
+    assert (letter.purpose, letter.to, letter.role) == (Purpose.NOTIFICATION, INES, Role.AGENT)
+    assert (letter.automatic, letter.silent) == (True, False)
+    assert letter.from_name == f"Ulysse – {PLACE.instance.name}"
+    assert letter.subject == "[K7MP-4QXZ] s"
+    assert f"Ulysse <{ULYSSE}> a écrit le" in letter.text
+    assert "Pièces jointes\u00a0: B0.pdf" in letter.text
+    assert "Attention" not in letter.text
+    assert letter.text.count("Organisme\u00a0:") == 1
+    assert notified().from_name == PLACE.instance.name
+
+
+def test_a_burst_is_one_notification_oldest_first() -> None:
+    later = message("Deux.", 20, received_at=NOW + timedelta(minutes=1), proof=Proof.VERIFIED)
+    letter = notified(message("Un.", 10), later, author_name="Ulysse")
+    assert letter.text.count(f"Ulysse <{ULYSSE}> a écrit le") == 2
+    assert letter.text.index("Un.") < letter.text.index("non vérifié") < letter.text.index("Deux.")
+    assert letter.text.index("Deux.") < letter.text.index("expéditeur vérifié")
+    assert texts.local_time(later.received_at, PLACE) in letter.text
+    assert [e.attachment.name for e in letter.enclosures] == ["U0.pdf", "D0.pdf"]
+    assert letter.text.count("Organisme\u00a0:") == 1
+
+
+def test_the_name_is_that_of_the_latest_author_alone() -> None:
+    letter = notified(message(author="v@x.example"), message(), author_name="Ulysse")
+    assert "v@x.example a écrit" in letter.text
+    assert "Ulysse <v@x" not in letter.text
+    assert f"Ulysse <{ULYSSE}> a écrit" in letter.text
+
+
+def test_the_enclosures_of_a_burst_share_the_room() -> None:
+    half = plan.MOST_ENCLOSED // 2 + 1
+    letter = notified(message("a", half), message("b", half), message("c", 5))
+    assert [e.attachment.name for e in letter.enclosures] == ["a0.pdf", "c0.pdf"]
+    assert "trop volumineuses pour ce courriel\u00a0: b0.pdf" in letter.text
+
+
+def test_a_stranger_is_pointed_out() -> None:
+    assert "ce message ne vient pas de l’usager" in notified(message(author="v@x")).text
+    assert "certains de ces messages ne viennent pas" in notified(message(author="v@x"), message()).text
+    assert f"Votre réponse sera envoyée à {ULYSSE}" in notified(message(author="v@x")).text
+    assert "ne vient pas" not in notified(message(author="v@x"), guests=("v@x",)).text
+    assert "n’est pas connue" in notified(usager="").text
+    assert "le dossier n° 9" in notified(refused=9).text
+
+
+@pytest.mark.parametrize(
+    ("reason", "said", "unsaid"),
+    [
+        (Reason.MESSAGE, "", ""),
+        (Reason.ASSIGNED, "Manon vous a confié", "vous a été confiée"),
+        (Reason.MOVED, "Manon a déplacé", "a été déplacée"),
+        (Reason.TRANSFERRED, "Manon a transmis", "a été transmise à votre organisme"),
+        (Reason.WOKEN, "de nouveau à traiter", "de nouveau à traiter"),
+        (Reason.UNSTAFFED, "elle vous revient", "elle vous revient"),
+    ],
+)
+def test_a_notification_says_why(reason: Reason, said: str, unsaid: str) -> None:
+    assert said in notified(reason=reason, by="Manon").text
+    assert unsaid in notified(reason=reason).text
+    others = {"vous a confié", "a déplacé", "a transmis", "de nouveau à traiter", "elle vous revient"}
+    assert sum(other in notified(reason=reason, by="Manon").text for other in others) == (
+        reason is not Reason.MESSAGE
+    )
+
+
+def test_notes_come_with_an_assignment() -> None:
+    letter = notified(reason=Reason.ASSIGNED, by="Manon", notes=("Regarde.", "Vite."))
+    assert "Note (Manon)\u00a0: Regarde.\n\nNote (Manon)\u00a0: Vite.\n" in letter.text
+
+
+def test_a_mention_says_where_an_answer_goes() -> None:
+    letter = plan.mention(INES, PLACE, "@ines regarde", subject="s", by="Manon", received_at=NOW)
+    assert letter.purpose is Purpose.NOTIFICATION
+    assert "Manon vous a mentionné dans une note" in letter.text
+    assert "@ines regarde" in letter.text
+    assert "est envoyée à l’usager" in letter.text
+    assert "commencez votre réponse par @note" in letter.text
+
+
+def test_a_digest() -> None:
+    place = replace(NOWHERE, reference="")
+    letter = plan.digest(INES, place, fresh=(ENTRY,), waiting=(replace(ENTRY, count=1, closes_at=None),))
+    assert letter.purpose is Purpose.NOTIFICATION
+    assert letter.subject.endswith("2 conversations vous attendent")
+    assert letter.text.index("NOUVEAUX") < letter.text.index("2 messages") < letter.text.index("EN ATTENTE")
+    assert letter.text.count("En attente depuis le ") == 1
+    assert "Sera close" not in letter.text
+    assert letter.text.count("Pour répondre\u00a0: reponse+t@x.example") == 2
+    assert "BIENTÔT CLOSES" not in letter.text
+    assert "Merci de ne pas répondre à ce courriel" in letter.text
+    letter = plan.digest(
+        INES, place, closing=(replace(ENTRY, answer_to="", usager="", subject="", excerpt="a\n\nb"),)
+    )
+    assert "BIENTÔT CLOSES" in letter.text
+    assert letter.text.count("Sera close le ") == 1
+    assert "Pour répondre" not in letter.text
+    assert "[W3HN-8KTD] (sans objet)" in letter.text
+    assert "> a b\n" in letter.text
+
+
+def test_a_long_digest_is_cut_and_says_so() -> None:
+    place = replace(NOWHERE, reference="")
+    many = tuple(replace(ENTRY, reference=f"R{n:03}") for n in range(plan.MOST_ENTRIES + 2))
+    letter = plan.digest(INES, place, fresh=many, waiting=many[:-1], closing=many[:-2])
+    assert letter.text.count("[R") == 3 * plan.MOST_ENTRIES
+    assert "\net 2 autres conversations\n" in letter.text
+    assert "\net une autre conversation\n" in letter.text
+    assert letter.subject.startswith(f"{PLACE.instance.name} : {3 * plan.MOST_ENTRIES + 3} conversations")
+
+
+def test_a_refusal_gives_the_text_back() -> None:
+    problems = [Problem("empty_note"), Problem("unknown_command", "@toto")]
+    letter = plan.refusal(INES, PLACE, problems, subject="s", text="mon texte", hers=True, received_at=NOW)
+    assert (letter.purpose, letter.silent) == (Purpose.NOTICE, True)
+    assert "– la note est vide\n– @toto n’est pas une commande\n" in letter.text
+    assert letter.text.endswith("mon texte\n")
+    assert letter.subject.startswith("[K7MP-4QXZ] Votre message")
+    letter = plan.refusal(INES, PLACE, problems, subject="s", text="", hers=False, received_at=NOW)
+    assert letter.subject.startswith("[K7MP-4QXZ] Un message")
+    assert "Voici votre texte" not in letter.text
+    place = replace(PLACE, locale="en")
+    letter = plan.refusal(INES, place, problems, subject="s", text="", hers=True, received_at=NOW)
+    assert "– the note is empty\n– @toto is not a command\n" in letter.text
+
+
+def test_notices() -> None:
+    asked, unasked = (plan.help_notice(INES, PLACE, subject="", asked=asked) for asked in (True, False))
+    assert "que vous avez demandées" in asked.text
+    assert "Pour mémoire" in unasked.text
+    assert asked.subject == "[K7MP-4QXZ] Commandes par courriel : (sans objet)"
+    assert "– accueil\n– pièces\n" in plan.modeles_notice(INES, PLACE, ("accueil", "pièces"), subject="s").text
+    assert "Il n’y a pas de réponse préparée" in plan.modeles_notice(INES, PLACE, (), subject="s").text
+    failed = plan.undelivered(INES, PLACE, subject="s", recipient=ULYSSE, reply="550 no")
+    assert f"La réponse destinée à {ULYSSE} n’a pas pu" in failed.text
+    assert "\n  550 no\n" in failed.text
+    unknown = plan.undelivered(INES, PLACE, subject="s", recipient=ULYSSE, reply="x", answer=False, uncertain=True)
+    assert "l’envoi de la notification" in unknown.text
+    assert "Remise incertaine" in unknown.subject
+
+
+# --- all of them -------------------------------------------------------------------------------------------
+
+ALL: dict[str, Callable[[texts.Place], Draft]] = {
+    "acknowledgement": lambda p: plan.acknowledgement("u@x", p, NOW, suggestions=FAQ, choices=((1, "a"),)),
+    "answer": lambda p: plan.answer("u@x", Role.USAGER, p, message(), subject=""),
+    "transferred": lambda p: plan.transferred("u@x", Role.USAGER, p, message(), subject="", former=FORMER),
+    "transmission": lambda p: plan.transmission("u@x", p, (message(),), subject="", usager=ULYSSE, former=FORMER),
+    "notification": lambda p: plan.notification("u@x", p, (message(),), conversation(subject="")),
+    "mention": lambda p: plan.mention("u@x", p, "n", subject="", by="b", received_at=NOW),
+    "digest": lambda p: plan.digest("u@x", p, fresh=(ENTRY,), waiting=(ENTRY,), closing=(ENTRY,)),
+    "refused": lambda p: plan.refusal("u@x", p, [Problem("empty")], subject="", text="t", hers=True, received_at=NOW),
+    "help": lambda p: plan.help_notice("u@x", p, subject=""),
+    "modeles": lambda p: plan.modeles_notice("u@x", p, ("a",), subject=""),
+    "undelivered": lambda p: plan.undelivered("u@x", p, subject="", recipient="u@x", reply="r"),
+}
+
+
+@pytest.mark.parametrize("name", samples.MAILS)
+def test_the_samples_have_the_shape_of_what_templates_are_given(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an instance's template is checked with is what it will be rendered with."""
+    given: dict[str, Any] = {}
+    render = texts.render
+    monkeypatch.setattr(
+        texts, "render", lambda n, place, **values: (given.update(values), render(n, place, **values))[1]
+    )
+    ALL[name](PLACE)
+    sample = samples.MAILS[name]
+    assert given.keys() == sample.keys()
+    for key, value in given.items():
+        assert isinstance(sample[key], list) == isinstance(value, list | tuple), key
+        real, shown = (one[0] if isinstance(one, list | tuple) and one else one for one in (value, sample[key]))
+        if isinstance(shown, dict) and real:
+            assert real.keys() == shown.keys(), key
+        elif real is not None and real not in ([], ()):
+            assert type(real) is type(shown), key
+
+
+@pytest.mark.parametrize("name", samples.MAILS)
+def test_every_mail_speaks_the_places_language(name: str) -> None:
+    french, told = (ALL[name](replace(PLACE, locale=language)) for language in LANGUAGES)
+    assert (french.language, told.language) == ("fr", "en")
+    assert french.text != told.text
+    assert "—" not in french.subject + told.subject
+    if name not in {"acknowledgement", "digest"}:
+        assert "(sans objet)" in french.subject
+        assert "(no subject)" in told.subject
+
+
+@pytest.mark.parametrize(
+    ("subject", "expected"),
+    [("x", "Re: x"), ("Re: x", "Re: x"), ("RE : x", "RE : x"), ("", "Re: (sans objet)"), ("Reçu", "Re: Reçu")],
+)
+def test_re_once(subject: str, expected: str) -> None:
+    assert plan.reply_subject(subject) == expected
