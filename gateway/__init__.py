@@ -4,9 +4,11 @@ model      the values that travel
 config     gateway.toml → Settings
 intake     where mail enters: smtp (and lmtp), imap; kept first, acknowledged after
 inbound    read (mail) → recall (store) → place (threading) → route (routing) → plan (desk, relay) → file (store)
-decision   what becomes of one mail, and why: place → route → plan, pure
+decision   what becomes of one mail, and why, by who wrote it; pure
 acting     what an agent's answer and commands become, by mail or from the command line
+context    what every decision depends on besides the mail: the configuration, the directory, the texts
 outbound   due (store) → compose → deliver (relay) → settle (store)
+rounds     what happens with time alone: bursts, digests, reminders, closing
 daemon     wires it all
-cli        the commands
+cli        the commands: what may be typed; `commands` answers them
 """

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import replace
+from datetime import datetime
 
 from gateway.context import Context
+from gateway.desk import deadlines
 from gateway.desk.acts import Outcome, decide
 from gateway.desk.commands import Parsed
-from gateway.desk.people import told
+from gateway.desk.people import audience, mentioned
+from gateway.desk.rights import sees
 from gateway.model import (
     Conversation,
     Direction,
     Draft,
     Event,
     Filing,
+    InboxKind,
     Kind,
     Message,
+    Notice,
+    Problem,
     Purpose,
     Role,
     Sent,
+    Thread,
 )
-from gateway.relay import plan
+from gateway.relay import plan, texts
 
 # Attachments that tell who the agent is, or hold our own mail to her: they stay with the message.
 _TELLING = frozenset(
@@ -39,12 +46,36 @@ _TELLING = frozenset(
 
 
 def act(
-    context: Context, conversation: Conversation, agent: str, parsed: Parsed, *, enclosed: bool = False
+    context: Context,
+    conversation: Conversation,
+    agent: str,
+    parsed: Parsed,
+    now: datetime,
+    *,
+    enclosed: bool = False,
 ) -> Outcome:
     """What the agent's wish changes, or why it may not be."""
-    conversation = context.staffed(conversation)
-    circle = context.directory.circle(conversation.inbox)
-    return decide(agent, parsed, conversation, circle, context.directory.is_agent, enclosed=enclosed)
+    return decide(agent, parsed, context.staffed(conversation), context.desk(now), enclosed=enclosed)
+
+
+def in_words(problem: Problem) -> str:
+    """A problem as histories and the command line say it: in English."""
+    return texts.problem(problem, "en")
+
+
+def later(context: Context, agent: str, thread: Thread, now: datetime) -> Notice | None:
+    """Is an agent told of a message not now, but with others: in her digest, or at the end of a burst?"""
+    desk, zone = context.settings.desk, context.zone
+    if context.directory.notify_of(agent) == "digest":
+        return Notice(agent, deadlines.next_digest(now, desk.digest_at, zone), digest=True)
+    last = thread.notified.get(agent)
+    # What comes while something is held back is told with it, never before it.
+    if agent in thread.held or (last is not None and now - last < desk.bundle):
+        return Notice(agent, now + desk.bundle, digest=False)
+    return None
+
+
+# --- what is filed -------------------------------------------------------------------------------------------
 
 
 def act_filing(
@@ -52,65 +83,171 @@ def act_filing(
     before: Conversation,
     outcome: Outcome,
     base: Message,
-    latest: Message | None,
+    thread: Thread,
+    now: datetime,
 ) -> Filing:
     """The changes that an allowed act makes.
 
-    `base` is what came: author, time, ids, attachments; its text is put in here. `latest` is the usager's last
-    message, for whomever the conversation is assigned to.
+    `base` is what came: author, time, ids, attachments; its text is put in here. `thread`: what came before.
     """
     after = outcome.conversation
     agent = base.author
     filed: list[tuple[Message, tuple[Draft, ...]]] = []
-    if outcome.answers:
-        filed.append(_answer(context, after, replace(base, text=outcome.answer)))
+    if outcome.handed is not None:
+        filed.append(_handed_over(context, before, outcome, base, thread))
+    elif outcome.answers:
+        filed.append(_answer(context, after, replace(base, text=outcome.answer), thread))
     for note in outcome.notes:
         filed.append((replace(base, direction=Direction.IN, kind=Kind.INTERNAL, text=note), ()))
     if not filed:
         filed.append((replace(base, direction=Direction.IN, kind=Kind.EVENT), ()))
-    drafts = (*filed[0][1], *_consequences(context, before, outcome, agent, latest))
+    informed, notices = _informed(context, before, outcome, agent, now)
+    drafts = (*filed[0][1], *_consequences(context, outcome, agent, thread, informed, now))
     filed[0] = (filed[0][0], drafts)
     bare = [(_without_identity(message), drafts) for message, drafts in filed[1:]]
-    return Filing(after, messages=(filed[0], *bare), history=outcome.history)
+    history = (*outcome.history, *_unseen(context, outcome, agent))
+    return Filing(after, messages=(filed[0], *bare), notices=notices, history=history)
 
 
-def _answer(context: Context, conversation: Conversation, base: Message) -> tuple[Message, tuple[Draft, ...]]:
-    """The answer, and a mail with it to each of its audience: the usager who opened the conversation."""
-    base = replace(base, attachments=tuple(a for a in base.attachments if a.type not in _TELLING))
-    text = context.scrubbed(base.text, conversation.inbox)
-    audience = (conversation.usager,) if conversation.usager else ()
-    message = replace(base, direction=Direction.OUT, kind=Kind.EXTERNAL, text=text, people=audience)
-    place = context.place_of(conversation)
-    drafts = (plan.answer(to, Role.USAGER, place, message, subject=conversation.subject) for to in audience)
+def _answer(
+    context: Context, conversation: Conversation, base: Message, thread: Thread
+) -> tuple[Message, tuple[Draft, ...]]:
+    """The answer, and a mail with it to each of its audience."""
+    message, people = _outward(context, conversation, base, thread)
+    place = context.place_of(conversation, usager=True)
+    first_name = context.first_name(base.author) if place.demarche and place.demarche.first_name else ""
+    drafts = (
+        plan.answer(to, role, place, message, subject=conversation.subject, first_name=first_name)
+        for to, role in people
+    )
     return message, tuple(drafts)
 
 
-def _consequences(
-    context: Context, before: Conversation, outcome: Outcome, agent: str, latest: Message | None
-) -> Iterator[Draft]:
-    """Mails to agents that an act causes: to the new assignee, and the list of commands to who asked."""
-    place = context.place_of(outcome.conversation)
-    subject = outcome.conversation.subject
-    assigned = outcome.assigned
-    if assigned and assigned not in {agent, before.assignee} and latest is not None:
-        by = context.directory.name_of(agent) or agent
-        yield plan.notification(
-            assigned,
-            place,
-            latest,
-            "",
-            subject=subject,
-            usager=outcome.conversation.usager,
-            assigned_by=by,
-            notes=outcome.notes,
+def _handed_over(
+    context: Context, before: Conversation, outcome: Outcome, base: Message, thread: Thread
+) -> tuple[Message, tuple[Draft, ...]]:
+    """The usager is told whom her request was handed to; an organisation that isn't here gets it by mail."""
+    assert outcome.handed is not None
+    after = outcome.conversation
+    message, people = _outward(context, after, replace(base, text=outcome.answer), thread)
+    place, former = context.place_of(after, usager=True), context.place_of(before).organisation
+    drafts = [plan.transferred(to, role, place, message, subject=after.subject, former=former) for to, role in people]
+    if outcome.handed.mail_to and thread.pending:
+        to, subject = outcome.handed.mail_to, after.subject
+        here = context.place_of(after)  # an office reads it, in the instance's language
+        drafts.append(
+            plan.transmission(to, here, thread.pending, subject=subject, usager=after.usager, former=former)
         )
-    if outcome.help:
-        yield plan.help_notice(agent, place, subject=subject)
+    return message, tuple(drafts)
+
+
+def _outward(
+    context: Context, conversation: Conversation, base: Message, thread: Thread
+) -> tuple[Message, tuple[tuple[str, Role], ...]]:
+    """What leaves, made fit to leave, and the people it goes to."""
+    base = replace(base, attachments=tuple(a for a in base.attachments if a.type not in _TELLING))
+    people = audience(conversation, _admitted(context, conversation), thread.writers)
+    text = context.scrubbed(base.text, conversation)
+    message = replace(base, direction=Direction.OUT, kind=Kind.EXTERNAL, text=text, people=people)
+    return message, tuple((to, Role.USAGER if to == conversation.usager else Role.GUEST) for to in people)
+
+
+def _admitted(context: Context, conversation: Conversation) -> tuple[str, ...]:
+    """Whom the dossier itself admits: its usager and her guests."""
+    dossier = context.directory.dossiers.get(conversation.inbox.number or 0)
+    if dossier is None or conversation.inbox.kind is not InboxKind.DOSSIER:
+        return ()
+    return (dossier.usager, *dossier.invites)
 
 
 def _without_identity(message: Message) -> Message:
     """The same mail twice in a conversation has its ids, bytes and attachments only once."""
     return replace(message, message_id="", fingerprint="", digest="", cited=(), attachments=())
+
+
+# --- who is told of it ---------------------------------------------------------------------------------------
+
+
+def _informed(
+    context: Context, before: Conversation, outcome: Outcome, agent: str, now: datetime
+) -> tuple[dict[str, plan.Reason], tuple[Notice, ...]]:
+    """The agents before whom the conversation is put, and why; and those who find it in their digest."""
+    directory = context.directory
+    assigned = outcome.assigned
+    if assigned:
+        new = assigned not in {agent, before.assignee} and directory.notify_of(assigned) != "none"
+        return ({assigned: plan.Reason.ASSIGNED} if new else {}), ()
+    if not outcome.moved or (outcome.handed and outcome.handed.mail_to):
+        return {}, ()
+    told = context.told(outcome.conversation, agent)
+    reason = plan.Reason.TRANSFERRED if outcome.handed else plan.Reason.MOVED
+    notices = [notice for to in told if (notice := later(context, to, Thread(), now))]
+    late = {notice.agent for notice in notices}
+    return {to: reason for to in told if to not in late}, tuple(notices)
+
+
+def _consequences(
+    context: Context,
+    outcome: Outcome,
+    agent: str,
+    thread: Thread,
+    informed: dict[str, plan.Reason],
+    now: datetime,
+) -> Iterator[Draft]:
+    """Mails to agents that an act causes: to whom it is put before, whom a note names, and the lists who asked."""
+    after = outcome.conversation
+    place, by = context.place_of(after), context.directory.name_of(agent) or agent
+    for to, reason in informed.items() if thread.pending else ():
+        yield plan.notification(
+            to,
+            place,
+            thread.pending,
+            after,
+            reason=reason,
+            by=by,
+            notes=outcome.notes,
+        )
+    for note in outcome.notes:
+        yield from mentions(context, after, note, agent, informed, now)
+    if outcome.help:
+        yield plan.help_notice(agent, place, subject=after.subject)
+    if outcome.modeles:
+        yield plan.modeles_notice(agent, place, texts.modeles(place), subject=after.subject)
+
+
+def mentions(
+    context: Context, conversation: Conversation, note: str, agent: str, informed: Container[str], now: datetime
+) -> Iterator[Draft]:
+    """Mails to the agents whom a note by `agent` names, but for those who are `informed` of it already."""
+    place, by = context.place_of(conversation), context.directory.name_of(agent) or agent
+    for to in _mentioned(context, conversation, note):
+        if to != agent and to not in informed:
+            yield plan.mention(to, place, note, subject=conversation.subject, by=by, received_at=now)
+
+
+def _unseen(context: Context, outcome: Outcome, agent: str) -> Iterator[Event]:
+    """Whom a note names who may not see it: nobody is told, and the history says why."""
+    circle = context.directory.circle_of(outcome.conversation)
+    for note in outcome.notes:
+        for to in _named(context, outcome.conversation, note):
+            if not sees(to, outcome.conversation, circle):
+                yield Event("gateway", f"did not tell {to}, whom {agent} named in a note: no access")
+
+
+def _mentioned(context: Context, conversation: Conversation, note: str) -> tuple[str, ...]:
+    """The agents whom a note names, who may see it and want to be told of something."""
+    directory, circle = context.directory, context.directory.circle_of(conversation)
+    named = _named(context, conversation, note)
+    return tuple(to for to in named if sees(to, conversation, circle) and directory.notify_of(to) != "none")
+
+
+def _named(context: Context, conversation: Conversation, note: str) -> tuple[str, ...]:
+    circle = context.directory.circle_of(conversation)
+    near = circle.members.union(circle.managers, *circle.groupes, conversation.followers)
+    return mentioned(note, lambda words: context.directory.agents_named(words, near))
+
+
+# --- what didn't arrive --------------------------------------------------------------------------------------
 
 
 def undelivered_drafts(context: Context, sent: Sent, reply: str, *, uncertain: bool = False) -> tuple[Draft, ...]:
@@ -126,13 +263,14 @@ def undelivered_drafts(context: Context, sent: Sent, reply: str, *, uncertain: b
 
 
 def _concerned(context: Context, sent: Sent) -> tuple[str, ...]:
-    """Of an answer its author, else the assignee; of a notification the other agents, or those above them."""
-    directory = context.directory
+    """Of an answer its author, else who is told of mail now; of a notification the others, or those above them."""
     if sent.purpose is Purpose.NOTIFICATION:
-        nobody = replace(sent.conversation, assignee=None)
-        return told(nobody, directory.circle(nobody.inbox), sent.recipient, directory.notify_of)
-    to = sent.author or sent.conversation.assignee
-    return (to,) if sent.purpose is Purpose.ANSWER and to and directory.is_agent(to) else ()
+        return context.told(replace(sent.conversation, assignee=None), sent.recipient)
+    if sent.purpose is not Purpose.ANSWER:
+        return ()
+    conversation, directory = context.staffed(sent.conversation), context.directory
+    seen = sees(sent.author, conversation, directory.circle_of(conversation))
+    return (sent.author,) if seen and directory.is_agent(sent.author) else context.told(conversation, "")
 
 
 def failure_event(sent: Sent, what: str) -> Event:

@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from gateway import config, daemon, log
-from gateway.commands import check, conversations, mail
+from gateway.commands import check, conversations, mail, repair, templates
 from gateway.commands.output import Shown, show
 from gateway.config import init
 from gateway.context import Context, context
@@ -24,9 +24,13 @@ from gateway.desk.commands import Parsed, Verb
 from gateway.errors import ConfigError, Permanent, Refused, Temporary
 from gateway.mail.tokens import Keys
 from gateway.model import Inbox, Status
+from gateway.relay import texts
 from gateway.store import keys, schema
 from gateway.store.database import Store
 
+_REF = "the reference of a conversation, as `conversations` lists it"
+_AGENT = "an address or a name; me, or nobody to give it back"
+_INBOX = "global, dossier:123 or demarche:42"
 REFUSED, USAGE, TRY_AGAIN, CONFIGURATION = 1, 2, 75, 78
 
 
@@ -66,7 +70,12 @@ def _failed(words: str, status: int) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--config", type=Path, metavar="FILE", help="the configuration (else $GATEWAY_CONFIG, …)")
+    common.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="the configuration; else $GATEWAY_CONFIG, ./gateway.toml, /etc/gateway/gateway.toml",
+    )
     common.add_argument("--json", action="store_true", help="one JSON document on standard output")
     common.add_argument("--verbose", action="store_true", help="log more")
     parser = argparse.ArgumentParser(
@@ -104,27 +113,70 @@ def _add_running(command: _Adder) -> None:
 
 def _add_desk(command: _Adder) -> None:
     made = command("conversations", _conversations, "list conversations, the last changed first")
-    made.add_argument("--inbox", type=_inbox, help="global, dossier:123 or demarche:42")
-    made.add_argument("--status", choices=[status.value for status in Status])
-    made.add_argument("--assignee", metavar="AGENT")
+    made.add_argument("--inbox", type=_inbox, metavar="INBOX", help=_INBOX)
+    made.add_argument("--status", choices=[status.value for status in Status], help="only those of this status")
+    made.add_argument("--assignee", metavar="AGENT", help="only those assigned to this address")
     made.add_argument("--as", dest="agent", metavar="AGENT", help="only what this agent may see")
     made = command("show", _show, "show one conversation whole")
-    made.add_argument("reference", metavar="REF")
+    made.add_argument("reference", metavar="REF", help=_REF)
     made.add_argument("--as", dest="agent", metavar="AGENT", help="as this agent may see it")
     for name, words in (("reply", "answer the usager"), ("note", "write a note that the usager doesn't see")):
         _add_act(command, name, f"{words}; the text comes from standard input")
-    _add_act(command, "assign", "give a conversation to an agent", "assignee", metavar="AGENT")
-    _add_act(command, "status", "set a conversation's status", "status", choices=[s.value for s in Status])
+    _add_act(command, "assign", "give a conversation to an agent", "assignee", metavar="AGENT", help=_AGENT)
+    made = _add_act(command, "status", "set a conversation's status", "status", choices=[s.value for s in Status])
+    made.add_argument("--until", metavar="DATE", help="with pending: active again on that day (15/12, 3 jours, …)")
     _add_act(command, "tag", "tag a conversation", "tag", metavar="TAG")
+    _add_act(
+        command, "move", "move a conversation to another inbox", "inbox", metavar="INBOX", type=_inbox, help=_INBOX
+    )
+    made = _add_act(
+        command,
+        "transfer",
+        "hand a conversation over to another organisation",
+        "organisation",
+        metavar="SIRET",
+        help="or its name, as the directory gives it",
+    )
+    made.add_argument("--text", default="", help="words to the usager, who is told in any case")
+    _add_act(command, "admit", "let a person take part: answers go there too", "address", metavar="ADDRESS")
+    _add_act(command, "follow", "be told of every mail of a conversation")
+    _add_act(command, "mute", "be told of no mail of a conversation")
+    _add_repair(command)
+    _add_templates(command)
 
 
-def _add_act(command: _Adder, name: str, words: str, argument: str = "", **details: object) -> None:
+def _add_repair(command: _Adder) -> None:
+    made = command("split", _split, "take a message off a conversation")
+    made.add_argument("reference", metavar="REF", help=_REF)
+    made.add_argument("message", type=int, metavar="MESSAGE", help="its number, as `show` names it: 17 for #17")
+    made.add_argument("--to", metavar="REF", help="into this conversation, else into one of its own")
+    made.add_argument("--as", dest="agent", metavar="AGENT", required=True, help="whose act it is")
+    made = command("merge", _merge, "make two conversations one: the older goes on")
+    made.add_argument("reference", metavar="REF", help=_REF)
+    made.add_argument("other", metavar="OTHER", help="the other conversation")
+    made.add_argument("--as", dest="agent", metavar="AGENT", required=True, help="whose act it is")
+
+
+def _add_templates(command: _Adder) -> None:
+    made = command("template", _template, "the texts of mails: list them, show one, preview one")
+    made.add_argument("action", choices=["list", "show", "preview"])
+    made.add_argument("name", nargs="?", metavar="NAME")
+    made.add_argument("--demarche", type=int, metavar="NUMBER", help="as this démarche words it")
+    made.add_argument("--language", choices=["fr", "en"], help="else the instance's")
+    made.add_argument("--html", action="store_true", help="preview the HTML alternative")
+    made.set_defaults(usage=made.error)
+
+
+def _add_act(
+    command: _Adder, name: str, words: str, argument: str = "", **details: object
+) -> argparse.ArgumentParser:
     made = command(name, _act, words)
-    made.add_argument("reference", metavar="REF")
-    made.set_defaults(act=name)
+    made.add_argument("reference", metavar="REF", help=_REF)
+    made.set_defaults(act=name, usage=made.error)
     if argument:
         made.add_argument(argument, **details)  # type: ignore[arg-type]
     made.add_argument("--as", dest="agent", metavar="AGENT", required=True, help="whose act it is")
+    return made
 
 
 def _add_mail(command: _Adder) -> None:
@@ -236,12 +288,50 @@ def _wish(options: argparse.Namespace) -> Parsed:
         return Parsed((), _standard_input())
     if options.act == "note":
         return conversations.command(Verb.NOTE, _standard_input())
-    verb, argument = {
-        "assign": (Verb.ASSIGN, "assignee"),
-        "status": (Verb.STATUS, "status"),
-        "tag": (Verb.TAG, "tag"),
-    }[options.act]
-    return conversations.command(verb, getattr(options, argument))
+    if options.act == "status" and options.until:
+        if options.status != Status.PENDING:
+            options.usage("--until goes with pending")
+        return conversations.command(Verb.SNOOZE, options.until)
+    if options.act == "transfer":
+        return conversations.command(Verb.TRANSFER, options.organisation, options.text.strip())
+    verb, argument = _WISHES[options.act]
+    return conversations.command(verb, str(getattr(options, argument)) if argument else "")
+
+
+_WISHES = {
+    "assign": (Verb.ASSIGN, "assignee"),
+    "status": (Verb.STATUS, "status"),
+    "tag": (Verb.TAG, "tag"),
+    "move": (Verb.MOVE, "inbox"),
+    "admit": (Verb.ADMIT, "address"),
+    "follow": (Verb.FOLLOW, ""),
+    "mute": (Verb.MUTE, ""),
+}
+
+
+def _split(options: argparse.Namespace) -> Shown:
+    with _opened(options) as (store, context):
+        return repair.split(
+            store, context, options.reference, options.message, options.to, options.agent, datetime.now(UTC)
+        )
+
+
+def _merge(options: argparse.Namespace) -> Shown:
+    with _opened(options) as (store, context):
+        return repair.merge(store, context, options.reference, options.other, options.agent, datetime.now(UTC))
+
+
+def _template(options: argparse.Namespace) -> Shown:
+    settings = config.load(_path(options), passwords=False)
+    known = texts.load(settings.desk.templates)
+    if options.action == "list":
+        return templates.listed(known, settings)
+    if options.name is None:
+        options.usage(f"name it: `{options.action} NAME`; `list` shows them")
+    where = {"demarche": options.demarche, "language": options.language or settings.instance.locale}
+    if options.action == "show":
+        return templates.shown(known, options.name, **where)
+    return templates.preview(known, settings, options.name, **where, html=options.html)
 
 
 def _inbox(text: str) -> Inbox:

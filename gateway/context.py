@@ -6,14 +6,20 @@ Built at start and at each reload; never changed in between.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from urllib.parse import unquote
+from zoneinfo import ZoneInfo
 
 from gateway.config.settings import Settings
+from gateway.desk import faq, people
+from gateway.desk.acts import Desk
+from gateway.desk.faq import FaqIndex
 from gateway.mail import tokens
 from gateway.mail.tokens import Keys
 from gateway.model import Conversation, Inbox, InboxKind
+from gateway.relay import texts
 from gateway.relay.scrub import scrub
-from gateway.relay.texts import Place
+from gateway.relay.texts import Place, Texts
 from gateway.routing.directory import Directory, directory
 from gateway.routing.recipients import RecipientKind, Recognise, recogniser
 from gateway.store.outbox import Signer
@@ -28,28 +34,65 @@ class Context:
     directory: Directory
     recognise: Recognise
     signer: Signer
+    texts: Texts
+    faq: FaqIndex
+    zone: ZoneInfo
 
-    def place(self, reference: str, inbox: Inbox) -> Place:
-        """Where a conversation stands, as mails say it."""
+    def place(self, reference: str, inbox: Inbox, handed_to: str = "", locale: str = "") -> Place:
+        """Where a conversation stands, as mails say it. `locale`: the reader's language, "" for the instance's."""
         return Place(
             self.settings.instance,
             reference,
-            self.directory.organisation_of(inbox),
+            self.directory.organisation_of(inbox, handed_to),
             self.directory.demarche_of(inbox),
             inbox.number if inbox.kind is InboxKind.DOSSIER else None,
+            self.texts,
+            locale,
         )
 
-    def place_of(self, conversation: Conversation) -> Place:
-        return self.place(conversation.reference, conversation.inbox)
+    def place_of(self, conversation: Conversation, *, usager: bool = False) -> Place:
+        """As its agents read of it; with `usager`, in the language that she writes, or that of the démarche."""
+        demarche = self.directory.demarche_of(conversation.inbox)
+        locale = conversation.language or (demarche.locale if demarche else "")
+        return self.place(
+            conversation.reference, conversation.inbox, conversation.organisation, locale if usager else ""
+        )
+
+    def desk(self, now: datetime) -> Desk:
+        """What acts of agents depend on."""
+        return Desk(
+            self.directory,
+            now,
+            self.zone,
+            takes=lambda address: self.recognise(address).kind is not RecipientKind.ELSEWHERE,
+            modele=self._modele,
+        )
+
+    def _modele(self, name: str, conversation: Conversation) -> str | None:
+        place = self.place_of(conversation, usager=True)
+        return texts.modele(name, place, usager=conversation.usager, received=conversation.created_at)
+
+    def told(self, conversation: Conversation, author: str) -> tuple[str, ...]:
+        """The agents to tell of a message by `author`."""
+        conversation = self.staffed(conversation)
+        circle = self.directory.circle_of(conversation)
+        return people.told(conversation, circle, author, self.directory.notify_of)
 
     def staffed(self, conversation: Conversation) -> Conversation:
-        """The conversation without an assignee who is no agent any more."""
-        gone = conversation.assignee is not None and not self.directory.is_agent(conversation.assignee)
-        return replace(conversation, assignee=None) if gone else conversation
+        """The conversation without an assignee who has lost the part in it that the assignment rested on."""
+        assignee = conversation.assignee
+        if assignee is None:
+            return conversation
+        circle = self.directory.circle_of(conversation)
+        part = conversation.outside or assignee in circle.members.union(circle.managers, *circle.groupes)
+        return conversation if part and self.directory.is_agent(assignee) else replace(conversation, assignee=None)
 
-    def scrubbed(self, text: str, inbox: Inbox) -> str:
+    def first_name(self, agent: str) -> str:
+        return self.directory.name_of(agent).partition(" ")[0]
+
+    def scrubbed(self, text: str, conversation: Conversation) -> str:
         """A text without agents' own addresses and without signed addresses: fit to leave."""
-        organisation = self.directory.organisation_of(inbox)
+        organisation = self.directory.organisation_of(conversation.inbox, conversation.organisation)
         public = self.settings.addresses.global_
         contact = (organisation.email if organisation else "") or public
 
@@ -69,7 +112,19 @@ class Context:
 
 
 def context(settings: Settings, keys: Keys) -> Context:
-    """Build all that follows from a configuration and its keys."""
+    """Build all that follows from a configuration and its keys.
+
+    Raises:
+        ConfigError: a template of the instance can't be used.
+    """
     addresses = settings.addresses
-    signer = Signer(keys, addresses.domain, addresses.reply, addresses.separator, addresses.global_)
-    return Context(settings, keys, directory(settings), recogniser(settings, keys), signer)
+    return Context(
+        settings,
+        keys,
+        directory(settings),
+        recogniser(settings, keys),
+        Signer(keys, addresses.domain, addresses.reply, addresses.separator, addresses.global_),
+        texts.load(settings.desk.templates),
+        faq.index(settings.faq),
+        ZoneInfo(settings.instance.timezone),
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import gc
 import signal
 import socket
 import sys
@@ -20,11 +21,12 @@ from typing import Any
 
 import uvloop
 
-from gateway import config, inbound, log, systemd
+from gateway import config, inbound, log, rounds, systemd
 from gateway.config import Settings
 from gateway.context import Context, context
 from gateway.errors import ConfigError, GatewayError, Temporary
 from gateway.intake import imap, smtp
+from gateway.mail.tokens import Keys
 from gateway.outbound import Relay
 from gateway.relay.transport import transport_for
 from gateway.store import arrivals, keys, schema
@@ -32,11 +34,14 @@ from gateway.store.database import Store
 from gateway.store.keeper import Keeper, StoreLedger
 
 OWNER = "daemon"
+_LONGEST_REPORT = 10_000  # characters of what is wrong with a configuration, in the log
 # How long a thread that computes may keep the event loop waiting. By default 5 ms, which would come on top of each
 # word that a client says while mail is being filed.
 TURN = 0.0002  # seconds
 # Tables whose changes a reload takes over; the others are bound to what is open, and wait for a restart.
-RELOADED = frozenset({"instance", "addresses", "trust", "organisations", "demarches", "dossiers", "agents"}) | {
+RELOADED = frozenset({"include", "instance", "addresses", "trust", "desk", "organisations", "demarches"}) | {
+    "dossiers",
+    "agents",
     "support_groups",
     "faq",
 }
@@ -88,9 +93,10 @@ class _State:
     def __init__(self, path: Path, settings: Settings) -> None:
         self.path = path
         self.keys = keys.load_or_make(settings.store.token_keys_file)
-        self.context = context(settings, self.keys)
+        self.context = _context(settings, self.keys)
         self.arrived = asyncio.Event()
         self.planned = asyncio.Event()
+        self._reloading: asyncio.Task[None] | None = None
         self.stop: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def current(self) -> Context:
@@ -100,13 +106,16 @@ class _State:
         return self.context.recognise(address).ours
 
     def reload(self) -> None:
+        """Asked for by SIGHUP. A large directory takes seconds to read; mail goes on meanwhile."""
+        if self._reloading is None or self._reloading.done():
+            self._reloading = asyncio.create_task(self._reload(), name="reload")
+
+    async def _reload(self) -> None:
         systemd.notify(*systemd.reloading())
         try:
-            fresh = config.load(self.path)
+            await asyncio.to_thread(lambda: self._take_over(config.load(self.path)))
         except GatewayError as error:
-            log.configuration_kept(problems=str(error))
-        else:
-            self._take_over(fresh)
+            log.configuration_kept(problems=str(error)[:_LONGEST_REPORT])
         systemd.notify("READY=1")
 
     def _take_over(self, fresh: Settings) -> None:
@@ -114,8 +123,18 @@ class _State:
         tables = type(before).model_fields
         changed = [name for name in tables if getattr(before, name) != getattr(fresh, name)]
         kept = {name: getattr(before, name) for name in changed if name not in RELOADED}
-        self.context = context(fresh.model_copy(update=kept), self.keys)
+        self.context = _context(fresh.model_copy(update=kept), self.keys)
         log.configuration_reloaded(restart_needed=sorted(kept))
+
+
+def _context(settings: Settings, keys: Keys) -> Context:
+    """Build it, and tell the collector that all of it stays: walking a large directory would stop the loop."""
+    with config.uncollected():
+        made = context(settings, keys)
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+    return made
 
 
 async def _serve(path: Path, settings: Settings, store: Store, announce: Callable[[str], None]) -> None:
@@ -136,6 +155,8 @@ async def _serve(path: Path, settings: Settings, store: Store, announce: Callabl
         )
         tasks: list[asyncio.Task[Any]] = [group.create_task(filing, name="filing")]
         tasks.append(group.create_task(relay.run(state.planned), name="relay"))
+        making = rounds.run(store, state.current, planned=state.planned, now=utc_now)
+        tasks.append(group.create_task(making, name="rounds"))
         for mailbox in settings.intake.imap:
             poller = imap.poll(mailbox, keep=keeper.keep, ledger=StoreLedger(store), now=utc_now)
             tasks.append(group.create_task(poller, name=f"imap-{mailbox.name}"))

@@ -20,9 +20,10 @@ from gateway.context import Context
 from gateway.decision import Decision, clues, decide, hints, valid
 from gateway.errors import StoreError
 from gateway.mail.read import read
-from gateway.model import Arrival, Mail, Purpose
+from gateway.model import Arrival, Mail, Purpose, Thread
 from gateway.store import arrivals, filing, recall, references
 from gateway.store.database import Store, Tx, savepoint
+from gateway.threading.place import place
 
 _BATCH = 50
 _LATER = timedelta(minutes=5)  # until a mail is tried again whose raw bytes couldn't be had
@@ -36,11 +37,21 @@ def explain(connection: Connection, arrival: Arrival, mail: Mail, context: Conte
     """What would become of a mail, and why. Nothing is written."""
     found = hints(arrival, mail, context)
     recalled = valid(recall.recall(connection, clues(mail, found), now), mail, found)
-    if recalled.participations:
-        person, conversation = recalled.participations[0]
-        notices = recall.count_since_yesterday(connection, person.address, Purpose.NOTICE, now)
-        recalled = replace(recalled, latest=recall.latest(connection, conversation.id), notices=notices)
-    return decide(arrival, mail, found, recalled, context, reference=references.unused(connection), now=now)
+    placement = place(mail, recalled)
+    person = placement.participation.address if placement.participation else mail.author.address
+    notices = recall.count_since_yesterday(connection, person, Purpose.NOTICE, now)
+    thread = recall.thread(connection, placement.conversation.id) if placement.conversation else Thread()
+    return decide(
+        arrival,
+        mail,
+        found,
+        replace(recalled, notices=notices),
+        placement,
+        thread,
+        context,
+        reference=references.unused(connection),
+        now=now,
+    )
 
 
 def file_mail(tx: Tx, arrival: Arrival, mail: Mail, context: Context, now: datetime) -> Decision:

@@ -186,6 +186,24 @@ def relay_paused(*, reason: str) -> None:
     _error("relay_paused", reason=reason)
 
 
+# --- the desk --------------------------------------------------------------------------------------------
+
+
+def round_made(*, deliveries: int) -> None:
+    """Something fell due with time: so many notifications, digests and reminders were planned."""
+    _info("round_made", deliveries=deliveries)
+
+
+def round_failed(*, reason: str) -> None:
+    """What fell due for one conversation couldn't be done, by a defect of ours. The others' was; tried again."""
+    _error("round_failed", reason=reason)
+
+
+def rounds_paused(*, reason: str) -> None:
+    """The store failed; what falls due with time waits and is done later."""
+    _error("rounds_paused", reason=reason)
+
+
 # --- the daemon ------------------------------------------------------------------------------------------
 
 

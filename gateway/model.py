@@ -7,7 +7,8 @@ Addresses are lower-case throughout; times are aware datetimes in UTC.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -271,9 +272,10 @@ class Conversation:
     `organisation`: the SIRET that it was handed over to, while it stands in the global inbox; "" for none.
     `outside`: its assignee was chosen by someone who may choose anybody, and has no other part in it.
     `guests`: whom agents admitted to the audience. `followers` and `muted`: agents who want more, or no, mail of it.
-    `asked`: the dossiers of which its usager was asked to choose one, None if she wasn't; () where she was to name one.
-    `waiting_since`: when a person's mail made work of it; `snoozed_until`: when it is work again by itself.
-    `reminded`: how often its agents were; `warned`: they were told that it will be closed.
+    `asked`: the dossiers of which its usager was to choose one; () where she was to name it, None: not asked.
+    `waiting_since`: since when it waits for an agent (active) or for the usager (pending), None where nobody waits;
+    `snoozed_until`: when it is work again by itself. `reminded`: how often its agents were reminded of it;
+    `closing_at`: when it will be closed, as they were told.
     """
 
     id: int
@@ -299,7 +301,7 @@ class Conversation:
     waiting_since: datetime | None = None
     snoozed_until: datetime | None = None
     reminded: int = 0
-    warned: bool = False
+    closing_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,13 +328,26 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Circle:
-    """The agents who have to do with an inbox, by capacity. `followers` are those of a dossier."""
+    """The agents who have to do with an inbox, by capacity.
+
+    `instructeurs` are those of the dossier's groupe, and `followers` those of the dossier; `groupes` says, for the
+    whole démarche, which instructeurs work together. `triage`: those who are named for the global inbox.
+    `demarche`: its number, None for the global inbox and for what isn't known.
+    """
 
     managers: frozenset[str] = frozenset()
     administrateurs: frozenset[str] = frozenset()
     support: frozenset[str] = frozenset()
     instructeurs: frozenset[str] = frozenset()
     followers: frozenset[str] = frozenset()
+    triage: frozenset[str] = frozenset()
+    groupes: tuple[frozenset[str], ...] = ()
+    demarche: int | None = None
+
+    @property
+    def members(self) -> frozenset[str]:
+        """Everyone who has a part in it by capacity, but the managers, who have a part in everything."""
+        return self.administrateurs | self.support | self.instructeurs | self.followers | self.triage
 
 
 # --- what the store remembers of it (gateway.store.recall) -----------------------------------------------
@@ -376,8 +391,8 @@ class Sent:
 class Recalled:
     """What is known of the clues. `duplicate_of` is the message that this mail already is.
 
-    `acknowledgements`: how many its author had within a day; `notices`: how many the agent had whose token it bears.
-    `latest`: the last message from outside in the conversation that a token leads to.
+    `acknowledgements`: how many its author had within a day, and `notices`: how many notices.
+    `digest`: it answers a mail of ours to its author that stands in no conversation.
     """
 
     duplicate_of: int | None = None
@@ -386,7 +401,28 @@ class Recalled:
     sent: tuple[Sent, ...] = ()
     acknowledgements: int = 0
     notices: int = 0
+    digest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """What is known of the conversation that a mail is placed in, or that an agent acts on.
+
+    `latest`: its last message from outside; `unanswered`: those that came since the last answer, oldest first;
+    `writers`: everyone who wrote from outside; `notified`: when each agent was last notified, since an agent last did
+    something; `held`: agents who will be told of a burst that isn't over.
+    """
+
     latest: Message | None = None
+    unanswered: tuple[Message, ...] = ()
+    writers: tuple[str, ...] = ()
+    notified: Mapping[str, datetime] = field(default_factory=dict)
+    held: frozenset[str] = frozenset()
+
+    @property
+    def pending(self) -> tuple[Message, ...]:
+        """What is put before an agent who hasn't seen the conversation: all that waits, else the last there was."""
+        return self.unanswered or ((self.latest,) if self.latest else ())
 
 
 # --- a mail's way out ------------------------------------------------------------------------------------
@@ -442,12 +478,13 @@ class Draft:
 class Outgoing:
     """A delivery that is due: the draft, and the ids and addresses that were fixed when it was filed.
 
+    `conversation` is None for a digest, which is about many.
     Ids are without angle brackets; `envelope_sender` is "" for the null reverse-path; `cause` is the digest of
     the mail that caused it, "" for a command's.
     """
 
     id: int
-    conversation: int
+    conversation: int | None
     draft: Draft
     message_id: str
     reply_to: str
@@ -481,6 +518,15 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """An agent is to be told of a message, but not at once: with the rest of a burst, or in her next digest."""
+
+    agent: str
+    due_at: datetime
+    digest: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """A line of a conversation's history."""
 
@@ -501,11 +547,13 @@ class Settlement:
 class Filing:
     """All that one mail, or one command, changes. `conversation.id` is 0 for a new one.
 
-    `messages` come with the drafts they cause; conversations in `merge` become part of this one.
+    `messages` come with the drafts they cause; `notices` are about the first of them; conversations in `merge` become
+    part of this one.
     """
 
     conversation: Conversation
     messages: tuple[tuple[Message, tuple[Draft, ...]], ...] = ()
+    notices: tuple[Notice, ...] = ()
     merge: tuple[int, ...] = ()
     related: tuple[int, ...] = ()
     history: tuple[Event, ...] = ()

@@ -67,7 +67,7 @@ def settings(folder: Path | None = None, **tables: Any) -> Settings:
     }
     raw["relay"] = {"folder": str(base / "sent")}
     for name, value in tables.items():
-        raw[name] = {**raw[name], **value} if isinstance(value, dict) else value
+        raw[name] = {**raw.get(name, {}), **value} if isinstance(value, dict) else value
     return Settings.model_validate(raw, context={"folder": base})
 
 

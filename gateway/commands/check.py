@@ -18,6 +18,7 @@ from gateway.config import Settings
 from gateway.config.settings import ImapIntake, RelaySettings
 from gateway.errors import ConfigError, GatewayError, Temporary
 from gateway.intake import imap_connect
+from gateway.relay import texts
 from gateway.store import arrivals, keys, schema
 from gateway.store.database import Store, check_integrity
 
@@ -36,7 +37,7 @@ class Finding:
 def checked(path: Path, settings: Settings, *, connect: bool) -> Shown:
     """Look at everything; status 0 where nothing is an error, 1 otherwise."""
     findings = [Finding(note.severity, note.where, note.text) for note in config.notes(settings, path)]
-    findings += [_store(settings), _keys(settings), _relay_folder(settings)]
+    findings += [*_templates(settings), _store(settings), _keys(settings), _relay_folder(settings)]
     if connect:
         findings += asyncio.run(_connections(settings))
     failed = any(finding.severity == "error" for finding in findings)
@@ -50,6 +51,18 @@ def faulty(path: Path, error: ConfigError) -> Shown:
     """The findings where the configuration can't be used at all."""
     lines = str(error).splitlines()
     return Shown([{"severity": "error", "what": str(path), "text": line} for line in lines], tuple(lines), status=78)
+
+
+def _templates(settings: Settings) -> list[Finding]:
+    """The texts of the instance: what is wrong with them, or how many there are."""
+    folder = settings.desk.templates
+    if folder is None:
+        return []
+    try:
+        texts.load(folder)
+    except ConfigError as error:
+        return [Finding("error", "templates", line) for line in str(error).splitlines()]
+    return [Finding("ok", "templates", f"{folder} can be used; `gateway template list` names them")]
 
 
 def _store(settings: Settings) -> Finding:

@@ -1,4 +1,4 @@
-"""`conversations`, `show`, `reply`, `note`, `assign`, `status`, `tag`: the desk on the command line."""
+"""The desk on the command line: what is shown of conversations, and the acts of agents."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from rich.table import Table
 from gateway import acting
 from gateway.commands.output import Shown, table, when
 from gateway.context import Context
-from gateway.desk.commands import Command, Parsed
-from gateway.desk.rights import Action, may
+from gateway.desk.commands import Command, Parsed, Verb
+from gateway.desk.rights import Action, Ruling, may
 from gateway.errors import NotFound, Refused
 from gateway.model import Conversation, Direction, Inbox, InboxKind, Kind, Message, Nature
-from gateway.relay import texts
 from gateway.store import filing, recall, views
 from gateway.store.database import Store, Tx
+
+_TIMES = {"waiting_since": "waits since", "snoozed_until": "set aside until", "closing_at": "will be closed on"}
 
 
 def inbox_named(text: str) -> Inbox:
@@ -59,7 +60,7 @@ def listed(
         for c in found
     )
     headings = ("reference", "inbox", "status", "assignee", "usager", "subject", "n", "changed")
-    return Shown(found, (table(headings, rows),) if found else ("No conversations.",))
+    return Shown(found, (table(headings, rows, whole=3),) if found else ("No conversations.",))
 
 
 def _sight(context: Context, agent: str | None) -> Any:
@@ -69,9 +70,9 @@ def _sight(context: Context, agent: str | None) -> Any:
     return lambda conversation: _ruling(context, conversation, address).allowed
 
 
-def _ruling(context: Context, conversation: Conversation, agent: str) -> Any:
+def _ruling(context: Context, conversation: Conversation, agent: str) -> Ruling:
     staffed = context.staffed(conversation)
-    return may(agent, Action.SEE, staffed, context.directory.circle(staffed.inbox))
+    return may(agent, Action.SEE, staffed, context.directory.circle_of(staffed))
 
 
 def shown(store: Store, context: Context, reference: str, agent: str | None) -> Shown:
@@ -88,6 +89,8 @@ def _page(document: dict[str, Any]) -> list[str | Table]:
         f"{document['reference']}  {document['subject'] or '(no subject)'}",
         f"  {_inbox(document['inbox'])} · {document['status']} · assigned to {document['assignee'] or 'nobody'}",
         f"  usager {document['usager'] or '(unknown)'}",
+        *(f"  {name} {', '.join(document[name])}" for name in ("guests", "followers", "related") if document[name]),
+        *(f"  {words} {when(document[key])}" for key, words in _TIMES.items() if document[key]),
         f"  because {'; '.join(document['because'])}",
     ]
     for message in document["messages"]:
@@ -99,7 +102,10 @@ def _page(document: dict[str, Any]) -> list[str | Table]:
 def _message(message: dict[str, Any]) -> list[str]:
     arrow = "→" if message["direction"] == "out" else "←"
     facts = [message["kind"], message["nature"], *([message["proof"]] if message["proof"] else [])]
-    lines = ["", f"{arrow} {when(message['received_at'])}  {message['author']}  ({', '.join(facts)})"]
+    lines = [
+        "",
+        f"{arrow} {when(message['received_at'])}  {message['author']}  ({', '.join(facts)})  #{message['id']}",
+    ]
     lines += [f"    {line}" for line in message["text"].rstrip().split("\n")]
     lines += [f"    attached: {a['name']} ({a['type']}, {a['size']} octets)" for a in message["attachments"]]
     for delivery in message["deliveries"]:
@@ -123,12 +129,11 @@ def act(store: Store, context: Context, reference: str, agent: str, wish: Parsed
 
     def work(tx: Tx) -> tuple[str, tuple[int, ...]]:
         conversation = views.find(tx.connection, reference)
-        outcome = acting.act(context, conversation, agent, wish)
+        outcome = acting.act(context, conversation, agent, wish, now)
         if outcome.problems:
-            locale = "en"  # the command line speaks English throughout
-            raise Refused("; ".join(texts.problem(problem, locale) for problem in outcome.problems))
-        latest = recall.latest(tx.connection, conversation.id)
-        filed = acting.act_filing(context, conversation, outcome, _base(agent, now), latest)
+            raise Refused("; ".join(acting.in_words(problem) for problem in outcome.problems))
+        thread = recall.thread(tx.connection, conversation.id)
+        filed = acting.act_filing(context, conversation, outcome, _base(agent, now), thread, now)
         _, deliveries = filing.file(tx, filed, context.signer, now)
         return conversation.reference, deliveries
 
@@ -154,6 +159,6 @@ def _base(agent: str, now: datetime) -> Message:
     )
 
 
-def command(verb: Any, argument: str) -> Parsed:
-    """A wish of one command and no text."""
-    return Parsed((Command(verb, argument),), "")
+def command(verb: Verb, argument: str = "", text: str = "") -> Parsed:
+    """A wish of one command, and words for the usager where it takes some."""
+    return Parsed((Command(verb, argument),), text)

@@ -36,11 +36,11 @@ def show(shown: Shown, *, as_json: bool) -> None:
         console.print(harmless(line) if isinstance(line, str) else line, markup=False)
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
-    """Columns that share the width of the terminal; long cells are folded."""
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]], whole: int = 1) -> Table:
+    """Columns that share the width of the terminal; long cells are folded, but for those of the first `whole`."""
     made = Table(*headings, box=None, pad_edge=False, header_style="bold")
-    for column in made.columns:
-        column.overflow = "fold"
+    for place, column in enumerate(made.columns):
+        column.overflow, column.no_wrap = "fold", place < whole
     for row in rows:
         made.add_row(*(Text(harmless(_cell(value))) for value in row))
     return made

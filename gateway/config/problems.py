@@ -21,6 +21,7 @@ _WANTED = {
     "bool_type": "true or false",
     "tuple_type": "a list in brackets",
     "model_type": "a table",
+    "dataclass_type": "a table",
     "path_type": "a path in quotes",
 }
 _KINDS = {str: "a text", bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "a table"}
@@ -53,7 +54,7 @@ def _translated(fault: dict[str, Any]) -> Problem:
     path, kind, value = tuple(fault["loc"]), fault["type"], fault["input"]
     if kind == "missing":
         return Problem(path, _missing(path))
-    if kind == "extra_forbidden":
+    if kind in {"extra_forbidden", "unexpected_keyword_argument"}:
         return Problem(path, _unknown(path))
     if kind == "value_error":
         return Problem(path, str(fault["ctx"]["error"]))
@@ -105,11 +106,11 @@ def fields_at(path: Path) -> dict[str, FieldInfo]:
 
 
 def named(table: type[BaseModel]) -> dict[str, FieldInfo]:
-    return {known.alias or name: known for name, known in table.model_fields.items()}
+    return {known.alias or name: known for name, known in table.__pydantic_fields__.items()}
 
 
 def table_in(annotation: Any) -> type[BaseModel] | None:
     """The model that a field's type holds, alone or in a tuple."""
     if get_origin(annotation) in {tuple, Union, types.UnionType}:
         annotation = get_args(annotation)[0]
-    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+    return annotation if isinstance(annotation, type) and hasattr(annotation, "__pydantic_fields__") else None

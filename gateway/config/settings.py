@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StrictBool
+from pydantic.dataclasses import dataclass
 
 from gateway.config import values
 from gateway.config.hours import ALWAYS, Hours, parse
@@ -24,6 +25,10 @@ class Table(BaseModel):
     """A table of the file: closed (an unknown key is an error) and unchangeable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+# Entries of the directory: many, and a third of a model's size.
+_CLOSED = ConfigDict(extra="forbid")
 
 
 class Instance(Table):
@@ -118,7 +123,8 @@ class Desk(Table):
     templates: values.OptionalPath = None
 
 
-class Organisation(Table):
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CLOSED)
+class Organisation:
     siret: values.Siret = Field(examples=["21310555400017"])
     name: values.Text = Field(examples=["Mairie d'Exemple"])
     email: values.OptionalMailAddress = ""
@@ -128,12 +134,14 @@ class Organisation(Table):
     faq_url: values.OptionalUrl = ""
 
 
-class Groupe(Table):
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CLOSED)
+class Groupe:
     label: values.Text = Field(examples=["Nord"])
     instructeurs: tuple[values.MailAddress, ...] = ()
 
 
-class Demarche(Table):
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CLOSED)
+class Demarche:
     """`locale` is "", `remind_after` and `hours` are None where the instance's and the desk's count."""
 
     number: values.Number = Field(examples=[42])
@@ -150,7 +158,8 @@ class Demarche(Table):
     hours: OwnHours = None
 
 
-class Dossier(Table):
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CLOSED)
+class Dossier:
     number: values.Number = Field(examples=[123])
     demarche: values.Number = Field(examples=[42])
     usager: values.MailAddress = Field(examples=["ulysse@usager.example.net"])
@@ -162,20 +171,23 @@ class Dossier(Table):
     groupe: str = ""
 
 
-class Agent(Table):
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CLOSED)
+class Agent:
     email: values.MailAddress = Field(examples=["manon.manager@mairie.example.org"])
     name: str = ""
     capacities: tuple[Literal["manager", "administrateur", "instructeur", "support"], ...] = ()
     notify: Literal["all", "assigned", "digest", "none"] = "all"
 
 
-class SupportGroup(Table):
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CLOSED)
+class SupportGroup:
     name: values.Text = Field(examples=["assistance"])
     organisations: tuple[values.Siret, ...] = ()
     agents: tuple[values.MailAddress, ...] = ()
 
 
-class Faq(Table):
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CLOSED)
+class Faq:
     title: values.Text = Field(examples=["Où en est mon dossier ?"])
     url: values.Url = Field(examples=["https://demarches.example.org/faq/usager/etat"])
     words: tuple[values.Text, ...] = ()

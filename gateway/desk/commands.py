@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
+from gateway.mail.language import plain
 from gateway.model import Problem, Status
 
 
@@ -17,47 +18,16 @@ class Verb(StrEnum):
     NOTE = "note"
     ASSIGN = "assign"
     STATUS = "status"
+    SNOOZE = "snooze"
     TAG = "tag"
+    MOVE = "move"
+    TRANSFER = "transfer"
+    ADMIT = "admit"
+    FOLLOW = "follow"
+    MUTE = "mute"
+    MODELE = "modele"
+    FORWARD = "fwd"
     HELP = "help"
-
-
-_NAMES: dict[str, tuple[Verb, str]] = {
-    "note": (Verb.NOTE, ""),
-    "assign": (Verb.ASSIGN, ""),
-    "affecter": (Verb.ASSIGN, ""),
-    "close": (Verb.STATUS, Status.CLOSED),
-    "clore": (Verb.STATUS, Status.CLOSED),
-    "pending": (Verb.STATUS, Status.PENDING),
-    "attente": (Verb.STATUS, Status.PENDING),
-    "open": (Verb.STATUS, Status.ACTIVE),
-    "rouvrir": (Verb.STATUS, Status.ACTIVE),
-    "spam": (Verb.STATUS, Status.SPAM),
-    "tag": (Verb.TAG, ""),
-    "help": (Verb.HELP, ""),
-    "aide": (Verb.HELP, ""),
-}
-_MOST_WRAPPED = 100  # lines of one note
-_SHORTEST_WRAPPED, _LONGEST_WRAPPED = 56, 80  # characters, where mail programs wrap (RFC 5322 §2.1.1 asks for 78)
-_TELEPHONES = ("envoye de mon", "envoye depuis", "envoye a partir de", "sent from my", "get outlook for")
-# Known to the interface, not to this version: said as such, so that nobody looks for a typing error.
-LATER = frozenset(
-    [
-        "dossier",
-        "demarche",
-        "global",
-        "transmettre",
-        "transfer",
-        "admettre",
-        "admit",
-        "suivre",
-        "follow",
-        "taire",
-        "mute",
-        "modele",
-        "template",
-        "fwd",
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +38,43 @@ class Command:
     argument: str = ""
 
 
+_NAMES: dict[str, Command] = {
+    "note": Command(Verb.NOTE),
+    "assign": Command(Verb.ASSIGN),
+    "affecter": Command(Verb.ASSIGN),
+    "close": Command(Verb.STATUS, Status.CLOSED),
+    "clore": Command(Verb.STATUS, Status.CLOSED),
+    "fermer": Command(Verb.STATUS, Status.CLOSED),
+    "cloturer": Command(Verb.STATUS, Status.CLOSED),
+    "pending": Command(Verb.STATUS, Status.PENDING),
+    "attente": Command(Verb.STATUS, Status.PENDING),
+    "open": Command(Verb.STATUS, Status.ACTIVE),
+    "rouvrir": Command(Verb.STATUS, Status.ACTIVE),
+    "spam": Command(Verb.STATUS, Status.SPAM),
+    "tag": Command(Verb.TAG),
+    "dossier": Command(Verb.MOVE, "dossier"),
+    "demarche": Command(Verb.MOVE, "demarche"),
+    "global": Command(Verb.MOVE, "global"),
+    "transmettre": Command(Verb.TRANSFER),
+    "transfer": Command(Verb.TRANSFER),
+    "admettre": Command(Verb.ADMIT),
+    "admit": Command(Verb.ADMIT),
+    "suivre": Command(Verb.FOLLOW),
+    "follow": Command(Verb.FOLLOW),
+    "taire": Command(Verb.MUTE),
+    "mute": Command(Verb.MUTE),
+    "modele": Command(Verb.MODELE),
+    "template": Command(Verb.MODELE),
+    "fwd": Command(Verb.FORWARD),
+    "help": Command(Verb.HELP),
+    "aide": Command(Verb.HELP),
+}
+_ALONE = frozenset({Verb.STATUS, Verb.FOLLOW, Verb.MUTE, Verb.FORWARD, Verb.HELP})  # nothing may stand behind them
+_MOST_WRAPPED = 100  # lines of one note
+_SHORTEST_WRAPPED, _LONGEST_WRAPPED = 56, 80  # characters, where mail programs wrap (RFC 5322 §2.1.1 asks for 78)
+_TELEPHONES = ("envoye de mon", "envoye depuis", "envoye a partir de", "sent from my", "get outlook for")
+
+
 @dataclass(frozen=True, slots=True)
 class Parsed:
     """The commands of a mail, the text that remains for the usager, and what wasn't understood."""
@@ -76,13 +83,16 @@ class Parsed:
     text: str
     problems: tuple[Problem, ...] = ()
 
+    def has(self, verb: Verb) -> bool:
+        return any(command.verb is verb for command in self.commands)
+
 
 def parse(own: str) -> Parsed:
     """Take the commands off the top of what an agent wrote, and the signature off its end.
 
     `@note` with words is a note of its line, and of the lines that a mail program wrapped it into. `@note` alone
     makes the whole rest of the mail a note. A command that stands further down is a problem: it was meant as one,
-    and must not be read by the usager.
+    and must not be read by the usager. What follows `@fwd` and the other commands is the forwarded mail.
     """
     lines = _unsigned(own.split("\n"))
     commands: list[Command] = []
@@ -97,6 +107,8 @@ def parse(own: str) -> Parsed:
             more = _continued(lines[position - 1 : position + _MOST_WRAPPED]) if _is_note(line) else []
             _read(" ".join((line, *more)), commands, problems)
             position += len(more)
+    if Command(Verb.FORWARD) in commands:
+        return Parsed(tuple(commands), "", tuple(problems))
     problems += _misplaced(lines[position:])
     return _noted(commands, "\n".join(lines[position:]).strip(), problems)
 
@@ -107,15 +119,14 @@ def _unsigned(lines: list[str]) -> list[str]:
         if line.rstrip() == "--":
             lines = lines[:number]
             break
-    while lines and (not lines[-1].strip() or _plain(_spaced(lines[-1])).startswith(_TELEPHONES)):
+    while lines and (not lines[-1].strip() or plain(_spaced(lines[-1])).startswith(_TELEPHONES)):
         lines = lines[:-1]
     return lines
 
 
 def _is_note(line: str) -> bool:
     word, _, argument = line[1:].partition(" ")
-    name = _plain(word.rstrip(":"))
-    return bool(argument) and name in _NAMES and _NAMES[name][0] is Verb.NOTE
+    return bool(argument) and _NAMES.get(plain(word.rstrip(":"))) == Command(Verb.NOTE)
 
 
 def _continued(lines: list[str]) -> list[str]:
@@ -131,23 +142,41 @@ def _continued(lines: list[str]) -> list[str]:
 
 def _misplaced(lines: list[str]) -> list[Problem]:
     words = (_spaced(line).partition(" ")[0] for line in lines)
-    names = (word for word in words if word.startswith("@") and _plain(word[1:].rstrip(":")) in {*_NAMES, *LATER})
+    names = (word for word in words if word.startswith("@") and plain(word[1:].rstrip(":")) in _NAMES)
     return [Problem("misplaced_command", name) for name in names]
 
 
 def _read(line: str, commands: list[Command], problems: list[Problem]) -> None:
     word, _, argument = line[1:].partition(" ")
-    name = _plain(word.rstrip(":"))
-    if name in _NAMES:
-        verb, fixed = _NAMES[name]
-        if argument and (fixed or verb is Verb.HELP):
-            # It may be the answer, written on the same line: dropping it would lose an agent's words.
-            problems.append(Problem("words_after", f"@{word}"))
-        commands.append(Command(verb, fixed or argument.strip()))
-    elif name in LATER:
-        problems.append(Problem("later_command", f"@{word}"))
-    else:
+    known = _NAMES.get(plain(word.rstrip(":")))
+    argument = argument.strip()
+    if known is None:
         problems.append(Problem("unknown_command", f"@{word}"))
+    elif known == Command(Verb.STATUS, Status.PENDING) and argument:
+        commands.append(Command(Verb.SNOOZE, argument))
+    elif known.verb is Verb.MOVE:
+        _read_move(word, known.argument, argument, commands, problems)
+    elif argument and known.verb in _ALONE:
+        # It may be the answer, written on the same line: dropping it would lose an agent's words.
+        problems.append(Problem("words_after", f"@{word}"))
+        commands.append(known)
+    else:
+        commands.append(Command(known.verb, known.argument or argument))
+
+
+def _read_move(word: str, kind: str, argument: str, commands: list[Command], problems: list[Problem]) -> None:
+    """`@dossier 123`, « n° 13 266 855 »; `@demarche` alone: the one that the dossier belongs to."""
+    figures = argument.casefold().removeprefix("n").lstrip("°ºo. #").replace(" ", "").replace(".", "")
+    if kind == "global":
+        if argument:
+            problems.append(Problem("words_after", f"@{word}"))
+        commands.append(Command(Verb.MOVE, kind))
+    elif figures.isascii() and figures.isdigit() and len(figures) <= 10:
+        commands.append(Command(Verb.MOVE, f"{kind}:{int(figures)}"))
+    elif kind == "demarche" and not argument:
+        commands.append(Command(Verb.MOVE, kind))
+    else:
+        problems.append(Problem(f"no_{kind}", argument))
 
 
 def _noted(commands: list[Command], rest: str, problems: list[Problem]) -> Parsed:
@@ -169,9 +198,3 @@ def _spaced(line: str) -> str:
         return words
     command, space, rest = bare.partition(" ")
     return command.rstrip("*_") + space + rest
-
-
-def _plain(word: str) -> str:
-    """Lower case without accents."""
-    decomposed = unicodedata.normalize("NFKD", word)
-    return "".join(c for c in decomposed if not unicodedata.combining(c)).casefold()

@@ -15,6 +15,7 @@ from itertools import islice
 from gateway.config.settings import Settings
 from gateway.model import GLOBAL, Conversation, Inbox, InboxKind, Mail, Verdict
 from gateway.routing import numbers
+from gateway.routing.choice import chosen
 from gateway.routing.directory import OPEN_STATES, Directory
 from gateway.routing.recipients import Recipient
 
@@ -29,6 +30,7 @@ class Strength(IntEnum):
     TEXT = 30
     SUBJECT = 40
     LINK = 50
+    CHOICE = 55
     ADDRESS = 60
 
 
@@ -62,7 +64,7 @@ def route(
     settings: Settings,
 ) -> Route:
     """Decide the inbox of the conversation that a mail is placed in (None: a new one)."""
-    pieces = islice(_evidence(mail, recipients, directory, settings), _MOST_EVIDENCE)
+    pieces = islice(_evidence(mail, recipients, conversation, directory, settings), _MOST_EVIDENCE)
     found = _strongest(pieces, _admitted(mail, conversation, directory), directory)
     if conversation is None:
         return found
@@ -73,7 +75,11 @@ def route(
 
 
 def _evidence(
-    mail: Mail, recipients: Iterable[Recipient], directory: Directory, settings: Settings
+    mail: Mail,
+    recipients: Iterable[Recipient],
+    conversation: Conversation | None,
+    directory: Directory,
+    settings: Settings,
 ) -> Iterator[_Evidence]:
     """All that points somewhere, strongest first."""
     addressed = [r for r in recipients if r.inbox is not None and r.inbox != GLOBAL]
@@ -81,7 +87,10 @@ def _evidence(
         assert recipient.inbox is not None
         yield _Evidence(recipient.inbox, Strength.ADDRESS, f"the mail was sent to {recipient.address}")
     urls = (settings.instance.url, *settings.instance.legacy_urls)
-    body = mail.text[: numbers.MOST_TEXT]
+    yield from _chosen(mail, conversation, directory, urls)
+    # Who was asked which dossier it is quotes our list of them: what she quotes names all, and means none.
+    asked = conversation is not None and conversation.asked is not None
+    body = (mail.own if asked else mail.text)[: numbers.MOST_TEXT]
     for inbox in numbers.links(f"{mail.subject}\n{body}", urls):
         yield _Evidence(inbox, Strength.LINK, f"the text holds a link to {inbox}")
     for strength, text, where in (
@@ -94,6 +103,24 @@ def _evidence(
             words = f"the {where} names dossier {number}"
             yield _Evidence(Inbox(InboxKind.DOSSIER, number), strength, words, weak=True)
     yield from _only_dossier(mail, directory)
+
+
+def _chosen(
+    mail: Mail, conversation: Conversation | None, directory: Directory, urls: tuple[str, ...]
+) -> Iterator[_Evidence]:
+    """The dossier that an usager names who was asked for it, in whatever words."""
+    if conversation is None or conversation.asked is None or mail.author.address != conversation.usager:
+        return
+    offered = [(number, _title(number, directory)) for number in conversation.asked]
+    found = chosen(mail.own, "", offered, urls)
+    if found is not None:
+        words = f"asked which dossier it is about, the usager chose: {found.because}"
+        yield _Evidence(Inbox(InboxKind.DOSSIER, found.number), Strength.CHOICE, words)
+
+
+def _title(number: int, directory: Directory) -> str:
+    demarche = directory.demarche_of(Inbox(InboxKind.DOSSIER, number))
+    return demarche.title if demarche else ""
 
 
 def _only_dossier(mail: Mail, directory: Directory) -> Iterator[_Evidence]:

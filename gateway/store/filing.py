@@ -11,7 +11,7 @@ from sqlalchemy import insert, update
 from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
 
 from gateway.model import Conversation, Draft, Event, Filing, Message
-from gateway.store import outbox
+from gateway.store import notices, outbox, tables
 from gateway.store.database import Tx, inserted
 from gateway.store.outbox import Signer
 from gateway.store.tables import citations, conversations, history, messages, related
@@ -30,6 +30,8 @@ def file(tx: Tx, filing: Filing, signer: Signer, now: datetime) -> tuple[int, tu
     for message, drafts in filing.messages:
         ids.append(_message(tx, conversation, message))
         sent += _deliveries(tx, conversation, ids[-1], drafts, signer, now)
+    if ids:
+        notices.keep(tx, conversation, ids[0], filing.notices, now)
     for event in filing.history:
         record(tx, conversation, event, now)
     for settlement in filing.settlements:
@@ -56,6 +58,17 @@ def _conversation(tx: Tx, conversation: Conversation, now: datetime) -> int:
         "tags": list(conversation.tags),
         "because": list(conversation.because),
         "updated_at": now,
+        "organisation": conversation.organisation,
+        "language": conversation.language,
+        "outside": conversation.outside,
+        "guests": list(conversation.guests),
+        "followers": list(conversation.followers),
+        "muted": list(conversation.muted),
+        "asked": None if conversation.asked is None else list(conversation.asked),
+        "waiting_since": conversation.waiting_since,
+        "snoozed_until": conversation.snoozed_until,
+        "reminded": conversation.reminded,
+        "closing_at": conversation.closing_at,
     }
     if conversation.id:
         where = conversations.c.id == conversation.id
@@ -68,7 +81,7 @@ def _conversation(tx: Tx, conversation: Conversation, now: datetime) -> int:
 def _merge(tx: Tx, into: int, others: Iterable[int], now: datetime) -> None:
     """Make other conversations part of this one. Their references and tokens go on leading here."""
     for other in others:
-        for table in (messages, history):
+        for table in (messages, history, tables.notices):
             tx.connection.execute(update(table).where(table.c.conversation == other).values(conversation=into))
         tx.connection.execute(update(conversations).where(conversations.c.id == other).values(merged_into=into))
         outbox.follow(tx, other, into)

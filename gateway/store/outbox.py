@@ -126,19 +126,26 @@ class Signer:
 # --- writing ---------------------------------------------------------------------------------------------
 
 
-def enqueue(tx: Tx, conversation: int, message: int, draft: Draft, signer: Signer, now: datetime) -> int:
-    """Write a delivery; everything that identifies it is fixed here. Returns its id."""
-    participation, epoch = _participation(tx, conversation, draft.to, draft.role)
-    answers, references = _thread(tx.connection, conversation, draft.to)
+def enqueue(tx: Tx, conversation: int | None, message: int, draft: Draft, signer: Signer, now: datetime) -> int:
+    """Write a delivery; everything that identifies it is fixed here. Returns its id.
+
+    `conversation` None: a digest. It has no reply address of its own: an answer to it would belong nowhere.
+    """
+    participation, epoch = 0, 0
+    answers: list[str] = []
+    references: list[str] = []
+    if conversation is not None:
+        participation, epoch = _participation(tx, conversation, draft.to, draft.role)
+        answers, references = _thread(tx.connection, conversation, draft.to)
     row: dict[str, Any] = {
         "conversation": conversation,
         "message": message or None,
-        "participation": participation,
+        "participation": participation or None,
         "purpose": draft.purpose.value,
         "recipient": draft.to,
         "message_id": None,
         "envelope_sender": "",
-        "reply_to": signer.reply_to(participation, epoch),
+        "reply_to": signer.reply_to(participation, epoch) if participation else signer.plain,
         "draft": {**asdict(draft), "in_reply_to": answers, "references": references},
         "state": DeliveryState.WAITING.value,
         "attempts": 0,
@@ -154,6 +161,11 @@ def enqueue(tx: Tx, conversation: int, message: int, draft: Draft, signer: Signe
     }
     tx.connection.execute(_NAME, fixed)
     return delivery
+
+
+def reply_address(tx: Tx, conversation: int, agent: str, signer: Signer) -> str:
+    """Where an agent's mail reaches a conversation, as the notification of it would say."""
+    return signer.reply_to(*_participation(tx, conversation, agent, Role.AGENT))
 
 
 def _participation(tx: Tx, conversation: int, address: str, role: Role) -> tuple[int, int]:
@@ -255,7 +267,7 @@ def listed(connection: Connection) -> list[dict[str, Any]]:
     latest = select(deliveries.c.id).order_by(deliveries.c.id.desc()).limit(1000)
     query = (
         select(deliveries, conversations.c.reference)
-        .join(conversations, conversations.c.id == deliveries.c.conversation)
+        .outerjoin(conversations, conversations.c.id == deliveries.c.conversation)
         .where(or_(open_, deliveries.c.id.in_(latest)))
         .order_by(deliveries.c.id)
     )

@@ -24,11 +24,13 @@ from gateway.model import (
     Role,
     Sent,
     Status,
+    Thread,
 )
 from gateway.store.database import AnyRow
-from gateway.store.tables import citations, conversations, deliveries, messages, participations
+from gateway.store.tables import citations, conversations, deliveries, messages, notices, participations
 
 _DAY = timedelta(days=1)
+_MOST_UNANSWERED = 10
 _MOST_LINKS = 300  # each way: many mails may bear one id
 _BORNE = messages.c.message_id != literal_column("''")
 _LINK = (messages.c.message_id, messages.c.conversation, messages.c.author, messages.c.people)
@@ -60,6 +62,42 @@ _SINCE = select(func.count()).where(
     deliveries.c.created_at > bindparam("since"),
     deliveries.c.purpose == bindparam("purpose"),
 )
+_OUTSIDE = (messages.c.conversation == bindparam("conversation"), messages.c.direction == "in")
+_LATEST = select(messages).where(*_OUTSIDE, messages.c.kind == "external").order_by(messages.c.id.desc()).limit(1)
+_WRITERS = select(messages.c.author).where(*_OUTSIDE, messages.c.kind == "external").distinct().order_by("author")
+_LAST_ANSWER = (
+    select(func.coalesce(func.max(messages.c.id), 0))
+    .where(
+        messages.c.conversation == bindparam("conversation"),
+        messages.c.direction == "out",
+        messages.c.kind == "external",
+    )
+    .scalar_subquery()
+)
+_UNANSWERED = (
+    select(messages)
+    .where(*_OUTSIDE, messages.c.kind == "external", messages.c.id > _LAST_ANSWER)
+    .order_by(messages.c.id.desc())
+    .limit(_MOST_UNANSWERED)
+)
+_LAST_ACT = (
+    select(func.coalesce(func.max(messages.c.id), 0))
+    .where(
+        messages.c.conversation == bindparam("conversation"),
+        (messages.c.direction == "out") | messages.c.kind.in_(("internal", "event")),
+    )
+    .scalar_subquery()
+)
+_NOTIFIED = (
+    select(deliveries.c.recipient, func.max(deliveries.c.created_at).label("at"))
+    .where(
+        deliveries.c.conversation == bindparam("conversation"),
+        deliveries.c.purpose == Purpose.NOTIFICATION.value,
+        deliveries.c.message > _LAST_ACT,
+    )
+    .group_by(deliveries.c.recipient)
+)
+_HELD = select(notices.c.agent).where(notices.c.conversation == bindparam("conversation"), ~notices.c.digest)
 
 
 def recall(connection: Connection, clues: Clues, now: datetime) -> Recalled:
@@ -69,23 +107,25 @@ def recall(connection: Connection, clues: Clues, now: datetime) -> Recalled:
     if same is not None:
         return Recalled(duplicate_of=same)
     return Recalled(
-        participations=_participations(connection, clues.participations),
+        participations=_participations(connection, clues),
         links=(*_cited(connection, clues.cited), *_citing(connection, clues.message_id)),
         sent=_sent(connection, clues.deliveries),
         acknowledgements=count_since_yesterday(connection, clues.author, Purpose.ACKNOWLEDGEMENT, now),
+        digest=_answers_digest(connection, clues),
     )
 
 
-def latest(connection: Connection, conversation: int) -> Message | None:
-    """The last message that came from outside in a conversation."""
-    query = (
-        select(messages)
-        .where(messages.c.conversation == conversation, messages.c.direction == "in", messages.c.kind == "external")
-        .order_by(messages.c.id.desc())
-        .limit(1)
+def thread(connection: Connection, conversation: int) -> Thread:
+    """What is known of a conversation besides itself."""
+    values = {"conversation": conversation}
+    latest = connection.execute(_LATEST, values).one_or_none()
+    return Thread(
+        latest=None if latest is None else as_message(latest),
+        unanswered=tuple(as_message(row) for row in reversed(connection.execute(_UNANSWERED, values).all())),
+        writers=tuple(connection.scalars(_WRITERS, values)),
+        notified={row.recipient: row.at for row in connection.execute(_NOTIFIED, values)},
+        held=frozenset(connection.scalars(_HELD, values)),
     )
-    row = connection.execute(query).one_or_none()
-    return None if row is None else as_message(row)
 
 
 def as_message(row: AnyRow) -> Message:
@@ -131,18 +171,41 @@ def as_conversation(row: AnyRow) -> Conversation:
         updated_at=row.updated_at,
         because=tuple(row.because),
         tags=tuple(row.tags),
+        organisation=row.organisation,
+        language=row.language,
+        outside=row.outside,
+        guests=tuple(row.guests),
+        followers=tuple(row.followers),
+        muted=tuple(row.muted),
+        asked=None if row.asked is None else tuple(row.asked),
+        waiting_since=row.waiting_since,
+        snoozed_until=row.snoozed_until,
+        reminded=row.reminded,
+        closing_at=row.closing_at,
     )
 
 
-def _participations(connection: Connection, ids: tuple[int, ...]) -> tuple[tuple[Participation, Conversation], ...]:
+def _participations(connection: Connection, clues: Clues) -> tuple[tuple[Participation, Conversation], ...]:
+    """What its tokens name. Where the mail that was answered has been moved since, its token leads there too."""
+    moved = _moved(connection, clues.deliveries)
     found: list[tuple[Participation, Conversation]] = []
-    for identifier in ids:
+    for identifier in clues.participations:
         row = connection.execute(_PARTICIPATION, {"id": identifier}).one_or_none()
         if row is not None:
-            conversation = conversation_by_id(connection, row.conversation)
+            conversation = conversation_by_id(connection, moved.get(row.id, row.conversation))
             participation = Participation(row.id, conversation.id, row.address, Role(row.role), row.epoch)
             found.append((participation, conversation))
     return tuple(found)
+
+
+def _moved(connection: Connection, cited: tuple[int, ...]) -> dict[int, int]:
+    """Participation → conversation of the nearest of its deliveries that the mail cites."""
+    moved: dict[int, int] = {}
+    for delivery in cited:
+        row = connection.execute(_SENT, {"id": delivery}).one_or_none()
+        if row is not None and row.conversation is not None and row.participation is not None:
+            moved.setdefault(row.participation, row.conversation)
+    return moved
 
 
 def _cited(connection: Connection, ids: tuple[str, ...]) -> tuple[Linked, ...]:
@@ -177,10 +240,16 @@ def _sent(connection: Connection, ids: tuple[int, ...]) -> tuple[Sent, ...]:
     return tuple(found)
 
 
+def _answers_digest(connection: Connection, clues: Clues) -> bool:
+    """Is one of the deliveries that it cites a mail to its author that is of no conversation?"""
+    rows = (connection.execute(_SENT, {"id": identifier}).one_or_none() for identifier in clues.deliveries)
+    return any(row is not None and row.conversation is None and row.recipient == clues.author for row in rows)
+
+
 def sent_by_id(connection: Connection, delivery: int) -> Sent | None:
-    """What a delivery was, who wrote it, and in which conversation."""
+    """What a delivery was, who wrote it, and in which conversation; None for a digest, which is of none."""
     row = connection.execute(_SENT, {"id": delivery}).one_or_none()
-    if row is None:
+    if row is None or row.conversation is None:
         return None
     conversation = conversation_by_id(connection, row.conversation)
     return Sent(row.id, conversation, Purpose(row.purpose), row.recipient, row.author or "")

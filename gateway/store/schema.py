@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from gateway.errors import Permanent, StoreError
 
-HEAD = "0001"
+HEAD = "0002"
 
 
 def current(connection: Connection) -> str:
@@ -68,6 +68,21 @@ def _migrate(engine: Engine) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with engine.connect().execution_options(writing=True) as connection, connection.begin():
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    with engine.connect().execution_options(writing=True) as connection:
+        # A table that is rebuilt is dropped first; references to it hold again when all is done, and are checked.
+        _references(connection, checked=False)
+        with connection.begin():
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").all():
+                raise StoreError(
+                    f"the upgrade would break {len(broken)} reference(s) of {broken[0][0]}: nothing is done"
+                )
+        _references(connection, checked=True)
+
+
+def _references(connection: Connection, *, checked: bool) -> None:
+    """SQLite takes this only outside of a transaction."""
+    driver = connection.connection.dbapi_connection
+    assert driver is not None
+    driver.cursor().execute(f"PRAGMA foreign_keys={'ON' if checked else 'OFF'}").close()

@@ -142,6 +142,17 @@ conversations = Table(
     Column("created_at", Time, nullable=False),
     Column("updated_at", Time, nullable=False),
     Column("merged_into", ForeignKey("conversations.id")),
+    Column("organisation", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("outside", Boolean, nullable=False),
+    Column("guests", Json, nullable=False),
+    Column("followers", Json, nullable=False),
+    Column("muted", Json, nullable=False),
+    Column("asked", Json),
+    Column("waiting_since", Time),
+    Column("snoozed_until", Time),
+    Column("reminded", Integer, nullable=False),
+    Column("closing_at", Time),
     CheckConstraint("status IN ('active', 'pending', 'closed', 'spam')", name="status"),
     CheckConstraint("inbox_kind IN ('dossier', 'demarche', 'global')", name="inbox_kind"),
 )
@@ -151,6 +162,18 @@ Index(
     "ix_conversations_assignee",
     conversations.c.assignee,
     sqlite_where=conversations.c.assignee.is_not(None),
+)
+
+Index(
+    "ix_conversations_waiting",
+    conversations.c.status,
+    conversations.c.waiting_since,
+    sqlite_where=conversations.c.waiting_since.is_not(None),
+)
+Index(
+    "ix_conversations_snoozed",
+    conversations.c.snoozed_until,
+    sqlite_where=conversations.c.snoozed_until.is_not(None),
 )
 
 related = Table(
@@ -211,6 +234,30 @@ participations = Table(
     CheckConstraint("role IN ('usager', 'guest', 'agent')", name="role"),
 )
 
+# Agents who are to be told of a message later: with the rest of a burst, or in their digest.
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("agent", Text, nullable=False),
+    Column("conversation", ForeignKey("conversations.id"), nullable=False),
+    Column("message", ForeignKey("messages.id"), nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("due_at", Time, nullable=False),
+    Column("digest", Boolean, nullable=False),
+)
+Index("ix_notices_due_at", notices.c.due_at)
+Index("ix_notices_conversation", notices.c.conversation)
+
+# What the gateway does at set times, and when it last did.
+rounds = Table(
+    "rounds",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("at", Time, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # Everything that an agent or the gateway did.
 history = Table(
     "history",
@@ -222,12 +269,13 @@ history = Table(
     Column("what", Text, nullable=False),
 )
 
-# The outbox: one row per recipient. Ids and addresses are fixed when the row is written.
+# The outbox: one row per recipient. Ids and addresses are fixed when the row is written. A digest is of no
+# conversation.
 deliveries = Table(
     "deliveries",
     metadata,
     Column("id", Key, primary_key=True),
-    Column("conversation", ForeignKey("conversations.id"), nullable=False),
+    Column("conversation", ForeignKey("conversations.id")),
     Column("message", ForeignKey("messages.id"), index=True),
     Column("participation", ForeignKey("participations.id")),
     Column("purpose", Text, nullable=False),

@@ -20,6 +20,7 @@ from gateway.store.tables import (
     history,
     messages,
     participations,
+    related,
 )
 
 
@@ -79,6 +80,7 @@ def shown(connection: Connection, conversation: Conversation) -> dict[str, Any]:
     return {
         **_summary(connection, conversation),
         "messages": [_message(row, by_message[row.id]) for row in connection.execute(query)],
+        "related": _related(connection, conversation.id),
         "history": [{"at": row.at, "by": row.by, "what": row.what} for row in connection.execute(events)],
     }
 
@@ -86,7 +88,7 @@ def shown(connection: Connection, conversation: Conversation) -> dict[str, Any]:
 def _summary(connection: Connection, conversation: Conversation) -> dict[str, Any]:
     count = select(func.count()).where(messages.c.conversation == conversation.id)
     people = select(participations.c.address).where(participations.c.conversation == conversation.id).order_by("id")
-    participants = dict.fromkeys((conversation.usager, *connection.scalars(people)))
+    participants = dict.fromkeys((conversation.usager, *conversation.guests, *connection.scalars(people)))
     return {
         "reference": conversation.reference,
         "inbox": {"kind": conversation.inbox.kind.value, "number": conversation.inbox.number},
@@ -100,6 +102,12 @@ def _summary(connection: Connection, conversation: Conversation) -> dict[str, An
         "created_at": conversation.created_at,
         "updated_at": conversation.updated_at,
         "because": list(conversation.because),
+        "organisation": conversation.organisation or None,
+        "guests": list(conversation.guests),
+        "followers": list(conversation.followers),
+        "waiting_since": conversation.waiting_since,
+        "snoozed_until": conversation.snoozed_until,
+        "closing_at": conversation.closing_at,
     }
 
 
@@ -130,6 +138,16 @@ def _message(row: AnyRow, sent: Iterable[AnyRow]) -> dict[str, Any]:
             for delivery in sent
         ],
     }
+
+
+def _related(connection: Connection, conversation: int) -> list[str]:
+    """References of the conversations that touch this one, without being the same matter."""
+    pairs = select(related).where((related.c.conversation == conversation) | (related.c.other == conversation))
+    others = {
+        row.other if row.conversation == conversation else row.conversation for row in connection.execute(pairs)
+    }
+    found = (conversation_by_id(connection, other) for other in sorted(others))
+    return list(dict.fromkeys(other.reference for other in found if other.id != conversation))
 
 
 def _deliveries(connection: Connection, conversation: int) -> dict[int, list[AnyRow]]:

@@ -79,29 +79,41 @@ def _by_links(linked: list[Linked]) -> Placement:
     related = tuple(other.id for other in others if other not in same)
     way = "it came after its reply" if first.replies else "it answers"
     because = f"{way} <{first.message_id}> in {oldest.reference}"
-    return Placement(_joined(oldest, rest), because, merge=merge, related=related)
+    return Placement(joined(oldest, rest), because, merge=merge, related=related)
 
 
-def _joined(oldest: Conversation, rest: Iterable[Conversation]) -> Conversation:
+def joined(oldest: Conversation, rest: Iterable[Conversation]) -> Conversation:
     """The oldest with what the others knew better: the closest inbox, work that waits, an assignee, tags."""
     every = (oldest, *sorted(rest, key=lambda conversation: conversation.id))
     closest = max(every, key=lambda c: (_CLOSENESS[c.inbox.kind], c.strength, -c.id))
+    assigned = next((c for c in every if c.assignee), oldest)
+    pressing = min(every, key=lambda c: _PRESSING.index(c.status))
     return replace(
         oldest,
         inbox=closest.inbox,
+        organisation=closest.organisation,
         strength=closest.strength,
+        pinned=any(c.pinned for c in every),
         because=tuple(dict.fromkeys((*oldest.because, *closest.because))),
-        status=min((c.status for c in every), key=_PRESSING.index),
-        assignee=next((c.assignee for c in every if c.assignee), None),
+        status=pressing.status,
+        waiting_since=pressing.waiting_since,
+        snoozed_until=pressing.snoozed_until,
+        reminded=pressing.reminded,
+        closing_at=pressing.closing_at,
+        assignee=assigned.assignee,
+        outside=assigned.outside,
         tags=tuple(dict.fromkeys(tag for c in every for tag in c.tags)),
+        followers=tuple(dict.fromkeys(agent for c in every for agent in c.followers)),
+        muted=tuple(agent for agent in oldest.muted if all(agent in c.muted for c in every)),
     )
 
 
 def mergeable(one: Conversation, other: Conversation) -> bool:
-    """May two conversations become one? Never those of different dossiers, nor of different usagers."""
+    """May two conversations become one by themselves? Never those of different dossiers, nor of different people."""
     dossiers = {c.inbox.number for c in (one, other) if c.inbox.kind is InboxKind.DOSSIER}
     return (
         one.usager == other.usager != ""
+        and set(one.guests) == set(other.guests)
         and len(dossiers) < 2
         and not (one.pinned or other.pinned)
         and Status.SPAM not in {one.status, other.status}

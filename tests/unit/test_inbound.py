@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,16 +16,19 @@ from hypothesis import strategies as st
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, OperationalError
 
 from gateway import inbound
+from gateway.commands import conversations as commands
 from gateway.context import Context
 from gateway.decision import Decision
 from gateway.errors import StoreError
 from gateway.mail import tokens
 from gateway.mail.tokens import Token, TokenKind
 from gateway.model import Arrival
-from gateway.store import arrivals, outbox
+from gateway.store import arrivals, outbox, views
 from gateway.store.database import Store
 from tests.builders import (
+    ALICE,
     DOMAIN,
+    HOTLINE,
     INES,
     KEYS,
     MANON,
@@ -394,3 +398,168 @@ def test_tokens_of_another_key_are_nothing(store: Store, context: Context) -> No
     take(store, context, raw_mail())
     found = only(take(store, context, raw_mail("x@y.example", f"reponse+{forged}@{DOMAIN}", identifier="f@x")))
     assert found.placement.conversation is None
+
+
+# --- which dossier? --------------------------------------------------------------------------------------
+
+
+def two_dossiers(folder: Path) -> Context:
+    base = make_context(folder).settings
+    first = asdict(base.dossiers[0])
+    autre = {"number": 43, "title": "Autre titre", "organisation": "21310555400017", "administrateurs": [ALICE]}
+    return make_context(
+        folder,
+        demarches=[asdict(base.demarches[0]), autre],
+        dossiers=[first, {**first, "number": 456, "demarche": 43, "followers": []}],
+        desk={"bundle": "0s"},
+    )
+
+
+def test_an_usager_with_two_dossiers_is_asked_and_her_answer_routes(store: Store, tmp_path: Path) -> None:
+    context = two_dossiers(tmp_path)
+    take(store, context, raw_mail())
+    (acknowledgement,) = (d for d in deliveries(store) if d.draft.to == ULYSSE)
+    assert "123" in acknowledgement.draft.text
+    assert "456" in acknowledgement.draft.text
+    assert "Autre titre" in acknowledgement.draft.text
+    told = [d.draft.to for d in deliveries(store) if d.draft.to != ULYSSE]
+    assert told == [MANON]
+    to = acknowledgement.reply_to
+    take(store, context, raw_mail(to=to, text="Le 456, merci.", identifier="r@x"), recipients=(to,))
+    assert one(store)["inbox"] == {"kind": "dossier", "number": 456}
+    assert [d.draft.to for d in deliveries(store)][-2:] == [ALICE, HOTLINE]
+    assert sum(d.draft.purpose.value == "acknowledgement" for d in deliveries(store)) == 1
+    take(store, context, raw_mail(to=to, text="Ou plutôt le 123.", identifier="r2@x"), recipients=(to,))
+    assert one(store)["inbox"] == {"kind": "dossier", "number": 456}  # she was asked once; now an agent moves it
+
+
+def test_an_usager_without_a_dossier_is_asked_for_its_number(store: Store, context: Context) -> None:
+    take(store, context, raw_mail("penelope@x.example", f"contact@{DOMAIN}"))
+    with_asked = store.read_now(lambda c: views.find(c, one(store)["reference"]))
+    assert with_asked.asked == ()
+    to = next(d.reply_to for d in deliveries(store) if d.draft.to == "penelope@x.example")
+    found = only(
+        take(store, context, raw_mail("penelope@x.example", to, text="123", identifier="r@x"), recipients=(to,))
+    )
+    assert found.route.inbox.kind.value != "dossier"  # it's Ulysse's
+
+
+def test_nobody_is_asked_where_the_question_is_answered(store: Store, tmp_path: Path) -> None:
+    context = two_dossiers(tmp_path)
+    take(store, context, raw_mail(to=f"dossier+123@{DOMAIN}"), recipients=(f"dossier+123@{DOMAIN}",))
+    assert store.read_now(lambda c: views.find(c, one(store)["reference"])).asked is None
+    assert "456" not in "".join(d.draft.text for d in deliveries(store) if d.draft.to == ULYSSE)
+
+
+# --- the same conversation goes on -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("own", ["@clore", "@attente", "@attente 20/03/2025", "Voilà."])
+def test_her_new_mail_makes_it_work_again_and_a_machines_does_not(store: Store, context: Context, own: str) -> None:
+    take(store, context, raw_mail())
+    answer(store, context, own)
+    status = one(store)["status"]
+    assert status != "active"
+    take(store, context, raw_mail(answers="m1@usager.example.net", identifier="a@x", Auto_Submitted="auto-replied"))
+    assert (len(one(store)["messages"]), one(store)["status"]) == (3, status)
+    take(store, context, raw_mail(answers="m1@usager.example.net", identifier="b@x", text="Encore une question."))
+    whole = one(store)
+    assert (whole["status"], whole["snoozed_until"]) == ("active", None)
+    assert whole["waiting_since"] == NOW
+    assert whole["history"][-1]["what"] == f"active again: {ULYSSE} wrote"
+
+
+def test_spam_stays_spam_and_nobody_is_told_of_it(store: Store, context: Context) -> None:
+    take(store, context, raw_mail())
+    answer(store, context, "@spam")
+    before = len(deliveries(store))
+    take(store, context, raw_mail(answers="m1@usager.example.net", identifier="b@x", text="Encore."))
+    assert (one(store)["status"], len(deliveries(store))) == ("spam", before)
+
+
+# --- delegation ------------------------------------------------------------------------------------------
+
+
+def without_support(folder: Path, **tables: Any) -> Context:
+    return make_context(folder, support_groups=[], desk={"bundle": "0s"}, **tables)
+
+
+def told_of(store: Store, context: Context, text: str) -> set[str]:
+    before = {d.id for d in deliveries(store)}
+    to = f"demarche+42@{DOMAIN}"
+    take(store, context, raw_mail(to=to, text=text, identifier=f"{text}@x", references=("d@x",)), recipients=(to,))
+    return {d.draft.to for d in deliveries(store) if d.id not in before and d.draft.purpose.value == "notification"}
+
+
+def test_a_contract_ends_and_open_conversations_change_hands_at_once(store: Store, tmp_path: Path) -> None:
+    with_support = make_context(tmp_path, desk={"bundle": "0s"})
+    to = f"demarche+42@{DOMAIN}"
+    take(store, with_support, raw_mail(to=to, identifier="d@x"), recipients=(to,))
+    token = next(d.reply_to for d in deliveries(store) if d.draft.to == HOTLINE)
+    assert told_of(store, with_support, "un") == {ALICE, HOTLINE}
+    ended = without_support(tmp_path, agents=[{"email": HOTLINE}])  # she is still an agent of somebody
+    assert told_of(store, ended, "deux") == {ALICE}
+    mine = raw_mail(HOTLINE, token, text="Voici la réponse.", identifier="h@x")
+    take(store, ended, mine, recipients=(token,), envelope_sender=HOTLINE)
+    assert answers(store) == []
+    assert told_of(store, with_support, "trois") == {ALICE, HOTLINE}  # and begins again
+
+
+def test_what_was_assigned_to_a_support_group_is_nobodys_when_its_contract_ends(store: Store, tmp_path: Path) -> None:
+    with_support = make_context(tmp_path, desk={"bundle": "0s"})
+    to = f"demarche+42@{DOMAIN}"
+    take(store, with_support, raw_mail(to=to, identifier="d@x"), recipients=(to,))
+    answer(store, with_support, "@affecter moi", HOTLINE)
+    assert told_of(store, with_support, "un") == {HOTLINE}
+    ended = without_support(tmp_path, agents=[{"email": HOTLINE}])
+    assert told_of(store, ended, "deux") == {ALICE}
+    assert [c["reference"] for c in seen(store, ended, HOTLINE)] == []
+    assert len(seen(store, with_support, HOTLINE)) == 1
+
+
+def test_whom_a_manager_chose_keeps_what_was_assigned_to_her(store: Store, tmp_path: Path) -> None:
+    """Chosen freely, not for a place that she has there: no contract ends it."""
+    context = make_context(tmp_path, desk={"bundle": "0s"})
+    take(store, context, raw_mail())
+    answer(store, context, f"@affecter {HOTLINE}")
+    ended = without_support(tmp_path, agents=[{"email": MANON, "capacities": ["manager"]}, {"email": HOTLINE}])
+    assert len(seen(store, ended, HOTLINE)) == 1
+    gone = without_support(tmp_path)
+    assert seen(store, gone, HOTLINE) == []  # she is no agent any more
+
+
+def seen(store: Store, context: Context, agent: str) -> list[dict[str, Any]]:
+    found = commands.listed(store, context, inbox=None, status=None, assignee=None, agent=agent)
+    return list(found.document)
+
+
+def test_an_organisation_with_no_agent_left_is_read_in_the_global_inbox_marked(store: Store, tmp_path: Path) -> None:
+    base = asdict(make_context(tmp_path).settings.demarches[0])
+    nobody = {**base, "administrateurs": [], "instructeurs": []}
+    to = f"demarche+42@{DOMAIN}"
+    left = make_context(tmp_path, demarches=[nobody])  # its support group
+    take(store, left, raw_mail(to=to), recipients=(to,))
+    assert {d.draft.to for d in deliveries(store)} == {HOTLINE, ULYSSE}
+    alone = without_support(tmp_path, demarches=[nobody])
+    take(store, alone, raw_mail(to=to, identifier="n@x", text="Autre"), recipients=(to,))
+    (whole,) = [c for c in listed(store) if c["inbox"]["kind"] == "global"]
+    assert whole["organisation"] == "21310555400017"
+    assert any("nobody is left to read demarche:42" in reason for reason in whole["because"])
+    told = [d for d in deliveries(store) if d.draft.to == MANON]
+    assert len(told) == 1
+    usagers = [d.draft for d in deliveries(store) if d.draft.to == ULYSSE]
+    assert "Mairie d'Exemple" in usagers[-1].text.replace("’", "'")  # it is still responsible
+
+
+def test_of_a_demarche_with_instructeurs_alone_the_managers_are_told(store: Store, tmp_path: Path) -> None:
+    """They see its dossiers, not what was written to the démarche: it stands there, before those behind them."""
+    base = asdict(make_context(tmp_path).settings.demarches[0])
+    context = make_context(
+        tmp_path,
+        demarches=[{**base, "administrateurs": []}],
+        support_groups=[],
+    )
+    to = f"demarche+42@{DOMAIN}"
+    take(store, context, raw_mail(to=to), recipients=(to,))
+    assert {d.draft.to for d in deliveries(store)} == {MANON, ULYSSE}
+    assert one(store)["inbox"]["kind"] == "demarche"

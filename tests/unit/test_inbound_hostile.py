@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -89,8 +90,8 @@ def test_who_is_no_agent_any_more_is_told_nothing_and_answers_nobody(
     mine = raw_mail(INES, token, text="@affecter moi", identifier="a@x")
     bring(store, context, mine, token)
     assert only(store)["assignee"] == INES
-    demarche = context.settings.demarches[0].model_dump() | {"instructeurs": []}
-    dossier = context.settings.dossiers[0].model_dump() | {"followers": []}
+    demarche = asdict(context.settings.demarches[0]) | {"instructeurs": []}
+    dossier = asdict(context.settings.dossiers[0]) | {"followers": []}
     without = make_context(tmp_path, demarches=[demarche], dossiers=[dossier])
     assert not without.directory.is_agent(INES)
     before = len(due(store, INES))
@@ -131,7 +132,8 @@ def test_a_certificate_or_our_own_mail_does_not_leave_with_an_answer(store: Stor
     assert [enclosure.attachment.name for enclosure in answer.draft.enclosures] == ["a.pdf"]
 
 
-def test_an_agent_is_told_when_another_writes_than_will_be_answered(store: Store, context: Context) -> None:
+def test_an_agent_is_told_when_another_writes_than_will_be_answered(store: Store, tmp_path: Path) -> None:
+    context = make_context(tmp_path, desk={"bundle": "0s"})
     bring(store, context, raw_mail(), f"contact@{DOMAIN}")
     token = due(store, ULYSSE)[0].reply_to
     bring(store, context, raw_mail(STRANGER, token, text="Et moi ?", identifier="e@evil"), token)
@@ -149,3 +151,13 @@ def test_a_note_comes_with_the_assignment(store: Store, context: Context) -> Non
     (told,) = due(store, "alice.admin@mairie.example.org")
     assert "largeur à vérifier" in told.draft.text
     assert "largeur" not in "".join(delivery.draft.text for delivery in due(store, ULYSSE))
+
+
+def test_whoever_got_hold_of_a_token_reads_no_answer(store: Store, context: Context) -> None:
+    to = f"dossier+123@{DOMAIN}"
+    bring(store, context, raw_mail(to=to), to)
+    leaked, token = due(store, ULYSSE)[0].reply_to, due(store, INES)[0].reply_to
+    bring(store, context, raw_mail(STRANGER, leaked, text="Et moi ?", identifier="e@evil", Cc=STRANGER), leaked)
+    bring(store, context, raw_mail(INES, token, text="Accordé.", identifier="i@mairie", Cc=STRANGER), token)
+    assert [d.draft.purpose.value for d in due(store, ULYSSE)] == ["acknowledgement", "answer"]
+    assert due(store, STRANGER) == []

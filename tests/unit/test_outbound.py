@@ -65,9 +65,11 @@ class World:
 
         def work(tx: Any) -> int:
             conversation = views.find(tx.connection, self.reference)
-            outcome = acting.act(self.context, conversation, MANON, Parsed((), "Voici."))
-            base = replace(recall.latest(tx.connection, conversation.id), author=MANON, fingerprint="", digest="")
-            filed = acting.act_filing(self.context, conversation, outcome, base, None)
+            outcome = acting.act(self.context, conversation, MANON, Parsed((), "Voici."), NOW)
+            thread = recall.thread(tx.connection, conversation.id)
+            assert thread.latest is not None
+            base = replace(thread.latest, author=MANON, fingerprint="", digest="")
+            filed = acting.act_filing(self.context, conversation, outcome, base, thread, NOW)
             ((message, drafts),) = filed.messages
             filed = replace(filed, messages=((message, (replace(drafts[0], **letter),)),))
             return filing.file(tx, filed, self.context.signer, NOW)[1][0]
@@ -108,13 +110,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def uncertain(context: Context, way: str) -> Context:
     relay = context.settings.relay.model_copy(update={"uncertain": way})
-    return Context(
-        context.settings.model_copy(update={"relay": relay}),
-        context.keys,
-        context.directory,
-        context.recognise,
-        context.signer,
-    )
+    return replace(context, settings=context.settings.model_copy(update={"relay": relay}))
 
 
 # --- outcomes --------------------------------------------------------------------------------------------
@@ -361,3 +357,16 @@ async def test_the_end_waits_for_what_is_at_its_last_step(world: World) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert (len(transport.wires), world.state()["state"]) == (1, "sent")
+
+
+# --- who is told of it -----------------------------------------------------------------------------------
+
+
+async def test_an_author_who_may_not_see_it_any_more_is_not_told_and_others_are(world: World, tmp_path: Path) -> None:
+    other = "mona@support.example.org"
+    agents = [{"email": other, "capacities": ["manager"]}, {"email": MANON, "name": "Manon"}]
+    without = make_context(tmp_path, agents=agents)
+    await world.worked(world.relay(Pretended(Attempt(REFUSED, "550 nobody"), commits=False), without))
+    assert world.notices() == []
+    (notice,) = [o.draft for o in world.due() if o.draft.purpose.value == "notice"]
+    assert (notice.to, "550 nobody" in notice.text) == (other, True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -39,9 +40,9 @@ def people(**dossier: Any) -> Settings:
     other = {"number": 7, "title": "Autre", "organisation": "21310555400017"}
     base = settings()
     return settings(
-        demarches=[base.demarches[0].model_dump(), other],
+        demarches=[asdict(base.demarches[0]), other],
         dossiers=[
-            {**base.dossiers[0].model_dump(), **dossier},
+            {**asdict(base.dossiers[0]), **dossier},
             {"number": 124, "demarche": 7, "usager": "penelope@x.example"},
             {"number": 125, "demarche": 42, "usager": "laerte@x.example", "invites": ["guest@x.example"]},
         ],
@@ -105,7 +106,7 @@ def test_the_only_open_dossier_needs_a_proven_author() -> None:
     assert routed(mail(authentication=passing(), sure=False), "contact").inbox == GLOBAL
     assert routed(mail(authentication=passing()), "contact", state="accepte").inbox == GLOBAL
     two = people()
-    two = two.model_copy(update={"dossiers": (*two.dossiers, two.dossiers[0].model_copy(update={"number": 126}))})
+    two = two.model_copy(update={"dossiers": (*two.dossiers, replace(two.dossiers[0], number=126))})
     assert routed(mail(authentication=passing()), "contact", by=two).inbox == GLOBAL
 
 
@@ -219,7 +220,7 @@ def test_circles_end_at_the_demarche() -> None:
 
 
 def test_a_groupe_keeps_the_other_groupes_out() -> None:
-    base = settings().demarches[0].model_dump()
+    base = asdict(settings().demarches[0])
     groupes = [
         {"label": "Nord", "instructeurs": ["nord@x.example"]},
         {"label": "Sud", "instructeurs": ["sud@x.example"]},
@@ -237,3 +238,109 @@ def test_a_groupe_keeps_the_other_groupes_out() -> None:
     assert everyone.circle(Inbox(InboxKind.DOSSIER, 2)).instructeurs == {"nord@x.example", "sud@x.example"}
     assert not everyone.admitted("sud@x.example", everyone.dossiers[1])
     assert everyone.is_agent("sud@x.example")
+
+
+def test_a_conversation_that_was_handed_over_is_for_all_who_are_responsible_there() -> None:
+    everyone = directory(people())
+    handed = everyone.circle(GLOBAL, "21310555400017")
+    assert (handed.administrateurs, handed.support, handed.managers) == ({ALICE}, {HOTLINE}, {MANON})
+    assert everyone.circle(GLOBAL).administrateurs == frozenset()
+    assert everyone.circle_of(conversation(1, organisation="21310555400017")) == handed
+    assert everyone.circle(DEMARCHE, "21310555400017") == everyone.circle(DEMARCHE)
+
+
+def test_who_works_together() -> None:
+    base = asdict(settings().demarches[0])
+    groupes = [
+        {"label": "Nord", "instructeurs": ["nord@x.example"]},
+        {"label": "Sud", "instructeurs": ["sud@x.example"]},
+    ]
+    everyone = directory(
+        settings(
+            demarches=[{**base, "groupes": groupes}],
+            dossiers=[
+                {"number": 1, "demarche": 42, "usager": ULYSSE, "groupe": "Nord", "followers": ["f@x.example"]},
+                {"number": 2, "demarche": 42, "usager": ULYSSE, "followers": ["f@x.example"]},
+            ],
+        )
+    )
+    nord, sud = {INES, "nord@x.example"}, {INES, "sud@x.example"}
+    follower = {"f@x.example"}
+    assert everyone.circle(DEMARCHE).groupes == (nord, sud)
+    assert everyone.circle(Inbox(InboxKind.DOSSIER, 1)).groupes == (nord | follower, sud)
+    assert everyone.circle(Inbox(InboxKind.DOSSIER, 2)).groupes == (nord | follower, sud | follower)
+    assert everyone.is_agent("f@x.example")
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("21310555400017", ["21310555400017"]),
+        ("213 105 554 00017", ["21310555400017"]),
+        ("mairie d'exemple", ["21310555400017"]),
+        ("MAIRIE  D'EXEMPLE", ["21310555400017"]),
+        ("mairie", []),
+        ("", []),
+        ("99999999999999", []),
+    ],
+)
+def test_an_organisation_is_named_by_siret_or_name(words: str, found: list[str]) -> None:
+    assert [organisation.siret for organisation in directory(people()).organisations_named(words)] == found
+
+
+def test_a_name_that_fits_one_nearby_is_hers_and_the_whole_name_is_known_to_all() -> None:
+    everyone = directory(
+        settings(
+            agents=[
+                {"email": "p1@x.example", "name": "Paul Martin"},
+                {"email": "p2@x.example", "name": "Paul Bernard"},
+                {"email": "jean-marie.petit@x.example"},
+            ]
+        )
+    )
+    assert everyone.agents_named("paul", {"p1@x.example"}) == ("p1@x.example",)
+    assert everyone.agents_named("paul", {"p1@x.example", "p2@x.example"}) == ("p1@x.example", "p2@x.example")
+    assert everyone.agents_named("paul") == ()
+    assert everyone.agents_named("  PAUL   bernard ", {"p1@x.example"}) == ("p2@x.example",)
+    for words in ("jean", "marie", "petit", "jean-marie.petit"):
+        assert everyone.agents_named(words, {"jean-marie.petit@x.example"}) == ("jean-marie.petit@x.example",)
+    assert everyone.agents_named("", {"p1@x.example"}) == ()
+    assert everyone.agents_named("unknown@x.example") == ()
+
+
+# --- the dossier that an usager chooses --------------------------------------------------------------------
+
+ASKED = conversation(1, asked=(123, 126))
+
+
+def two_dossiers() -> Settings:
+    base = people()
+    second = replace(base.dossiers[0], number=126)
+    return base.model_copy(update={"dossiers": (*base.dossiers, second)})
+
+
+@pytest.mark.parametrize("own", ["126", "C’est le dossier 126, merci.", "le n° 126", f"{LINK}/dossiers/126"])
+def test_the_dossier_that_she_names_when_she_was_asked(own: str) -> None:
+    found = routed(mail(own=own, text=own), "contact", into=ASKED, by=two_dossiers())
+    assert (found.inbox, found.refused) == (Inbox(InboxKind.DOSSIER, 126), None)
+
+
+def test_a_bare_number_is_a_choice_only_of_whom_was_asked_and_of_what_is_hers() -> None:
+    plain = mail(own="126", text="126")
+    assert routed(plain, "contact", into=ASKED, by=two_dossiers()).strength is Strength.CHOICE
+    assert routed(plain, "contact", into=conversation(1), by=two_dossiers()).inbox == GLOBAL
+    assert routed(plain, "contact", into=conversation(1, asked=(123, 126), pinned=True)).inbox == GLOBAL
+    other = mail("laerte@x.example", own="126", text="126")
+    assert routed(other, "contact", into=ASKED, by=two_dossiers()).inbox == GLOBAL
+    foreign = mail(own="125", text="125")  # Laërte's
+    assert routed(foreign, "contact", into=ASKED, by=two_dossiers()).inbox.kind is not InboxKind.DOSSIER
+    nobody = mail(own="126", text="126", sure=False)
+    assert routed(nobody, "contact", into=ASKED, by=two_dossiers()).inbox.kind is not InboxKind.DOSSIER
+
+
+@given(st.text(max_size=60), st.sampled_from([(), (123,), (123, 126)]))
+def test_whatever_she_answers_she_enters_no_dossier_of_somebody_elses(own: str, asked: tuple[int, ...]) -> None:
+    letter = mail("penelope@x.example", own=own, text=own)
+    into = conversation(1, usager="penelope@x.example", asked=asked)
+    found = routed(letter, "contact", into=into, by=two_dossiers())
+    assert found.inbox.kind is not InboxKind.DOSSIER or found.inbox == OTHER_DOSSIER

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import given
@@ -22,8 +23,9 @@ from gateway.model import (
     Sent,
     Status,
 )
+from gateway.threading.place import joined as join
 from gateway.threading.place import place
-from tests.builders import DEMARCHE, DOSSIER, INES, ULYSSE, conversation, mail
+from tests.builders import DEMARCHE, DOSSIER, INES, NOW, ULYSSE, conversation, mail
 
 STRANGER = "stranger@elsewhere.example"
 GATEWAY = "contact@support.example.org"
@@ -139,3 +141,46 @@ def test_what_is_merged_does_not_depend_on_which_is_cited_first(order: list[Conv
     found = place(mail(), Recalled(links=tuple(link(c) for c in order)))
     assert found.conversation is not None
     assert (found.conversation.id, found.conversation.inbox, sorted(found.merge)) == (1, DOSSIER, [2, 3])
+
+
+def test_who_was_let_in_to_one_is_not_let_in_to_the_other() -> None:
+    found = place(mail(), Recalled(links=(link(conversation(1)), link(conversation(2, guests=("guest@x",))))))
+    assert (found.merge, found.related) == ((), (2,))
+    both = (conversation(1, guests=("guest@x",)), conversation(2, guests=("guest@x",)))
+    assert place(mail(), Recalled(links=tuple(link(c) for c in both))).merge == (2,)
+
+
+def test_deadlines_go_with_the_status_that_counts() -> None:
+    early, late = NOW, NOW + timedelta(days=9)
+    closed = conversation(1, status=Status.CLOSED, closing_at=None)
+    pending = conversation(2, status=Status.PENDING, waiting_since=early, snoozed_until=late, closing_at=late)
+    whole = joined(closed, pending)
+    assert (whole.waiting_since, whole.snoozed_until, whole.closing_at) == (early, late, late)
+    active = conversation(3, status=Status.ACTIVE, waiting_since=late, reminded=2)
+    whole = joined(closed, pending, active)
+    assert (whole.waiting_since, whole.snoozed_until, whole.closing_at, whole.reminded) == (late, None, None, 2)
+
+
+def test_followers_go_on_following_and_only_what_was_muted_everywhere_stays_so() -> None:
+    whole = joined(
+        conversation(1, followers=("a@x",), muted=("m@x", "n@x")),
+        conversation(2, followers=("b@x", "a@x"), muted=("n@x",)),
+    )
+    assert (whole.followers, whole.muted) == (("a@x", "b@x"), ("n@x",))
+
+
+def test_an_assignment_keeps_what_it_rests_on() -> None:
+    whole = joined(conversation(1), conversation(2, assignee=INES, outside=True))
+    assert (whole.assignee, whole.outside) == (INES, True)
+    assert not joined(conversation(1, assignee=INES), conversation(2, assignee="b@x", outside=True)).outside
+
+
+def test_what_was_handed_over_stays_so_unless_the_other_stands_closer() -> None:
+    handed = conversation(1, GLOBAL, organisation="21310555400017", strength=20)
+    assert joined(handed, conversation(2, GLOBAL)).organisation == "21310555400017"
+    assert joined(handed, conversation(2, DOSSIER)).organisation == ""
+
+
+def test_what_an_agent_joins_that_was_moved_by_an_agent_is_moved_by_no_mail() -> None:
+    assert join(conversation(1), [conversation(2, DOSSIER, pinned=True)]).pinned
+    assert not join(conversation(1), [conversation(2)]).pinned

@@ -1,0 +1,136 @@
+"""`split` and `merge`: what was threaded wrongly is mended by whoever is responsible for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from gateway import acting
+from gateway.commands.output import Shown
+from gateway.context import Context
+from gateway.desk import states
+from gateway.desk.rights import Action, may
+from gateway.errors import Refused
+from gateway.model import Conversation, Direction, Event, Filing, Inbox, InboxKind, Kind, Message, Problem, Status
+from gateway.store import filing, references, repair, views
+from gateway.store.database import Store, Tx
+from gateway.threading.place import joined
+
+
+def split(
+    store: Store, context: Context, reference: str, message: int, to: str | None, agent: str, now: datetime
+) -> Shown:
+    """Take a message off a conversation: into one of its own, or into the conversation `to`.
+
+    Raises:
+        NotFound: there is no such conversation or message.
+        Refused: she may not; it is the only message; or the other conversation is of another dossier, or usager.
+    """
+    agent = agent.strip().lower()
+
+    def work(tx: Tx) -> str:
+        here = _responsible(tx, context, reference, agent)
+        moved = repair.message(tx.connection, here.id, message)
+        if to is not None:
+            there = _responsible(tx, context, to, agent)
+            if there.id == here.id:
+                raise Refused("it is there already")
+            _same_dossier(here, there)
+            _same_people(here, there, moved)
+        elif repair.count(tx.connection, here.id) < 2:
+            raise Refused("it is the only message there: there is nothing to split")
+        else:
+            there = _own(context, here, moved, references.unused(tx.connection), now)
+        # Pinned: else the next mail that cites both would make them one again.
+        there = replace(there, pinned=True, because=(*there.because, f"{agent} split a message off {here.reference}"))
+        events = (Event(agent, f"took message {message} out of {here.reference}"),)
+        filing.file(tx, Filing(there, history=events), context.signer, now)
+        after = views.find(tx.connection, there.reference)
+        repair.put(tx, message, after.id)
+        filing.record(tx, here.id, Event(agent, f"moved message {message} to {after.reference}"), now)
+        return after.reference
+
+    found = store.write_now(work)
+    return Shown({"reference": found}, (f"Message {message} is in {found} now.",))
+
+
+def _own(context: Context, here: Conversation, moved: Message, reference: str, now: datetime) -> Conversation:
+    """The conversation that a message opens which is taken out of another: in the same inbox, as new."""
+    from_outside = moved.direction is Direction.IN and moved.kind is Kind.EXTERNAL
+    usager = moved.author if from_outside else here.usager
+    fresh = Conversation(
+        id=0,
+        reference=reference,
+        inbox=_admitting(context, here.inbox, usager),
+        strength=here.strength,
+        pinned=here.pinned,
+        status=Status.ACTIVE,
+        assignee=None,
+        subject=moved.subject if moved.subject and here.reference not in moved.subject else here.subject,
+        usager=usager,
+        created_at=moved.received_at,
+        updated_at=now,
+        organisation=here.organisation,
+        language=here.language,
+    )
+    return states.put(fresh, Status.ACTIVE if from_outside else Status.CLOSED, now)
+
+
+def _admitting(context: Context, inbox: Inbox, usager: str) -> Inbox:
+    """A dossier is for those who are admitted to it; what anybody else writes stands in its démarche."""
+    dossier = context.directory.dossiers.get(inbox.number or 0) if inbox.kind is InboxKind.DOSSIER else None
+    if dossier is None or context.directory.admitted(usager, dossier):
+        return inbox
+    return Inbox(InboxKind.DEMARCHE, dossier.demarche)
+
+
+def merge(store: Store, context: Context, reference: str, other: str, agent: str, now: datetime) -> Shown:
+    """Make two conversations one: the older, or the one whose usager's agents have admitted that of the other.
+
+    Raises:
+        NotFound: there is no such conversation.
+        Refused: she may not, or they are of different dossiers, or of different people.
+    """
+    agent = agent.strip().lower()
+
+    def work(tx: Tx) -> str:
+        pair = [_responsible(tx, context, name, agent) for name in (reference, other)]
+        older, newer = sorted(pair, key=lambda conversation: conversation.id)
+        if older.id == newer.id:
+            raise Refused("they are one conversation already")
+        _same_dossier(older, newer)
+        one, two = (older, newer) if newer.usager in _audience(older) else (newer, older)
+        if two.usager not in _audience(one):
+            raise Refused(acting.in_words(Problem("other_usager")))
+        event = Event(agent, f"merged {two.reference} into {one.reference}")
+        changes = Filing(joined(one, [two]), merge=(two.id,), history=(event,))
+        filing.file(tx, changes, context.signer, now)
+        return one.reference
+
+    found = store.write_now(work)
+    return Shown({"reference": found}, (f"Both are {found} now.",))
+
+
+def _responsible(tx: Tx, context: Context, reference: str, agent: str) -> Conversation:
+    conversation = context.staffed(views.find(tx.connection, reference))
+    ruling = may(agent, Action.REPAIR, conversation, context.directory.circle_of(conversation))
+    if ruling.problem is not None:
+        raise Refused(acting.in_words(ruling.problem))
+    return conversation
+
+
+def _same_people(here: Conversation, there: Conversation, moved: Message) -> None:
+    """Answers to the mails that a message caused go to the usager of the conversation it stands in."""
+    audience = _audience(there)
+    if here.usager not in audience and (moved.direction is Direction.OUT or moved.author not in audience):
+        raise Refused(acting.in_words(Problem("other_usager")))
+
+
+def _audience(conversation: Conversation) -> set[str]:
+    return {conversation.usager, *conversation.guests}
+
+
+def _same_dossier(one: Conversation, other: Conversation) -> None:
+    numbers = {c.inbox.number for c in (one, other) if c.inbox.kind is InboxKind.DOSSIER}
+    if len(numbers) > 1:
+        raise Refused(acting.in_words(Problem("other_dossiers")))

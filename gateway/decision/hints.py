@@ -1,0 +1,65 @@
+"""What a mail's own addresses and ids say, and what is to be looked up because of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from gateway.context import Context
+from gateway.mail import tokens
+from gateway.mail.tokens import Token, TokenKind
+from gateway.model import Arrival, Clues, Mail, Recalled
+from gateway.routing import recipients as who
+from gateway.routing.recipients import Recipient
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What the addresses and ids of a mail say by themselves."""
+
+    recipients: tuple[Recipient, ...]
+    tokens: tuple[Token, ...]
+    deliveries: tuple[int, ...]
+
+
+def hints(arrival: Arrival, mail: Mail, context: Context) -> Hints:
+    """Recognise every recipient address, and our own ids among those that the mail bears or cites."""
+    found = who.recognised(_recipients(arrival, mail), context.recognise)
+    in_addresses = tuple(r.token for r in found if r.token is not None)
+    reported = (mail.report.original_message_id,) if mail.report else ()
+    domain, keys = context.settings.addresses.domain, context.keys
+    ours = [tokens.in_message_id(i, domain, keys) for i in (mail.message_id, *reported, *mail.cited)]
+    in_ids = [pair for pair in ours if pair is not None]
+    bounces = [token.subject for token in tokens.of_kind(in_addresses, TokenKind.BOUNCE)]
+    replies = tokens.of_kind(in_addresses, TokenKind.REPLY)
+    return Hints(
+        found,
+        tuple(dict.fromkeys((*replies, *(token for _, token in in_ids)))),
+        tuple(dict.fromkeys((*bounces, *(delivery for delivery, _ in in_ids)))),
+    )
+
+
+def _recipients(arrival: Arrival, mail: Mail) -> tuple[str, ...]:
+    """Whom the mail was for: the envelope first. A mailbox's `recipient` only stands in where nothing else tells."""
+    written = (*mail.delivered_to, *(address.address for address in (*mail.to, *mail.cc)))
+    envelope = arrival.envelope
+    return (*written, *envelope.recipients) if envelope.sender is None else (*envelope.recipients, *written)
+
+
+def clues(mail: Mail, found: Hints) -> Clues:
+    """What to look up in the store."""
+    return Clues(
+        fingerprint=mail.fingerprint,
+        message_id=mail.message_id,
+        cited=mail.cited,
+        participations=tuple(token.subject for token in found.tokens),
+        deliveries=found.deliveries,
+        author=mail.author.address,
+    )
+
+
+def valid(recalled: Recalled, mail: Mail, found: Hints) -> Recalled:
+    """Without the participations whose token was revoked; the author's own first."""
+    epochs = {(token.subject, token.epoch) for token in found.tokens}
+    valid = [pair for pair in recalled.participations if (pair[0].id, pair[0].epoch) in epochs]
+    valid.sort(key=lambda pair: pair[0].address != mail.author.address)
+    return replace(recalled, participations=tuple(valid))

@@ -1,0 +1,246 @@
+"""From each older schema to the newest: nothing that people wrote is lost, and references hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import IntegrityError
+
+import gateway.store
+from gateway.errors import StoreError
+from gateway.model import Status
+from gateway.store import recall, rounds, schema, views
+from gateway.store.database import Store, engine_for
+from gateway.store.tables import metadata
+from tests.builders import MANON, NOW, ULYSSE
+
+US = 1_740_821_400_000_000  # NOW, as the store keeps times
+_CONVERSATION = {
+    "inbox_kind": "global",
+    "inbox_number": None,
+    "strength": 0,
+    "pinned": False,
+    "status": "active",
+    "assignee": None,
+    "subject": "Une question",
+    "usager": ULYSSE,
+    "tags": '["a"]',
+    "because": '["nothing"]',
+    "created_at": US,
+    "updated_at": US,
+    "merged_into": None,
+}
+_MESSAGE = {
+    "conversation": 1,
+    "fingerprint": b"f" * 32,
+    "digest": b"d" * 32,
+    "message_id": "m1@x",
+    "direction": "in",
+    "kind": "external",
+    "nature": "person",
+    "proof": None,
+    "author": ULYSSE,
+    "people": "[]",
+    "received_at": US,
+    "subject": "Une question",
+    "text": "Où en est mon dossier ?",
+    "quoted": "",
+    "attachments": "[]",
+    "because": "[]",
+}
+_DELIVERY = {
+    "conversation": 1,
+    "message": 1,
+    "participation": 1,
+    "purpose": "notification",
+    "recipient": MANON,
+    "message_id": "1.abc@support.example.org",
+    "envelope_sender": "reponse+b@support.example.org",
+    "reply_to": "reponse+t@support.example.org",
+    "draft": "{}",
+    "state": "sent",
+    "attempts": 1,
+    "created_at": US,
+    "next_at": US,
+    "last_reply": "250 Ok",
+}
+OLD: dict[str, list[dict[str, Any]]] = {
+    "raws": [{"digest": b"d" * 32, "pack": "0001.pack", "offset": 0, "size": 5}],
+    "conversations": [
+        {"id": 1, "reference": "AAAA-AAAA", **_CONVERSATION, "assignee": MANON},
+        {"id": 2, "reference": "CCCC-CCCC", **_CONVERSATION, "status": "pending", "updated_at": US + 5},
+        {"id": 3, "reference": "DDDD-DDDD", **_CONVERSATION, "status": "closed", "merged_into": 1},
+        {"id": 4, "reference": "EEEE-EEEE", **_CONVERSATION, "status": "spam", "assignee": MANON},
+    ],
+    "messages": [{"id": 1, **_MESSAGE}, {"id": 2, **_MESSAGE, "conversation": 2, "fingerprint": None}],
+    "arrivals": [
+        {
+            "id": 1,
+            "digest": b"d" * 32,
+            "source": "smtp",
+            "received_at": US,
+            "sender": ULYSSE,
+            "recipients": "[]",
+            "peer": "",
+            "helo": "",
+            "authserv_id": "",
+            "state": "filed",
+            "attempts": 1,
+            "owner": "",
+            "lease_until": 0,
+            "reason": "",
+            "message": 1,
+        }
+    ],
+    "imap_ledger": [{"mailbox": "m", "uidvalidity": 1, "uid": 7, "arrival": 1, "settled": False}],
+    "related": [{"conversation": 1, "other": 2}],
+    "citations": [{"cited": "m0@x", "message": 1}],
+    "participations": [{"id": 1, "conversation": 1, "address": MANON, "role": "agent", "epoch": 2}],
+    "history": [{"id": 1, "conversation": 1, "at": US, "by": MANON, "what": "wrote a note"}],
+    "deliveries": [{"id": 1, **_DELIVERY}, {"id": 5, **_DELIVERY, "message": None, "message_id": "5.abc@x"}],
+    "attempts": [
+        {"id": 1, "delivery": 1, "at": US, "host": "mx", "tls": "", "outcome": "sent", "reply": "250 Ok"},
+        {"id": 2, "delivery": 5, "at": US, "host": "mx", "tls": "", "outcome": "sent", "reply": "250 Ok"},
+    ],
+}
+
+
+def migrate(engine: Engine, version: str) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(gateway.store.__file__).parent / "migrations"))
+    with engine.connect().execution_options(writing=True) as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, version)
+
+
+def insert(connection: Connection, table: str, row: dict[str, Any]) -> None:
+    names = ", ".join(f'"{name}"' for name in row)
+    connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({', '.join(f':{n}' for n in row)})"), row)
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Iterator[Engine]:
+    """A store as the first version left it, with rows in every table."""
+    engine = engine_for(f"sqlite:///{tmp_path / 'gateway.db'}")
+    migrate(engine, "0001")
+    with engine.connect().execution_options(writing=True) as connection, connection.begin():
+        for table, rows in OLD.items():
+            for row in rows:
+                insert(connection, table, row)
+    yield engine
+    engine.dispose()
+
+
+def kept(engine: Engine) -> dict[str, list[dict[str, Any]]]:
+    """What the old tables hold, by the columns that they had."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    with engine.connect() as connection:
+        for table, rows in OLD.items():
+            names = ", ".join(f'"{name}"' for name in rows[0])
+            found[table] = [dict(r._mapping) for r in connection.execute(text(f"SELECT {names} FROM {table}"))]
+    return found
+
+
+def test_every_table_of_the_old_schema_is_tried(old: Engine) -> None:
+    with old.connect() as connection:
+        tables = set(connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'table'")))
+    assert tables == {*OLD, "alembic_version"}
+
+
+def test_nothing_is_lost_on_the_way(old: Engine) -> None:
+    before = kept(old)
+    assert schema.upgrade(old) == "0001"
+    assert kept(old) == before == OLD
+    with old.connect() as connection:
+        assert schema.current(connection) == schema.HEAD
+        assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
+        assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
+        assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
+
+
+def test_references_are_guarded_afterwards_as_before(old: Engine) -> None:
+    schema.upgrade(old)
+    for table, row in (
+        ("attempts", {**OLD["attempts"][0], "id": 9, "delivery": 99}),
+        ("deliveries", {**OLD["deliveries"][0], "id": 9, "message_id": "9", "conversation": 99}),
+    ):
+        with pytest.raises(IntegrityError), old.connect() as connection, connection.begin():
+            insert(connection, table, row)
+    with old.connect() as connection, connection.begin():
+        insert(connection, "deliveries", {**OLD["deliveries"][0], "id": 9, "message_id": "9", "conversation": None})
+
+
+def _objects(engine: Engine) -> dict[str, str]:
+    """Tables and indices, as the database describes them."""
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT name, type, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+        found = {row.name: (row.type, " ".join(row.sql.split())) for row in rows}
+        for table in [name for name, (kind, _) in found.items() if kind == "table"]:
+            columns = connection.execute(text(f"PRAGMA table_info({table})")).all()
+            described = sorted((c.name, c.type, c.notnull, c.pk) for c in columns)
+            found[table] = ("table", str((described, "WITHOUT ROWID" in found[table][1], "CHECK" in found[table][1])))
+    found.pop("alembic_version", None)
+    return {name: sql.replace('"', "") for name, (_, sql) in found.items()}
+
+
+def test_what_comes_out_is_what_the_tables_say(old: Engine) -> None:
+    """Columns, partial indices and all: an upgraded store is like one that is made anew."""
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    schema.upgrade(old)
+    with old.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    made = create_engine("sqlite://")
+    metadata.create_all(made)
+    assert _objects(old) == _objects(made)
+
+
+def test_nobody_loses_sight_of_their_work(tmp_path: Path, old: Engine) -> None:
+    """Who is assigned goes on being so, even whom only a manager could have chosen; what waits goes on waiting."""
+    schema.upgrade(old)
+    store = Store(f"sqlite:///{tmp_path / 'gateway.db'}", tmp_path / "raw")
+    try:
+        found = [store.read_now(lambda c, r=row: views.find(c, r["reference"])) for row in OLD["conversations"]]
+        assert [(c.assignee, c.outside) for c in found] == [
+            (MANON, True),
+            (None, False),
+            (MANON, True),
+            (MANON, True),
+        ]
+        assert [c.waiting_since for c in found[:2]] == [NOW, NOW.replace(microsecond=5)]
+        assert found[3].waiting_since is None
+        for conversation in found:
+            assert (conversation.guests, conversation.followers, conversation.muted) == ((), (), ())
+            assert (conversation.organisation, conversation.language, conversation.reminded) == ("", "", 0)
+            assert conversation.asked is conversation.snoozed_until is conversation.closing_at is None
+        waiting = store.read_now(lambda c: list(rounds.waiting(c, Status.ACTIVE, NOW)))
+        assert [conversation.id for conversation in waiting] == [1]
+        assert store.read_now(lambda c: recall.thread(c, 1)).writers == (ULYSSE,)
+    finally:
+        store.close()
+
+
+def test_an_upgrade_that_fails_changes_nothing(old: Engine) -> None:
+    """A reference that doesn't hold is found at the end; the store stays as it was, and guarded."""
+    with old.connect() as connection:
+        driver = connection.connection.dbapi_connection
+        assert driver is not None
+        driver.execute("PRAGMA foreign_keys=OFF").close()
+        with connection.begin():
+            insert(connection, "attempts", {**OLD["attempts"][0], "id": 9, "delivery": 99})
+        driver.execute("PRAGMA foreign_keys=ON").close()
+    before = _objects(old)
+    with pytest.raises(StoreError, match="attempts"):
+        schema.upgrade(old)
+    assert _objects(old) == before
+    with old.connect() as connection:
+        assert schema.current(connection) == "0001"
