@@ -142,9 +142,16 @@ def written(author: str, to: str, subject: str, text: str) -> EmailMessage:
     return message
 
 
+def _words(mail: EmailMessage) -> str:
+    """The plain text of a mail, whatever stands beside it."""
+    part = mail.get_body(("plain",))
+    assert part is not None
+    return str(part.get_content())
+
+
 def reply_to(mail: EmailMessage, author: str, text: str) -> EmailMessage:
     """What a mail client makes of « Répondre »: to Reply-To, with the ids, and the mail quoted below."""
-    quoted = "\n".join(f"> {line}" for line in mail.get_content().rstrip().split("\n"))
+    quoted = "\n".join(f"> {line}" for line in _words(mail).rstrip().split("\n"))
     subject = re.sub(r"^(?:Re: )*", "Re: ", str(mail["Subject"]))
     reply = written(author, mail["Reply-To"], subject, f"{text}\n\n{mail['From']} a écrit :\n{quoted}\n")
     reply["In-Reply-To"] = mail["Message-ID"]
@@ -193,7 +200,7 @@ def _heading(console: Console, words: str) -> None:
 def _show(console: Console, mail: EmailMessage, lines: int = 100) -> None:
     for name in ("From", "To", "Subject"):
         console.print(f"{name + ':':<9}{mail[name]}", style="bold", markup=False)
-    text = mail.get_content().rstrip().split("\n")
+    text = _words(mail).rstrip().split("\n")
     for line in [*text[:lines], *(["[…]"] if len(text) > lines else [])]:
         console.print(f"  {line}", markup=False)
     console.print()

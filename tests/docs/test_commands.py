@@ -1,4 +1,4 @@
-"""Every command, by terminal and by mail, is in its documents, and no other."""
+"""Every command of the terminal is in its documents, and no other."""
 
 from __future__ import annotations
 
@@ -13,16 +13,13 @@ from typing import Any
 
 import pytest
 
-import gateway.relay
 from gateway import cli
-from gateway.desk import commands
-from gateway.desk.commands import Verb
 from tests import demo
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/commands.md").read_text("utf-8")
 MAN = (ROOT / "docs/man/gateway.1").read_text("utf-8")
-TEMPLATES = Path(gateway.relay.__file__).parent / "templates"
+MANAGER = "manon.manager@support.example.org"
 COMMON = {"--help", "--config", "--json", "--verbose"}
 
 
@@ -63,19 +60,44 @@ def test_the_manual_has_a_paragraph_for_each_command() -> None:
     assert set(paragraphs()) == set(parsers())
 
 
+def acts() -> list[str]:
+    """The commands that somebody must stand for with `--as`."""
+    return [
+        name for name, parser in parsers().items() if any(a.dest == "agent" and a.required for a in parser._actions)
+    ]
+
+
 @pytest.mark.parametrize("command", parsers())
 def test_options_and_forms_are_told(command: str) -> None:
     parser = parsers()[command]
     options = {o for a in parser._actions for o in a.option_strings if o.startswith("--")} - COMMON
     manual, page = paragraphs()[command], sections()[command]
-    if command in {"reply", "note", "assign", "status", "tag"}:
-        page += PAGE
+    if command in acts():  # told once for all of them
+        assert "--as" in manual
+        options -= {"--as"}
     for option in options:
         assert option in manual, option
         assert option in page, option
     for form in forms(parser):
         assert f"{command} {form}" in manual
         assert f"{command} {form}" in page
+
+
+def test_acts_stand_together_where_as_is_told() -> None:
+    """The section of the first says it of all that follow up to the last."""
+    assert "`--as AGENT`" in sections()["reply"]
+    assert "up to `merge`" in sections()["reply"]
+    places = list(sections())
+    assert places[places.index("reply") : places.index("merge") + 1] == acts()
+
+
+@pytest.mark.parametrize("command", parsers())
+def test_arguments_stand_in_the_heading(command: str) -> None:
+    """Whatever has to be typed after a command, in its order: `status REF active|pending|closed|spam`."""
+    heading = sections()[command].partition("\n")[0]
+    typed = [a for a in parsers()[command]._actions if not a.option_strings and a.nargs != "?" and a.dest != "action"]
+    words = [str(a.metavar or "|".join(map(str, a.choices or ()))) for a in typed]
+    assert f"`{' '.join((command, *words))}" in heading
 
 
 def test_common_options_are_told() -> None:
@@ -130,9 +152,10 @@ def test_json_has_the_fields_that_are_told(tmp_path: Path) -> None:
         running.mail_to(demo.USAGER, "bien reçu")
         (tmp_path / "one.eml").write_bytes(question.as_bytes())
 
-        def answer(*arguments: str) -> Any:
+        def answer(*arguments: str, typed: bytes = b"") -> Any:
             command = demo.gateway(running.folder, *arguments, "--json")
-            return json.loads(subprocess.run(command, capture_output=True, timeout=60, check=True).stdout)
+            done = subprocess.run(command, input=typed, capture_output=True, timeout=60, check=True)
+            return json.loads(done.stdout)
 
         listed = answer("conversations")
         assert set(fields(listed)) == told_fields("conversations")
@@ -142,24 +165,15 @@ def test_json_has_the_fields_that_are_told(tmp_path: Path) -> None:
         for command in (("explain", str(tmp_path)), ("threads",), ("check",), ("import", str(tmp_path))):
             assert set(fields(answer(*command))) - {"kind", "number"} == _flat(command[0]), command
         assert set(fields(answer("outbox", "list"))) == told_fields("outbox list")
+        reference = listed[0]["reference"]
+        for act in (("note", reference), ("tag", reference, "arbre"), ("move", reference, "global")):
+            assert set(fields(answer(*act, "--as", MANAGER, typed=b"Une note."))) == told_fields(act[0]), act
+        taken_off = str(shown["messages"][0]["id"])
+        assert set(fields(answer("split", reference, taken_off, "--as", MANAGER))) == told_fields("split")
+        for form in (("list",), ("show", "answer"), ("preview", "answer")):
+            assert set(fields(answer("template", *form))) == told_fields(f"template {form[0]}"), form
 
 
 def _flat(command: str) -> set[str]:
     found = told_fields(command)
     return found | {"name", "type", "size", "sha256"} if command == "explain" else found
-
-
-# --- by mail ---------------------------------------------------------------------------------------------
-
-
-def test_commands_by_mail_are_in_the_page() -> None:
-    table = PAGE.partition("## By mail")[2]
-    assert set(re.findall(r"`@([a-z]+)", table)) == set(commands._NAMES)
-
-
-@pytest.mark.parametrize("language", ["fr", "en"])
-def test_mails_offer_each_command_once(language: str) -> None:
-    text = (TEMPLATES / language / "_commands.txt").read_text("utf-8")
-    offered = [commands._NAMES[name] for name in re.findall(r"^  @([a-z]+)", text, re.MULTILINE)]
-    assert sorted(offered) == sorted(set(commands._NAMES.values()))
-    assert {verb for verb, _ in offered} == set(Verb)

@@ -14,7 +14,7 @@ DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 CODE_NAMES = [ROOT / "HACKING.md", ROOT / "docs/flow.md"]
 FOLDERS = ("gateway", "tests", "docs", "systemd")
 # `gateway.toml`, `main.cf`: dotted, and no names of the code
-FILE_ENDS = {"toml", "cf", "md", "py", "db", "lock", "service", "socket", "keys", "lmtp"}
+FILE_ENDS = {"toml", "cf", "md", "py", "db", "lock", "service", "socket", "keys", "lmtp", "txt"}
 
 
 def name(path: Path) -> str:
@@ -111,7 +111,7 @@ def test_functions_exist(path: Path) -> None:
 def test_the_flow_names_its_steps_in_the_order_of_the_code() -> None:
     """Functions of inbound.py and outbound.py stand in the page as they stand there, but for the loops themselves."""
     text = (ROOT / "docs/flow.md").read_text("utf-8")
-    steps = ["inbound.file_waiting", "inbound.read_arrival", "decision.hints", "decision.decide", "inbound.file_mail"]
+    steps = ["inbound.file_waiting", "inbound.read_arrival", "hints.hints", "decision.decide", "inbound.file_mail"]
     steps += ["outbox.due", "compose.compose", "outbox.committing", "outbox.settle"]
     places = [text.index(f"`{step}`") for step in steps]
     assert places == sorted(places)

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 import gateway.log
-from gateway.config.settings import Addresses, ImapIntake, RelaySettings, SmtpIntake, StoreSettings, Table
+from gateway import config
+from gateway.config.settings import Addresses, Desk, ImapIntake, RelaySettings, SmtpIntake, StoreSettings, Table
 from gateway.intake.smtp_limits import Limits
 from gateway.model import DeliveryState
-from gateway.relay import plan, schedule
+from gateway.relay import overrides, plan, samples, schedule
 from tests import demo
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +29,24 @@ TABLES: dict[str, type[Table]] = {
     "intake.smtp": SmtpIntake,
     "intake.imap": ImapIntake,
     "relay": RelaySettings,
+    "desk": Desk,
 }
+MINIMAL = """
+[instance]
+name = "Exemple"
+url = "https://demarches.example.org"
+[addresses]
+domain = "support.example.org"
+global = "contact@support.example.org"
+[[intake.smtp]]
+"""
+ORGANISATIONS = """
+[[organisations]]
+siret = "21310555400017"
+name = "Mairie d'Exemple"
+"""
+# Where the page says what an element has.
+FIRST_TOLD = {"choices": ("acknowledgement",), "messages": ("transmission",), "closing": ("digest",)}
 POSTCONF = shutil.which("postconf", path="/usr/sbin:/usr/bin:/sbin:/bin")
 
 
@@ -95,17 +113,77 @@ def entries(found: dict[str, Any], prefix: str = "") -> list[tuple[str, dict[str
         path = f"{prefix}{name}"
         if path in TABLES:
             made += [(path, entry) for entry in (value if isinstance(value, list) else [value])]
-        else:
+        elif isinstance(value, dict):
             made += entries(value, f"{path}.")
     return made
 
 
 @pytest.mark.parametrize("block", blocks("toml"))
 def test_the_configuration_takes_the_snippets(block: str) -> None:
-    found = entries(tomllib.loads(block))
-    assert found
+    parsed = tomllib.loads(block)
+    top = {key: value for key, value in parsed.items() if not isinstance(value, dict)}
+    found = entries(parsed)
+    assert found or top
     for table, entry in found:
         TABLES[table].model_validate(entry)
+    assert set(top) <= {"include"}
+
+
+def test_a_directory_may_stand_in_the_files_that_are_shown(tmp_path: Path) -> None:
+    """The files that the page includes, with the sheets that it shows."""
+    include = next(b for b in blocks("toml", section("A directory in files of its own")) if "include" in b)
+    for folder in ("directory", "export"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "directory/organisations.toml").write_text(ORGANISATIONS, encoding="utf-8")
+    for sheet, file in zip(blocks("csv"), ("demarches-2026.csv", "groupes.csv"), strict=True):
+        (tmp_path / "export" / file).write_text(sheet, encoding="utf-8")
+    path = tmp_path / "gateway.toml"
+    path.write_text(include + MINIMAL, encoding="utf-8")
+    settings = config.load(path)
+    assert [(d.number, d.delay, [g.label for g in d.groupes]) for d in settings.demarches] == [
+        (42, "10 jours ouvrés", ["Nord"])
+    ]
+
+
+# --- the desk --------------------------------------------------------------------------------------------
+
+
+def test_what_an_operator_thinks_about_is_told() -> None:
+    """Every key of [desk] has its place in the page."""
+    for key in Desk.model_fields:
+        assert f"`{key}`" in PAGE or f"`desk.{key}`" in PAGE, key
+    for key in ("remind_after", "hours", "delay"):
+        assert f"`{key}`" in section("Hours, reminders, digests, closing")
+
+
+def named(cell: str) -> set[str]:
+    """The values of a row; what stands in brackets belongs to the value before."""
+    return set(re.findall(r"`([a-z_]+)`", re.sub(r"\([^)]*\)", "", cell)))
+
+
+def test_texts_may_name_what_is_told() -> None:
+    told = {name: cells[-1] for name, cells in rows("Texts of mails").items() if not name.endswith(".txt")}
+    assert set(told) == {*samples.MAILS, "modeles/NAME"}
+    for name, values in {**samples.MAILS, "modeles/NAME": samples.MODELE}.items():
+        assert named(told[name]) == set(values), name
+        for key, value in values.items():
+            if key in FIRST_TOLD and name in FIRST_TOLD[key]:
+                inside = re.search(rf"`{key}` \([^`]*((?:`[a-z_]+`(?:, )?)+)\)", told[name])
+                assert inside
+                assert isinstance(value, list)
+                assert set(re.findall(r"`([a-z_]+)`", inside[1])) == set(value[0]), key
+
+
+def test_parts_are_those_there_are() -> None:
+    after = section("Texts of mails").partition("The parts: ")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`(_[a-z_]+)`", after)) == set(samples.PARTS)
+
+
+def test_the_prepared_answer_that_is_shown_can_be_used(tmp_path: Path) -> None:
+    (block,) = blocks("jinja")
+    (tmp_path / "modeles").mkdir()
+    (tmp_path / "modeles/pieces.txt").write_text(block, encoding="utf-8")
+    assert overrides.read(tmp_path).own == {"modeles/pieces.txt": block}
 
 
 @pytest.mark.skipif(POSTCONF is None, reason="postconf isn't installed (Debian: postfix)")

@@ -28,6 +28,12 @@ SUMMARY = {
     "created_at",
     "updated_at",
     "because",
+    "organisation",
+    "guests",
+    "followers",
+    "waiting_since",
+    "snoozed_until",
+    "closing_at",
 }
 MESSAGE = {
     "id",
@@ -143,7 +149,7 @@ def test_filters_of_conversations(gateway: Gateway, options: tuple[str, ...], co
 
 def test_show(gateway: Gateway) -> None:
     document = gateway.only()
-    assert set(document) == SUMMARY | {"history"}
+    assert set(document) == SUMMARY | {"history", "related"}
     question, answer, note = document["messages"]
     assert all(set(message) == MESSAGE for message in document["messages"])
     assert [m["kind"] for m in document["messages"]] == ["external", "external", "internal"]

@@ -180,9 +180,9 @@ def test_commands_alone_send_the_usager_nothing(gateway: Gateway) -> None:
 
 
 def test_an_unknown_command_does_nothing_and_gives_the_text_back(gateway: Gateway) -> None:
-    gateway.send(gmail(asked(gateway), INES, f"@clore\n@cloturer\n\n{ANSWER}"), to=CONTACT)
+    gateway.send(gmail(asked(gateway), INES, f"@clore\n@cloturons\n\n{ANSWER}"), to=CONTACT)
     back = gateway.awaited(INES, 2)
-    assert "@cloturer" in back.text
+    assert "@cloturons" in back.text
     assert "Votre demande est en cours d'examen." in back.text
     gateway.all_sent()
     conversation = gateway.only()

@@ -61,7 +61,7 @@ def test_a_mail_and_its_answer_go_through_a_real_postfix(pair: tuple[Gateway, Po
     question = letter(ULYSSE, "Où en est ma demande ?\n.\n..fin", to=DOSSIER)
     hand_in(postfix, octets(question), ULYSSE, [DOSSIER, f"reponse+{'a' * 32}@{DOMAIN}"])
     asked = gateway.until(lambda: postfix.box_of(INES), "a notification")[0]
-    assert "Où en est ma demande ?\n.\n..fin" in asked.get_content().replace("\r\n", "\n")
+    assert "Où en est ma demande ?\n.\n..fin" in asked.get_body(("plain",)).get_content().replace("\r\n", "\n")
     bounce = gateway.until(lambda: [m for m in postfix.box_of(ULYSSE) if m["Return-Path"] == "<>"], "a bounce")
     assert any("550" in mail.as_string() for mail in bounce), "a reply for each recipient: the forged one comes back"
 
@@ -69,7 +69,7 @@ def test_a_mail_and_its_answer_go_through_a_real_postfix(pair: tuple[Gateway, Po
     answer = gateway.until(
         lambda: [m for m in postfix.box_of(ULYSSE) if m["Subject"] == "Re: Une question"], "the answer"
     )[0]
-    assert answer.get_content().startswith("Bientôt.")
+    assert Sent("", ULYSSE, answer.as_bytes()).text.startswith("Bientôt.")
     conversation = gateway.only()
     assert [m["direction"] for m in conversation["messages"]] == ["in", "out"]
     assert conversation["status"] == "pending"

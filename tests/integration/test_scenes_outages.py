@@ -185,7 +185,7 @@ def test_a_real_postfix_as_the_smarthost_refuses_then_accepts(tmp_path: Path) ->
             (row,) = gateway.waiting()
             gateway.command("outbox", "retry", str(row["id"]))
             arrived = gateway.until(lambda: postfix.box_of(ULYSSE)[1:], "the answer")[0]
-            assert "Elle est en cours." in arrived.get_content()
+            assert "Elle est en cours." in Sent("", ULYSSE, arrived.as_bytes()).text
             assert arrived["From"].addresses[0].display_name == "Mairie d'Exemple"
             assert settled(gateway, "sent")["last_reply"].startswith("250")
     finally:

@@ -63,6 +63,61 @@ def outlook(to: Sent, author: str, text: str, *, name: str = "", recipient: str 
     return mail
 
 
+def thunderbird(to: Sent, author: str, text: str, *, name: str = "", recipient: str = "") -> EmailMessage:
+    """A reply as Thunderbird writes it in French: plain text, the quote below, and a signature."""
+    who, _ = _author(to)
+    mail = _reply(to, author, name, recipient, f"Re: {_bare(to)}")
+    quote = "".join(f"> {line}\n" if line else ">\n" for line in to.text.splitlines())
+    mail.set_content(f"{text}\n\nLe 23/11/2026 à 10:30, {who} a écrit :\n{quote}\n-- \n{name or author}\n{author}\n")
+    return mail
+
+
+def telephone(to: Sent, author: str, text: str, *, name: str = "", recipient: str = "") -> EmailMessage:
+    """A reply from a telephone: its own signature, then the quote."""
+    who, address = _author(to)
+    mail = _reply(to, author, name, recipient, f"Re: {_bare(to)}")
+    quote = "".join(f"> {line}\n" if line else "> \n" for line in to.text.splitlines())
+    attribution = f"> Le 23 nov. 2026 à 10:30, {who} <{address}> a écrit :\n> "
+    mail.set_content(f"{text}\n\nEnvoyé de mon iPhone\n\n{attribution}\n{quote}")
+    return mail
+
+
+def outlook_forward(original: EmailMessage, agent: str, text: str, *, to: str = CONTACT) -> EmailMessage:
+    """What Outlook makes of a mail that is forwarded in French: a rule, a block, the text."""
+    author = original["From"].addresses[0]
+    block = (
+        f"De : {author.display_name} <{author.addr_spec}>\nEnvoyé : lundi 23 novembre 2026 09:12\nÀ : {agent}\n"
+        f"Objet : {original['Subject']}"
+    )
+    body = original.get_content()
+    mail = letter(agent, "", to=to, subject=f"TR: {original['Subject']}")
+    mail.set_content(f"{text}\n\n{'_' * 32}\n{block}\n\n{body}")
+    mail.add_alternative(
+        f"<html><body><div>{_html(text)}</div><hr style='display:inline-block;width:98%'><div id='divRplyFwdMsg'"
+        f" dir='ltr'><font>{_html(block)}</font></div><div>{_html(body)}</div></body></html>",
+        subtype="html",
+    )
+    return mail
+
+
+def gmail_forward(original: EmailMessage, agent: str, text: str, *, to: str = CONTACT) -> EmailMessage:
+    """What Gmail makes of it: a separator, « De : », « Date : », « Subject: », « To: »."""
+    author = original["From"].addresses[0]
+    block = (
+        f"---------- Forwarded message ---------\nDe : {author.display_name} <{author.addr_spec}>\n"
+        f"Date: lun. 23 nov. 2026 à 09:12\nSubject: {original['Subject']}\nTo: <{agent}>"
+    )
+    body = original.get_content()
+    mail = letter(agent, "", to=to, subject=f"Fwd: {original['Subject']}")
+    mail.set_content(f"{text}\n\n{block}\n\n\n{body}")
+    mail.add_alternative(
+        f'<div dir="ltr">{_html(text)}<br><br><div class="gmail_quote"><div dir="ltr" class="gmail_attr">'
+        f"{_html(block)}<br></div><br><br>{_html(body)}</div></div>",
+        subtype="html",
+    )
+    return mail
+
+
 def _reply(to: Sent, author: str, name: str, recipient: str, subject: str) -> EmailMessage:
     mail = EmailMessage()
     mail["From"] = Address(name, addr_spec=author)

@@ -7,16 +7,20 @@ daemon's log (JSON lines on standard error) serves to know when something has ha
 from __future__ import annotations
 
 import json
+import os
+import re
 import signal
 import smtplib
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -92,9 +96,80 @@ organisations = ["21310555400017"]
 agents = ["{HOTLINE}"]
 """
 
+# Two more organisations with all that can be said of them, one with neither agents nor address. Titres de séjour
+# are treated by groupe: 511 and its like → Noé, 512 → Suzie. Wanda has three open dossiers.
+PREFECTURE, EAUX, NOWHERE = "17310001700016", "26310004500016", "77770004500019"
+MAIRIE, METROPOLE = "21310555400017", "24310002000011"
+WANDA = "wanda@usager.example.net"
+PAULA, PIERRE = "paula.admin@prefecture.example.org", "pierre.admin@prefecture.example.org"
+NOE, SUZIE = "noe.nord@prefecture.example.org", "suzie.sud@prefecture.example.org"
+EVERYBODY = (*AGENTS, PAULA, PIERRE, NOE, SUZIE)
+
+NEIGHBOURS = f"""\
+[[organisations]]
+siret = "{PREFECTURE}"
+name = "Préfecture d'Exemple"
+email = "accueil@prefecture.example.org"
+telephone = "05 11 11 11 11"
+horaires = "9 h – 12 h"
+adresse = "1 place de l'Exemple, 31000 Exemple"
+faq_url = "https://prefecture.example.org/faq"
+
+[[organisations]]
+siret = "{EAUX}"
+name = "Syndicat des eaux"
+email = "accueil@eaux.example.org"
+telephone = "05 22 22 22 22"
+
+[[organisations]]
+siret = "{NOWHERE}"
+name = "Association sans adresse"
+
+[[demarches]]
+number = 51
+title = "Titre de séjour"
+organisation = "{PREFECTURE}"
+administrateurs = ["{PAULA}"]
+delay = "10 jours ouvrés"
+groupes = [{{ label = "Nord", instructeurs = ["{NOE}"] }}, {{ label = "Sud", instructeurs = ["{SUZIE}"] }}]
+
+[[demarches]]
+number = 52
+title = "Permis de conduire"
+organisation = "{PREFECTURE}"
+administrateurs = ["{PIERRE}"]
+first_name = true
+
+[[dossiers]]
+number = 511
+demarche = 51
+groupe = "Nord"
+usager = "{WANDA}"
+
+[[dossiers]]
+number = 512
+demarche = 51
+groupe = "Sud"
+usager = "{WANDA}"
+
+[[dossiers]]
+number = 521
+demarche = 52
+usager = "{WANDA}"
+
+[[agents]]
+email = "{INES}"
+name = "Inès Instruit"
+
+[[agents]]
+email = "{PIERRE}"
+name = "Pierre Permis"
+"""
+
 MAILDIR = '[relay]\ntransport = "maildir"\nfolder = "sent"\n'
 
 T = TypeVar("T")
+_REFERENCE = re.compile(r"\b[0-9A-Z]{4}-[0-9A-Z]{4}\b")
 
 
 def eventually(probe: Callable[[], T], what: str, patience: float = PATIENCE) -> T:
@@ -119,7 +194,7 @@ class Sent:
 
     @property
     def message(self) -> EmailMessage:
-        return message_from_bytes(self.raw, policy=policy.default)  # type: ignore[return-value]
+        return _parsed(self.raw)
 
     @property
     def text(self) -> str:
@@ -128,14 +203,45 @@ class Sent:
         return str(body.get_content()).replace("\r\n", "\n")
 
     @property
+    def words(self) -> str:
+        """Its text on one line, no-break spaces as plain ones."""
+        return " ".join(self.text.split())
+
+    @property
+    def html(self) -> str:
+        """Its HTML alternative, "" where it has none."""
+        body = self.message.get_body(("html",))
+        return str(body.get_content()) if body is not None else ""
+
+    @property
+    def subject(self) -> str:
+        return str(self.message["Subject"])
+
+    @property
     def id(self) -> str:
         return str(self.message["Message-ID"])
 
     @property
+    def answer_to(self) -> str:
+        """The address that a reply goes to."""
+        return str(self.message["Reply-To"].addresses[0].addr_spec)
+
+    @property
+    def from_name(self) -> str:
+        return str(self.message["From"].addresses[0].display_name)
+
+    @property
+    def reference(self) -> str:
+        """The first reference of a conversation that it names."""
+        found = _REFERENCE.search(f"{self.subject}\n{self.text}")
+        assert found, f"no reference in « {self.subject} »"
+        return found[0]
+
+    @property
     def whole(self) -> str:
-        """All that its reader can get at, header fields and text, decoded; and the octets as they are."""
+        """All that its reader can get at, header fields and texts, decoded; and the octets as they are."""
         fields = "\n".join(f"{name}: {value}" for name, value in self.message.items())
-        return f"{self.sender}\n{fields}\n{self.text}\n{self.raw.decode('utf-8', 'replace')}"
+        return f"{self.sender}\n{fields}\n{self.text}\n{self.html}\n{self.raw.decode('utf-8', 'replace')}"
 
 
 class Gateway:
@@ -147,6 +253,8 @@ class Gateway:
         self.file = folder / "gateway.toml"
         self.configure(config)
         self._process: subprocess.Popen[bytes] | None = None
+        self._read: dict[str, Sent] = {}
+        self._commanded = 0
 
     def configure(self, config: str) -> None:
         """Write gateway.toml. A daemon that runs keeps its own until it is told."""
@@ -191,6 +299,14 @@ class Gateway:
     def signal(self, number: signal.Signals) -> None:
         assert self._process is not None
         self._process.send_signal(number)
+
+    def reload(self, config: str) -> dict[str, Any]:
+        """Write another gateway.toml and have the daemon read it: what it logs of it."""
+        names = ("configuration_reloaded", "configuration_kept")
+        before = len(self.events(*names))
+        self.configure(config)
+        self.signal(signal.SIGHUP)
+        return self.until(lambda: self.events(*names)[before:], "the configuration read again")[0]
 
     @property
     def running(self) -> bool:
@@ -244,16 +360,39 @@ class Gateway:
             refused = client.sendmail(sender, to, raw)
             assert not refused, refused
 
-    def sent(self, to: str | None = None) -> list[Sent]:
-        """What lies in the relay's Maildir, oldest first; what goes to one person, where she is named."""
-        folder = self.folder / "sent" / "new"
-        found = [_sent(path.read_bytes()) for path in sorted(folder.glob("*"))] if folder.exists() else []
-        found.sort(key=lambda mail: int(mail.id.strip("<>").partition(".")[0]))  # our ids begin with a number
-        return [mail for mail in found if to is None or mail.to == to]
+    def post(self, mail: EmailMessage | bytes, to: str = CONTACT) -> None:
+        """Hand a mail in, and wait until it is filed and all that it causes has left."""
+        done = ("mail_filed", "mail_duplicate", "mail_set_aside")
+        before = len(self.events(*done))
+        self.send(mail, to=to)
+        self.until(lambda: len(self.events(*done)) > before, "the mail filed")
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until every mail that was planned has left."""
+        self.until(lambda: len(self.events("delivery_attempted")) >= self._planned(), "all mail that was planned")
+
+    def _planned(self) -> int:
+        return self._commanded + sum(event["deliveries"] for event in self.events("mail_filed", "round_made"))
+
+    def sent(self, to: str | None = None, about: str = "") -> list[Sent]:
+        """What lies in the relay's Maildir, oldest first; what goes to one person, or names a reference."""
+        for path in (self.folder / "sent" / "new").glob("*"):
+            if path.name not in self._read:
+                self._read[path.name] = _sent(path.read_bytes())
+        found = sorted(self._read.values(), key=lambda mail: int(mail.id.strip("<>").partition(".")[0]))
+        told = (mail for mail in found if to is None or mail.to == to)
+        return [mail for mail in told if about in f"{mail.subject}\n{mail.text}"]
 
     def awaited(self, to: str, count: int = 1) -> Sent:
         """The `count`-th mail to a person, waited for."""
         return self.until(lambda: self.sent(to)[count - 1 :], f"{count} mail(s) to {to}")[0]
+
+    def latest(self, to: str, about: str = "") -> Sent:
+        """The last mail to a person."""
+        found = self.sent(to, about)
+        assert found, f"no mail to {to}; {self.log()[-3000:]}"
+        return found[-1]
 
     def all_sent(self) -> list[Sent]:
         """What left, once nothing waits any more."""
@@ -276,7 +415,25 @@ class Gateway:
             cwd=self.folder,
         )
         assert done.returncode == status, f"{arguments}: {done.returncode}; {done.stderr.decode()}"
-        return json.loads(done.stdout) if status == 0 else done.stderr.decode()
+        document = json.loads(done.stdout) if status == 0 else done.stderr.decode()
+        if isinstance(document, dict):
+            self._commanded += len(document.get("deliveries", ()))
+        return document
+
+    def page(self, *arguments: str) -> str:
+        """What a command shows on a terminal of 80 columns."""
+        ours, theirs = os.openpty()
+        termios.tcsetwinsize(theirs, (24, 80))
+        process = subprocess.Popen(
+            [COMMAND, *arguments, "--config", self.file], stdout=theirs, stderr=subprocess.DEVNULL, cwd=self.folder
+        )
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError), open(ours, "rb", buffering=0) as terminal:  # EIO: the other side is closed
+            while octets_ := terminal.read(4096):
+                shown += octets_
+        assert process.wait(timeout=120) == 0, arguments
+        return re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).replace("\r\n", "\n")
 
     def conversations(self, *options: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.command("conversations", *options)
@@ -302,6 +459,11 @@ class Gateway:
     def aside(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.command("aside", "list")
         return found
+
+
+@cache
+def _parsed(raw: bytes) -> EmailMessage:
+    return message_from_bytes(raw, policy=policy.default)  # type: ignore[return-value]
 
 
 def octets(mail: EmailMessage) -> bytes:
@@ -332,14 +494,18 @@ def configuration(
     agent_proof: str = "token",
     intake: str = "",
     relay: str = MAILDIR,
+    desk: str = 'bundle = "0s"',
+    directory: str = DIRECTORY,
+    include: str = "",
 ) -> str:
-    """A gateway.toml for tests. `intake` is more of [[intake.…]]."""
+    """A gateway.toml for tests. `intake` is more of [[intake.…]]; `desk`: lines of [desk]; mails are told at once."""
     way_in = (
         f'[[intake.smtp]]\nlisten = "{listen}"\nprotocol = "{protocol}"\nauthserv_id = "{authserv_id}"\n'
         'trusted_peers = ["127.0.0.1"]\n'
     )
     trust = f'[trust]\nagent_proof = "{agent_proof}"\n'
-    return "\n".join((INSTANCE, way_in, intake, relay, trust, DIRECTORY))
+    included = f"include = {include}\n" if include else ""
+    return "\n".join((included, INSTANCE, way_in, intake, relay, trust, f"[desk]\n{desk}\n", directory))
 
 
 def imap_intake(port: int, user: str, password: str) -> str:

@@ -5,6 +5,7 @@ wanted=""
 command -v dovecot >/dev/null 2>&1 || [ -x /usr/sbin/dovecot ] || wanted="$wanted dovecot-imapd dovecot-lmtpd"
 [ -x /usr/sbin/postfix ] || wanted="$wanted postfix"
 [ -x /usr/bin/systemd-analyze ] || wanted="$wanted systemd"
+[ -x /usr/bin/chromium ] || wanted="$wanted chromium"
 [ -n "$wanted" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
     echo "Not installed here:$wanted. The tests that need them are left out; as root on Debian they are installed."
