@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 
 from gateway.config.settings import Settings
 from gateway.desk import faq, people
-from gateway.desk.acts import Desk
 from gateway.desk.faq import FaqIndex
+from gateway.desk.work import Desk
 from gateway.mail import tokens
 from gateway.mail.tokens import Keys
 from gateway.model import Conversation, Inbox, InboxKind

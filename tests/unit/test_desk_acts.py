@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.desk.acts import Desk, HandOver, Outcome, decide
+from gateway.desk.acts import Outcome, decide
 from gateway.desk.commands import parse
+from gateway.desk.work import Desk, HandOver
 from gateway.model import GLOBAL, Conversation, Event, Inbox, InboxKind, Problem, Status
 from gateway.routing.directory import directory
 from tests.builders import NOW, ULYSSE, conversation, settings
