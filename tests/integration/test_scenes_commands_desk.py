@@ -96,6 +96,7 @@ def test_a_note_a_mention_and_an_answer_in_one_mail(gateway: Gateway) -> None:
         "answered the usager",
         "wrote a note",
         "tagged with juridique",
+        f"did not tell {BOB}, whom {INES} named in a note: no access",
     ]
 
     gateway.post(thunderbird(gateway.latest(IGOR, reference), IGOR, "@note Rien à redire, @ines."))
@@ -107,11 +108,11 @@ def test_a_note_a_mention_and_an_answer_in_one_mail(gateway: Gateway) -> None:
 
 FAULTY: dict[str, tuple[str, str]] = {
     "unknown command": ("@cloturons", "@cloturons n’est pas une commande"),
-    "unknown agent": ("@affecter personne.du.tout@mairie.example.org", "n’est l’adresse d’aucun agent"),
+    "unknown agent": ("@affecter personne.du.tout@mairie.example.org", "n’est ni le nom ni l’adresse d’un agent"),
     "no agent": ("@affecter", "l’adresse de l’agent manque"),
     "a stranger": (f"@affecter {BOB}", "qui n’est pas agent de cette démarche"),
     "spam": ("@spam", "marquer une conversation comme indésirable"),
-    "another dossier": ("@dossier 456", "vous ne pouvez pas déplacer cette conversation vers dossier:456"),
+    "another dossier": ("@dossier 456", "vous ne pouvez pas déplacer cette conversation à cet endroit (dossier n° 456)"),
     "no dossier": ("@dossier n° 999 999", "il n’existe pas de dossier n° 999999"),
     "no number": ("@demarche Permis", "il n’existe pas de démarche n° Permis"),
     "no right to hand over": ("@transmettre 24310002000011", "vous ne pouvez pas transmettre"),

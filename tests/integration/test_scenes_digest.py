@@ -176,7 +176,7 @@ def test_what_was_put_off_is_told_again(day: Day) -> None:
 def test_what_will_be_closed_is_announced_to_its_agent(day: Day) -> None:
     closing = day.reminder.text.partition("BIENTÔT CLOSES, FAUTE DE RÉPONSE DE L’USAGER")[2]
     assert day.references["pièce"] in closing
-    assert "Sera close : le" in " ".join(closing.split())
+    assert "Sera close le" in " ".join(closing.split())
     seen = day.gateway.show(day.references["pièce"])
     assert seen["status"] == "pending"
     assert seen["closing_at"]

@@ -113,7 +113,7 @@ def test_an_instructeur_cannot_assign_to_a_stranger(gateway: Gateway) -> None:
     reference = ines_told.reference
     words = {
         BOB: f"vous ne pouvez pas affecter cette conversation à {BOB}, qui n’est pas agent de cette démarche",
-        "bob": "bob n’est l’adresse d’aucun agent",
+        "bob": "bob n’est ni le nom ni l’adresse d’un agent",
         MANON: f"vous ne pouvez pas affecter cette conversation à {MANON}",
     }
     for target, reason in words.items():
@@ -196,12 +196,12 @@ def test_who_may_not_move_it_is_told_and_it_stays(gateway: Gateway) -> None:
     for command in ("@dossier 512", "@demarche 52", "@global", "@spam"):
         gateway.post(gmail(noe_told, NOE, command))
     backs = gateway.sent(NOE, reference)[-4:]
-    reasons = ["dossier:512", "demarche:52", "global", "marquer une conversation comme indésirable"]
+    reasons = ["dossier n° 512", "démarche n° 52", "boîte générale", "marquer une conversation comme indésirable"]
     assert all(reason in back.text for reason, back in zip(reasons, backs, strict=True))
     gateway.post(gmail(noe_told, NOE, "@demarche"))
     assert "a déplacé" in gateway.latest(PAULA, reference).text
     gateway.post(gmail(gateway.latest(PAULA, reference), PAULA, "@demarche 52"))
-    assert "vous ne pouvez pas déplacer cette conversation vers demarche:52" in gateway.latest(PAULA, reference).text
+    assert "vous ne pouvez pas déplacer cette conversation à cet endroit (démarche n° 52)" in gateway.latest(PAULA, reference).text
     reply = gmail(
         gateway.latest(WANDA, reference), WANDA, "Il s'agit du dossier 511.", recipient=f"dossier+511@{DOMAIN}"
     )
@@ -218,7 +218,7 @@ def test_commands_obey_the_same_rules(gateway: Gateway) -> None:
     noe_told = asked(gateway, WANDA, NOE, to=f"dossier+511@{DOMAIN}")
     reference = noe_told.reference
     forbidden = {
-        ("move", reference, "demarche:52", "--as", NOE): "you may not move this conversation to demarche:52",
+        ("move", reference, "demarche:52", "--as", NOE): "you may not move this conversation there (procedure no. 52)",
         ("transfer", reference, "21310555400017", "--as", NOE): "you may not hand this conversation over",
         ("admit", reference, "ami@usager.example.net", "--as", SUZIE): "you have no access to this conversation",
         ("mute", reference, "--as", "eve@elsewhere.example.net"): "you have no access to this conversation",

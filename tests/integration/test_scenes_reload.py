@@ -103,7 +103,7 @@ def test_an_organisation_of_which_nobody_is_left(gateway: Gateway) -> None:
     before = len(gateway.sent())
     manon_told = asked(gateway, "deux@usager.example.net", MANON)
     assert told_since(gateway, before) == sorted([MANON, "deux@usager.example.net"])
-    orphaned = "L’organisme responsable n’a plus d’agent pour traiter cette conversation : elle vous revient."
+    orphaned = "L’organisme responsable n’a pas d’agent qui puisse traiter cette conversation : elle vous revient."
     assert orphaned in manon_told.words
     assert f"Organisme : Métropole d'Exemple (SIRET {METROPOLE})" in manon_told.words
     assert f"Métropole d'Exemple (SIRET {METROPOLE})" in gateway.latest("deux@usager.example.net").words

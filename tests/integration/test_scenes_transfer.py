@@ -54,7 +54,7 @@ def test_to_an_organisation_with_one_demarche(gateway: Gateway) -> None:
 
     told = gateway.latest(nora, reference)
     assert told.text.startswith(words)
-    assert told.from_name == "Métropole d'Exemple"
+    assert told.from_name == "Mairie d'Exemple"  # whose words they are
     for fact in (
         "L’organisme auquel vous avez écrit (Mairie d'Exemple) n’est pas compétent pour votre demande",
         "L. 114-2",
@@ -69,7 +69,7 @@ def test_to_an_organisation_with_one_demarche(gateway: Gateway) -> None:
     bob_told = gateway.latest(BOB, reference)
     assert "a transmis cette conversation à votre organisme. L’usager en a été averti." in bob_told.words
     assert "Je voudrais renouveler mon titre." in bob_told.text
-    assert "Note de" in bob_told.text
+    assert "Note (alice" in bob_told.text
 
     gateway.command("show", reference, "--as", ALICE, status=1)
     gateway.post(gmail(alice_told, ALICE, "Encore moi."))
@@ -154,7 +154,7 @@ def test_to_an_organisation_that_is_not_here(gateway: Gateway) -> None:
     assert "There is a leak in my street." in handed.text
     assert "The water is rising!" in handed.text, "all of it, as the usager is told"
     assert "semble relever de votre organisme" in handed.words, "an office reads French, whatever the usager writes"
-    assert "with all your messages" in told.words
+    assert "with all your messages" not in told.words
     assert nora in handed.text
     (attachment,) = handed.message.iter_attachments()
     assert attachment.get_content() == b"%PDF-1.4 une photo"

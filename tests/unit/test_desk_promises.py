@@ -129,7 +129,8 @@ class Play:
             if f"@admettre {GUEST}" in wish:
                 self.admitted.add(GUEST)
             history = self.history(before)[len(state["history"]) :]
-            assert {row.by for row in history} <= {agent}
+            assert {row.by for row in history} <= {agent, "gateway"}
+            assert all("no access" in row.what for row in history if row.by == "gateway")
             self.look(by=agent)
 
     def round(self, hours: int) -> None:
