@@ -130,7 +130,9 @@ def _handed_over(
     assert outcome.handed is not None
     after = outcome.conversation
     message, people = _outward(context, after, replace(base, text=outcome.answer), thread)
-    place, former = context.place_of(after, usager=True), context.place_of(before).organisation
+    siret, locale = outcome.handed.organisation.siret, context.place_of(after, usager=True).locale
+    place = context.place(after.reference, after.inbox, siret, locale)
+    former = context.place_of(before).organisation
     drafts = [plan.transferred(to, role, place, message, subject=after.subject, former=former) for to, role in people]
     if outcome.handed.mail_to and thread.pending:
         to, subject = outcome.handed.mail_to, after.subject

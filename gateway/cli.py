@@ -285,10 +285,10 @@ def _act(options: argparse.Namespace) -> Shown:
 
 def _wish(options: argparse.Namespace) -> Parsed:
     if options.act == "reply":
-        return Parsed((), _standard_input())
+        return conversations.answer(_standard_input())
     if options.act == "note":
         return conversations.command(Verb.NOTE, _standard_input())
-    if options.act == "status" and options.until:
+    if options.act == "status" and options.until is not None:
         if options.status != Status.PENDING:
             options.usage("--until goes with pending")
         return conversations.command(Verb.SNOOZE, options.until)

@@ -97,6 +97,7 @@ class _State:
         self.arrived = asyncio.Event()
         self.planned = asyncio.Event()
         self._reloading: asyncio.Task[None] | None = None
+        self._changed = False
         self.stop: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def current(self) -> Context:
@@ -107,15 +108,19 @@ class _State:
 
     def reload(self) -> None:
         """Asked for by SIGHUP. A large directory takes seconds to read; mail goes on meanwhile."""
+        self._changed = True
         if self._reloading is None or self._reloading.done():
             self._reloading = asyncio.create_task(self._reload(), name="reload")
 
     async def _reload(self) -> None:
+        """Read it until nobody asked again meanwhile: what was asked for during a reload may not have been read."""
         systemd.notify(*systemd.reloading())
-        try:
-            await asyncio.to_thread(lambda: self._take_over(config.load(self.path)))
-        except GatewayError as error:
-            log.configuration_kept(problems=str(error)[:_LONGEST_REPORT])
+        while self._changed:
+            self._changed = False
+            try:
+                await asyncio.to_thread(lambda: self._take_over(config.load(self.path)))
+            except GatewayError as error:
+                log.configuration_kept(problems=str(error)[:_LONGEST_REPORT])
         systemd.notify("READY=1")
 
     def _take_over(self, fresh: Settings) -> None:

@@ -10,7 +10,7 @@ from rich.table import Table
 from gateway import acting
 from gateway.commands.output import Shown, table, when
 from gateway.context import Context
-from gateway.desk.commands import Command, Parsed, Verb
+from gateway.desk.commands import Command, Parsed, Verb, parse
 from gateway.desk.rights import Action, Ruling, may
 from gateway.errors import NotFound, Refused
 from gateway.model import Conversation, Direction, Inbox, InboxKind, Kind, Message, Nature
@@ -157,6 +157,17 @@ def _base(agent: str, now: datetime) -> Message:
         text="",
         because=("from the command line",),
     )
+
+
+def answer(text: str) -> Parsed:
+    """The wish to send a text. Commands aren't read here, and mustn't leave as words.
+
+    Raises:
+        Refused: there is one in it.
+    """
+    if parse(text).commands:
+        raise Refused("commands in the text aren't carried out here: use `gateway note`, `assign`, `status` …")
+    return Parsed((), text)
 
 
 def command(verb: Verb, argument: str = "", text: str = "") -> Parsed:

@@ -9,7 +9,7 @@ from gateway.decision.case import Case, Decision, filing, message
 from gateway.desk.acts import Outcome
 from gateway.desk.commands import Parsed, parse
 from gateway.mail.quotes import has_marker
-from gateway.model import Event, Filing, Kind, Problem, Proof, Status
+from gateway.model import GLOBAL, Event, Filing, Kind, Problem, Proof, Status
 from gateway.relay import plan
 
 _NOT_DUE = plan.Due(False, "agents aren't acknowledged")
@@ -23,7 +23,7 @@ def from_agent(case: Case, agent: str) -> Decision:
         return refused(case, agent, Parsed((), ""), (problem,), own_address)
     if has_marker(case.mail.own):
         return refused(case, agent, Parsed((), ""), (Problem("below_marker"),), True)
-    parsed = parse(case.mail.own)
+    parsed = parse(case.mail.own, f"{case.mail.author.name} {case.context.directory.name_of(agent)}")
     outcome = acting.act(
         case.context, case.conversation, agent, parsed, case.now, enclosed=bool(case.mail.attachments)
     )
@@ -39,13 +39,16 @@ def from_agent(case: Case, agent: str) -> Decision:
 
 def answered_digest(case: Case, agent: str) -> Decision:
     """A digest is about many conversations: an answer to it can't be one's. It is kept, and given back."""
-    closed = replace(case, conversation=replace(case.conversation, status=Status.CLOSED, waiting_since=None))
+    nobodys = replace(case.conversation, usager="", status=Status.CLOSED, waiting_since=None)
+    closed = replace(case, conversation=nobodys)
     return refused(closed, agent, Parsed((), ""), (Problem("digest_reply"),), True)
 
 
 def refused(case: Case, agent: str, parsed: Parsed, problems: tuple[Problem, ...], give_back: bool) -> Decision:
     """Nothing leaves. The agent is told why; her text comes back only if it may be hers."""
     conversation, place = case.conversation, case.context.place_of(case.conversation)
+    if any(problem.code == "no_part" for problem in problems):  # where it stands now is none of her business
+        place = case.context.place(conversation.reference, GLOBAL)
     reasons = [f"not relayed: {problem.code} {problem.what}".strip() for problem in problems]
     filed = message(case, Kind.INTERNAL, reasons)
     text = (case.mail.own or case.mail.text) if give_back else ""
@@ -58,8 +61,8 @@ def refused(case: Case, agent: str, parsed: Parsed, problems: tuple[Problem, ...
         hers=give_back,
         received_at=case.arrival.received_at,
     )
-    # Whoever has her token could fill her mailbox with notices about mail that isn't hers.
-    enough = case.recalled.notices >= plan.MOST_NOTICES
+    # Whoever has her token could fill her mailbox with notices about mail that isn't hers. Of hers she always hears.
+    enough = case.grade.proof is not Proof.VERIFIED and case.recalled.notices >= plan.MOST_NOTICES
     changes = filing(case, conversation, filed, () if enough else (draft,))
     words = "; ".join(acting.in_words(problem) for problem in problems)
     event = Event("gateway", f"did not act on a mail in the name of {agent}: {words}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from gateway.config import values
 from gateway.desk import dates, moves, states
@@ -18,6 +19,7 @@ from gateway.desk.work import Desk, HandOver, Work
 from gateway.errors import Permanent
 from gateway.model import Conversation, Event, Problem, Status
 
+_FARTHEST = timedelta(days=2 * 366)
 _MAILTO = re.compile(r"[^\s<>,;\"()\[\]]+@[^\s<>,;\"()\[\]]+")
 
 
@@ -53,6 +55,8 @@ def decide(agent: str, parsed: Parsed, conversation: Conversation, desk: Desk, *
     answers = bool(parsed.text) or named or (enclosed and not parsed.has(Verb.NOTE))
     if not (answers or parsed.commands or parsed.problems):
         work.refuse("empty")
+    if answers and Command(Verb.STATUS, Status.SPAM) in parsed.commands:
+        work.refuse("spam_answer")
     if work.allowed(Action.ANSWER):
         if answers and not parsed.has(Verb.TRANSFER):
             _answer(work)
@@ -122,9 +126,11 @@ def _snooze(work: Work, command: Command) -> None:
         work.refuse("bad_date", command.argument)
     elif until <= work.desk.now:
         work.refuse("past_date", command.argument)
+    elif until > work.desk.now + _FARTHEST:
+        work.refuse("far_date", command.argument)
     elif work.allowed(Action.SPAM if work.before.status is Status.SPAM else Action.STATUS):
         work.conversation = states.put(work.conversation, Status.PENDING, work.desk.now, until)
-        work.did(f"set it aside until {until.astimezone(work.desk.zone):%Y-%m-%d %H:%M}")
+        work.did(f"set it aside until {until.astimezone(work.desk.zone):%Y-%m-%d %H:%M %Z}")
 
 
 def _tag(work: Work, command: Command) -> None:

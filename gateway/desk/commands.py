@@ -69,10 +69,36 @@ _NAMES: dict[str, Command] = {
     "help": Command(Verb.HELP),
     "aide": Command(Verb.HELP),
 }
+_AFTER = ":.,;!"  # what people put behind a command
 _ALONE = frozenset({Verb.STATUS, Verb.FOLLOW, Verb.MUTE, Verb.FORWARD, Verb.HELP})  # nothing may stand behind them
 _MOST_WRAPPED = 100  # lines of one note
+_GREETINGS = ("bonjour", "bonsoir", "madame", "monsieur", "mesdames", "cher", "chere", "hello", "hi", "dear", "good")
+_CLOSINGS = (
+    *("cordialement", "bien cordialement", "bien a vous", "sinceres salutations", "salutations", "bonne journee"),
+    *(
+        "respectueusement",
+        "sincerement",
+        "kind regards",
+        "best regards",
+        "regards",
+        "yours",
+        "sincerely",
+        "best wishes",
+    ),
+)
 _SHORTEST_WRAPPED, _LONGEST_WRAPPED = 56, 80  # characters, where mail programs wrap (RFC 5322 §2.1.1 asks for 78)
-_TELEPHONES = ("envoye de mon", "envoye depuis", "envoye a partir de", "sent from my", "get outlook for")
+_PROGRAMS = (
+    *(
+        "envoye de mon",
+        "envoye depuis",
+        "envoye a partir de",
+        "envoye avec",
+        "sent from",
+        "sent with",
+        "get outlook for",
+    ),
+    *("telecharger outlook", "obtenir outlook", "obtenez outlook", "provenance : courrier", "provenance: courrier"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +113,14 @@ class Parsed:
         return any(command.verb is verb for command in self.commands)
 
 
-def parse(own: str) -> Parsed:
-    """Take the commands off the top of what an agent wrote, and the signature off its end.
+def parse(own: str, names: str = "") -> Parsed:
+    """Take the commands off the top of what an agent wrote, and the signature off its end. `names`: hers.
 
-    `@note` with words is a note of its line, and of the lines that a mail program wrapped it into. `@note` alone
-    makes the whole rest of the mail a note. A command that stands further down is a problem: it was meant as one,
-    and must not be read by the usager. What follows `@fwd` and the other commands is the forwarded mail.
+    `@note` with words is a note of its line, and of the lines that a mail program wrapped it into; what follows
+    without a blank line or a greeting may still be meant as the note, and is a problem. `@note` alone makes the whole
+    rest of the mail a note. A command that stands further down is a problem too: it must not be read by the usager.
+    Below commands, a closing formula or a name with what follows is a signature alone, and no answer. What follows
+    `@fwd` and the other commands is the forwarded mail.
     """
     lines = _unsigned(own.split("\n"))
     commands: list[Command] = []
@@ -107,10 +135,15 @@ def parse(own: str) -> Parsed:
             more = _continued(lines[position - 1 : position + _MOST_WRAPPED]) if _is_note(line) else []
             _read(" ".join((line, *more)), commands, problems)
             position += len(more)
+            if _is_note(line) and _runs_on(lines[position : position + 1]):
+                problems.append(Problem("note_runs_on"))
     if Command(Verb.FORWARD) in commands:
         return Parsed(tuple(commands), "", tuple(problems))
-    problems += _misplaced(lines[position:])
-    return _noted(commands, "\n".join(lines[position:]).strip(), problems)
+    rest = lines[position:]
+    if commands and Command(Verb.NOTE) not in commands and _is_signature(rest, names):
+        rest = []
+    problems += _misplaced(rest)
+    return _noted(commands, "\n".join(rest).strip(), problems)
 
 
 def _unsigned(lines: list[str]) -> list[str]:
@@ -119,14 +152,14 @@ def _unsigned(lines: list[str]) -> list[str]:
         if line.rstrip() == "--":
             lines = lines[:number]
             break
-    while lines and (not lines[-1].strip() or plain(_spaced(lines[-1])).startswith(_TELEPHONES)):
+    while lines and (not lines[-1].strip() or plain(_spaced(lines[-1])).startswith(_PROGRAMS)):
         lines = lines[:-1]
     return lines
 
 
 def _is_note(line: str) -> bool:
     word, _, argument = line[1:].partition(" ")
-    return bool(argument) and _NAMES.get(plain(word.rstrip(":"))) == Command(Verb.NOTE)
+    return bool(argument) and _NAMES.get(plain(word.rstrip(_AFTER))) == Command(Verb.NOTE)
 
 
 def _continued(lines: list[str]) -> list[str]:
@@ -140,16 +173,33 @@ def _continued(lines: list[str]) -> list[str]:
     return more
 
 
+def _runs_on(following: list[str]) -> bool:
+    """Does a line go on where a note stood, without being its answer's beginning?"""
+    words = plain(_spaced(following[0])) if following else ""
+    return bool(words) and not words.startswith("@") and not words.startswith(_GREETINGS)
+
+
+def _is_signature(lines: list[str], names: str) -> bool:
+    """Does it begin with a closing formula, a ruler, or a line of nothing but her name?"""
+    first = next((plain(_spaced(line)) for line in lines if line.strip()), "")
+    words = set(first.replace(",", " ").split())
+    hers = set(plain(names).replace(",", " ").split())
+    ruler = bool(first) and not first.strip("_-=*—– ")
+    return ruler or first.startswith((*_CLOSINGS, *_PROGRAMS)) or bool(words and words <= hers)
+
+
 def _misplaced(lines: list[str]) -> list[Problem]:
     words = (_spaced(line).partition(" ")[0] for line in lines)
-    names = (word for word in words if word.startswith("@") and plain(word[1:].rstrip(":")) in _NAMES)
+    names = (word for word in words if word.startswith("@") and plain(word[1:].rstrip(_AFTER)) in _NAMES)
     return [Problem("misplaced_command", name) for name in names]
 
 
 def _read(line: str, commands: list[Command], problems: list[Problem]) -> None:
     word, _, argument = line[1:].partition(" ")
-    known = _NAMES.get(plain(word.rstrip(":")))
+    known = _NAMES.get(plain(word.rstrip(_AFTER)))
     argument = argument.strip()
+    if known is not None and known.verb in _ALONE:
+        argument = argument.strip(_AFTER)
     if known is None:
         problems.append(Problem("unknown_command", f"@{word}"))
     elif known == Command(Verb.STATUS, Status.PENDING) and argument:

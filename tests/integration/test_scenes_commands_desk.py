@@ -112,7 +112,10 @@ FAULTY: dict[str, tuple[str, str]] = {
     "no agent": ("@affecter", "l’adresse de l’agent manque"),
     "a stranger": (f"@affecter {BOB}", "qui n’est pas agent de cette démarche"),
     "spam": ("@spam", "marquer une conversation comme indésirable"),
-    "another dossier": ("@dossier 456", "vous ne pouvez pas déplacer cette conversation à cet endroit (dossier n° 456)"),
+    "another dossier": (
+        "@dossier 456",
+        "vous ne pouvez pas déplacer cette conversation à cet endroit (dossier n° 456)",
+    ),
     "no dossier": ("@dossier n° 999 999", "il n’existe pas de dossier n° 999999"),
     "no number": ("@demarche Permis", "il n’existe pas de démarche n° Permis"),
     "no right to hand over": ("@transmettre 24310002000011", "vous ne pouvez pas transmettre"),

@@ -201,7 +201,10 @@ def test_who_may_not_move_it_is_told_and_it_stays(gateway: Gateway) -> None:
     gateway.post(gmail(noe_told, NOE, "@demarche"))
     assert "a déplacé" in gateway.latest(PAULA, reference).text
     gateway.post(gmail(gateway.latest(PAULA, reference), PAULA, "@demarche 52"))
-    assert "vous ne pouvez pas déplacer cette conversation à cet endroit (démarche n° 52)" in gateway.latest(PAULA, reference).text
+    assert (
+        "vous ne pouvez pas déplacer cette conversation à cet endroit (démarche n° 52)"
+        in gateway.latest(PAULA, reference).text
+    )
     reply = gmail(
         gateway.latest(WANDA, reference), WANDA, "Il s'agit du dossier 511.", recipient=f"dossier+511@{DOMAIN}"
     )
@@ -218,7 +221,13 @@ def test_commands_obey_the_same_rules(gateway: Gateway) -> None:
     noe_told = asked(gateway, WANDA, NOE, to=f"dossier+511@{DOMAIN}")
     reference = noe_told.reference
     forbidden = {
-        ("move", reference, "demarche:52", "--as", NOE): "you may not move this conversation there (procedure no. 52)",
+        (
+            "move",
+            reference,
+            "demarche:52",
+            "--as",
+            NOE,
+        ): "you may not move this conversation there (procedure no. 52)",
         ("transfer", reference, "21310555400017", "--as", NOE): "you may not hand this conversation over",
         ("admit", reference, "ami@usager.example.net", "--as", SUZIE): "you have no access to this conversation",
         ("mute", reference, "--as", "eve@elsewhere.example.net"): "you have no access to this conversation",

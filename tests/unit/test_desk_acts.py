@@ -136,7 +136,8 @@ def test_a_prepared_answer_stands_before_the_agents_own_words() -> None:
         ("@affecter\nBonjour", ADMIN, "unknown_agent"),
         ("@affecter other@x.example\nBonjour", ADMIN, "assign_reach"),
         ("@affecter Paul\nBonjour", MANAGER, "ambiguous_agent"),
-        ("@spam\nBonjour", INST, "spam_right"),
+        ("@spam", INST, "spam_right"),
+        ("@spam\nBonjour", ADMIN, "spam_answer"),
         ("@tag\nBonjour", ADMIN, "empty_tag"),
         ("@note", ADMIN, "empty_note"),
         ("Bonjour", OTHER, "no_part"),
@@ -193,7 +194,7 @@ def test_set_aside_until_a_date() -> None:
     done = act("@attente lundi\nNous revenons vers vous lundi.")
     after = done.conversation
     assert (after.status, after.snoozed_until) == (Status.PENDING, datetime(2025, 3, 3, 7, tzinfo=UTC))
-    assert done.history[-1].what == "set it aside until 2025-03-03 08:00"
+    assert done.history[-1].what == "set it aside until 2025-03-03 08:00 CET"
     assert act("@rouvrir", where=after).conversation.snoozed_until is None
     assert act("Bonjour", where=after).conversation.snoozed_until is None
 
@@ -369,7 +370,7 @@ def test_to_an_organisation_without_agents_it_leaves_by_mail_and_ends_here() -> 
     done = act("@transmettre Ville voisine")
     assert done.handed is not None
     assert (done.handed.mail_to, done.conversation.status) == ("ville@voisine.example.org", Status.CLOSED)
-    assert (done.conversation.inbox, done.conversation.organisation) == (GLOBAL, COMMUNE)
+    assert (done.conversation.inbox, done.conversation.organisation) == (GLOBAL, "")
 
 
 def test_two_organisations_of_one_name() -> None:

@@ -91,7 +91,7 @@ def test_a_bare_note_takes_the_rest() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["@clotûrer_", "@", "@ note x", "@dupont a dit", "@notes x", "@@note x", "@note\u2044x", "@clore."]
+    "line", ["@clotûrer_", "@", "@ note x", "@dupont a dit", "@notes x", "@@note x", "@note\u2044x"]
 )
 def test_what_is_not_a_command_is_told(line: str) -> None:
     found = parse(f"{line}\nBonjour")
@@ -208,3 +208,54 @@ def test_a_short_note_does_not_take_the_answer_with_it() -> None:
 def test_a_signature_is_no_answer(end: str) -> None:
     assert parse(f"@clore\n\n{end}").text == ""
     assert parse(f"@clore\nBonjour\n\n{end}").text == "Bonjour"
+
+
+@pytest.mark.parametrize("line", ["@clore.", "@clore !", "@CLORE:", "@Clôre,"])
+def test_what_people_put_behind_a_command_is_forgiven(line: str) -> None:
+    assert parse(line) == parse("@clore")
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "@note Vu avec le service juridique.\nOn va sans doute refuser, il ment.",
+        "@note Vu avec le service juridique, qui est d’avis que la demande n’est pas fondée et que\nl’usager ment.",
+        "@clore\n@note vu\nau téléphone",
+    ],
+)
+def test_what_may_still_be_the_note_is_no_answer(own: str) -> None:
+    assert [problem.code for problem in parse(own).problems] == ["note_runs_on"]
+
+
+@pytest.mark.parametrize("rest", ["Bonjour,\nOui.", "\nOui.", "Madame,\nNon.", "@clore"])
+def test_a_note_ends_at_a_blank_line_or_a_greeting(rest: str) -> None:
+    found = parse(f"@note vu\n{rest}")
+    assert found.problems == ()
+    assert found.commands[0] == Command(Verb.NOTE, "vu")
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "Cordialement,\nAlice Martin",
+        "Bien à vous\n\nAlice Martin\nMairie d’Exemple\nTél. 05",
+        "Alice",
+        "MARTIN Alice\nService de l’urbanisme",
+        "_____________\nMairie d’Exemple\n3975",
+        "Télécharger Outlook pour Android<https://aka.ms/AAb9ysg>",
+        "Provenance : Courrier pour Windows",
+    ],
+)
+def test_a_signature_below_commands_is_no_answer(rest: str) -> None:
+    for commands in ("@clore", "@note Vu.", "@clore\n@tag urgent"):
+        found = parse(f"{commands}\n\n{rest}", "Alice Martin")
+        assert (found.text, found.problems) == ("", ()), commands
+
+
+def test_what_agents_sign_with_an_answer_stays() -> None:
+    for own in (
+        "@clore\n\nBonjour,\n\nOui.\n\nCordialement,\nAlice",
+        "Cordialement reçu.",
+        "@clore\n\nAlice vous répond.",
+    ):
+        assert parse(own, "Alice Martin").text.endswith(own.splitlines()[-1])

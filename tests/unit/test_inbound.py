@@ -138,7 +138,7 @@ def answers(store: Store) -> list[Any]:
 
 def test_an_agent_answers_and_the_usager_answers_back(store: Store, context: Context) -> None:
     take(store, context, raw_mail())
-    answer(store, context, "@note entre nous\nVoici, dit manon.manager@support.example.org.")
+    answer(store, context, "@note entre nous\n\nVoici, dit manon.manager@support.example.org.")
     (sent,) = answers(store)
     assert sent.draft.to == ULYSSE
     assert MANON not in sent.draft.text + sent.reply_to + sent.draft.from_name

@@ -26,6 +26,7 @@ CODES = [
     *("no_dossier", "no_demarche", "move_reach", "same_inbox", "transfer_reach", "transfer_unreachable"),
     *("unknown_organisation", "ambiguous_organisation", "bad_address", "admit_agent", "admit_own"),
     *("already_admitted", "no_forward", "erase_right", "repair_right", "other_dossiers", "other_usager", "not_yours"),
+    *("note_runs_on", "spam_answer", "far_date"),
 ]
 COMMANDS = {
     "en": "note assign close pending open spam tag dossier demarche global transfer admit follow mute template fwd "
