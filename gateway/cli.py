@@ -138,7 +138,8 @@ def _add_desk(command: _Adder) -> None:
         help="or its name, as the directory gives it",
     )
     made.add_argument("--text", default="", help="words to the usager, who is told in any case")
-    _add_act(command, "admit", "let a person take part: answers go there too", "address", metavar="ADDRESS")
+    made = _add_act(command, "admit", "let a person take part: answers go there too", "address", metavar="ADDRESS")
+    made.add_argument("--remove", action="store_true", help="end that person's part")
     _add_act(command, "follow", "be told of every mail of a conversation")
     _add_act(command, "mute", "be told of no mail of a conversation")
     _add_repair(command)
@@ -292,6 +293,8 @@ def _wish(options: argparse.Namespace) -> Parsed:
         if options.status != Status.PENDING:
             options.usage("--until goes with pending")
         return conversations.command(Verb.SNOOZE, options.until)
+    if options.act == "admit" and options.remove:
+        return conversations.command(Verb.REMOVE, options.address)
     if options.act == "transfer":
         return conversations.command(Verb.TRANSFER, options.organisation, options.text.strip())
     verb, argument = _WISHES[options.act]

@@ -159,6 +159,17 @@ def _admit(work: Work, command: Command) -> None:
         work.did(f"admitted {address}")
 
 
+def _remove(work: Work, command: Command) -> None:
+    """Take a person out of the audience again: whoever may admit may do that."""
+    address = _bare(command.argument)
+    if address not in work.conversation.guests:
+        work.refuse("not_admitted", address or command.argument)
+    elif work.allowed(Action.ADMIT):
+        guests = tuple(guest for guest in work.conversation.guests if guest != address)
+        work.conversation = replace(work.conversation, guests=guests)
+        work.did(f"removed {address}")
+
+
 def _bare(words: str) -> str:
     """The one address in the words, or ""."""
     found = {each.removeprefix("mailto:").rstrip(".") for each in _MAILTO.findall(words.lower())}
@@ -195,6 +206,7 @@ _ACTS: dict[Verb, Callable[[Work, Command], None]] = {
     Verb.SNOOZE: _snooze,
     Verb.TAG: _tag,
     Verb.ADMIT: _admit,
+    Verb.REMOVE: _remove,
     Verb.FOLLOW: _follow,
     Verb.MUTE: _mute,
     Verb.HELP: _help,

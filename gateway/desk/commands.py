@@ -23,6 +23,7 @@ class Verb(StrEnum):
     MOVE = "move"
     TRANSFER = "transfer"
     ADMIT = "admit"
+    REMOVE = "remove"
     FOLLOW = "follow"
     MUTE = "mute"
     MODELE = "modele"
@@ -59,6 +60,8 @@ _NAMES: dict[str, Command] = {
     "transfer": Command(Verb.TRANSFER),
     "admettre": Command(Verb.ADMIT),
     "admit": Command(Verb.ADMIT),
+    "retirer": Command(Verb.REMOVE),
+    "remove": Command(Verb.REMOVE),
     "suivre": Command(Verb.FOLLOW),
     "follow": Command(Verb.FOLLOW),
     "taire": Command(Verb.MUTE),

@@ -219,6 +219,7 @@ def notification(
         subject=_named(conversation.subject, place),
         messages=_said(messages, place, author_name),
         answered_to=", ".join(audience),
+        guests=list(conversation.guests),
         stranger=any(message.author not in audience for message in messages),
         refused=refused,
         reason=reason.value,

@@ -93,6 +93,7 @@ MAILS: Mapping[str, Values] = {
         "messages": [_SAID, _SILENT],
         "answered_to": "ulysse.autre@usager.example.net",
         "stranger": True,
+        "guests": ["notaire@example.org"],
         "refused": 7654321,
         "reason": "message",
         "by": _AGENT,

@@ -471,3 +471,12 @@ def test_what_waits_waits_since_some_time(
     if after.snoozed_until is not None:
         assert after.snoozed_until > now
         assert after.status is Status.PENDING
+
+
+def test_whoever_was_admitted_can_be_taken_out_again() -> None:
+    where = conversation(1, NORD, guests=("a@x.example", "b@x.example"))
+    done = act("@retirer A@x.example", where=where)
+    assert done.conversation.guests == ("b@x.example",)
+    assert done.history[-1].what == "removed a@x.example"
+    assert act("@remove c@x.example", where=where).problems == (Problem("not_admitted", "c@x.example"),)
+    assert act("@retirer", where=where).problems == (Problem("not_admitted", ""),)

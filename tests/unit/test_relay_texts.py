@@ -26,13 +26,13 @@ CODES = [
     *("no_dossier", "no_demarche", "move_reach", "same_inbox", "transfer_reach", "transfer_unreachable"),
     *("unknown_organisation", "ambiguous_organisation", "bad_address", "admit_agent", "admit_own"),
     *("already_admitted", "no_forward", "erase_right", "repair_right", "other_dossiers", "other_usager", "not_yours"),
-    *("note_runs_on", "spam_answer", "far_date"),
+    *("note_runs_on", "spam_answer", "far_date", "not_admitted"),
 ]
 COMMANDS = {
-    "en": "note assign close pending open spam tag dossier demarche global transfer admit follow mute template fwd "
-    "help",
-    "fr": "note affecter clore attente rouvrir spam tag dossier demarche global transmettre admettre suivre taire "
-    "modele fwd aide",
+    "en": "note assign close pending open spam tag dossier demarche global transfer admit remove follow mute "
+    "template fwd help",
+    "fr": "note affecter clore attente rouvrir spam tag dossier demarche global transmettre admettre retirer suivre "
+    "taire modele fwd aide",
 }
 
 
