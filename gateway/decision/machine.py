@@ -1,4 +1,19 @@
-"""A machine's mail: recorded, answered by nobody. A bounce marks its delivery, and whoever must know is told."""
+"""A machine's mail: recorded, answered by nobody (RFC 3834 §2). Whoever must know is told.
+
+| nature          | who is told                                        | the conversation                        |
+|-----------------|----------------------------------------------------|-----------------------------------------|
+| bounce          | the agent whose mail it was, or the inbox's others | stays; the delivery is refused          |
+| delay           | nobody: the server still tries, and reports an end | stays                                   |
+| auto-reply      | nobody: her answer is waited for as before         | stays                                   |
+| acknowledgement | nobody: a desk's answer will come as a person's    | stays                                   |
+| receipt, echo   | nobody: proof that a mail arrived is no answer     | stays                                   |
+| bulk, report, … | nobody: none of these is anybody's request         | stays                                   |
+| challenge       | its agents: only a person can do what it asks      | active: our mail doesn't arrive before  |
+| calendar        | its agents, if somebody wrote words with it        | active then: those are a person's       |
+
+A conversation that a machine's mail opens is closed from the start, and nobody hears of it; but for a person's words.
+A challenge that answers nothing of ours is somebody's bait for a click.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +21,66 @@ from dataclasses import replace
 
 from gateway import acting
 from gateway.decision.case import Case, Decision, filing, message
-from gateway.model import DeliveryState, Filing, Kind, Mail, Message, Nature, Settlement
+from gateway.desk import states
+from gateway.model import (
+    Conversation,
+    DeliveryState,
+    Draft,
+    Event,
+    Filing,
+    Kind,
+    Mail,
+    Message,
+    Nature,
+    Notice,
+    Settlement,
+    Status,
+)
 from gateway.relay import plan
 
 
 def from_machine(case: Case) -> Decision:
-    """File it; the status stays as it is."""
-    no = plan.Due(False, f"{case.mail.nature.value}: machines are told nothing")
+    """File it; the status stays as it is, unless it is work for an agent."""
+    nature = case.mail.nature
+    no = plan.Due(False, f"{nature.value}: machines are told nothing")
     filed = message(case, Kind.MACHINE)
-    changes = filing(case, case.conversation, filed)
-    if case.mail.nature is Nature.BOUNCE and case.recalled.sent:
-        changes = _bounced(case, filed)
+    if _is_work(case):
+        changes, told = _put_before(case, filed)
+        return Decision(case.placement, case.route, case.grade, no, changes, told)
+    bounced = nature is Nature.BOUNCE and case.recalled.sent
+    changes = _bounced(case, filed) if bounced else filing(case, _placed(case), filed, (), _of_persons(case))
     return Decision(case.placement, case.route, case.grade, no, changes)
+
+
+def _placed(case: Case) -> Conversation:
+    """Its conversation; where other mail comes to it with this one, as their mails together put it."""
+    if case.placement.standing is None or case.new:
+        return _awake(case, case.conversation)
+    inbox, strength = case.route.inbox, int(case.route.strength)
+    return _awake(case, replace(case.conversation, inbox=inbox, strength=strength))
+
+
+def _awake(case: Case, conversation: Conversation) -> Conversation:
+    """A person's mail that comes to it with this one is work."""
+    if any(message.kind is Kind.EXTERNAL for message in case.moved.values()):
+        return states.written(conversation, case.arrival.received_at)
+    return conversation
+
+
+def _of_persons(case: Case) -> tuple[Notice, ...]:
+    """Who is told of a person's mail that comes to it with this one."""
+    awake = _awake(case, case.conversation)
+    if awake is case.conversation or case.quiet:
+        return ()
+    return tuple(Notice(agent, case.now, digest=False) for agent in case.context.told(_placed(case), ""))
+
+
+# --- what didn't arrive -----------------------------------------------------------------------------------
 
 
 def _bounced(case: Case, filed: Message) -> Filing:
     sent = case.recalled.sent[0]
-    reply = _reported(case.mail)
+    reply = _reported(case.mail, sent.recipient)
     drafts = acting.undelivered_drafts(case.context, sent, reply)
     return replace(
         filing(case, case.conversation, filed, drafts),
@@ -31,9 +89,45 @@ def _bounced(case: Case, filed: Message) -> Filing:
     )
 
 
-def _reported(mail: Mail) -> str:
-    """What the bounce says, in one line."""
-    if mail.report and mail.report.recipients:
-        first = mail.report.recipients[0]
-        return f"{first.status} {first.diagnostic}".strip()[:500] or "bounced without a reason"
-    return "bounced without a readable report"
+def _reported(mail: Mail, recipient: str) -> str:
+    """What the bounce says of a recipient, in one line; of the first, if it knows her under another name."""
+    if mail.report is None or not mail.report.recipients:
+        return "bounced without a readable report"
+    first = mail.report.recipients[0]
+    reported = next((r for r in mail.report.recipients if recipient in (r.original, r.recipient)), first)
+    return f"{reported.status} {reported.diagnostic}".strip()[:500] or "bounced without a reason"
+
+
+# --- what only a person can do -----------------------------------------------------------------------------
+
+
+def _is_work(case: Case) -> bool:
+    if case.conversation.status is Status.SPAM or case.quiet:
+        return False
+    if case.mail.nature is Nature.CHALLENGE:
+        return not case.new
+    return case.mail.nature is Nature.CALENDAR and bool(case.mail.own.strip())
+
+
+def _put_before(case: Case, filed: Message) -> tuple[Filing, tuple[str, ...]]:
+    """Its agents are told, and the conversation waits for them."""
+    conversation = states.written(case.conversation, case.arrival.received_at)
+    told = case.context.told(conversation, case.mail.author.address)
+    drafts: list[Draft] = []
+    notices: list[Notice] = []
+    for agent in told:
+        later = acting.later(case.context, agent, case.thread, case.now)
+        if later is None:
+            drafts.append(_notification(case, agent, conversation, filed))
+        else:
+            notices.append(later)
+    what = "a filter asks for a person" if case.mail.nature is Nature.CHALLENGE else "words came with a calendar's"
+    event = Event("gateway", f"put before its agents: {what}")
+    return replace(filing(case, conversation, filed, drafts, notices), history=(event,)), told
+
+
+def _notification(case: Case, agent: str, conversation: Conversation, filed: Message) -> Draft:
+    reason = plan.Reason.CHALLENGE if case.mail.nature is Nature.CHALLENGE else plan.Reason.MESSAGE
+    name = case.mail.author.name if filed.author else ""
+    place = case.context.place_of(conversation)
+    return plan.notification(agent, place, (filed,), conversation, author_name=name, reason=reason)

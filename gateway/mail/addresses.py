@@ -138,7 +138,7 @@ def _guess(head: Head, because: str) -> Author:
         for value in head.values(name):
             for box in _mailboxes(value):
                 return Author(box.address, box.name, sure=False, because=because)
-    return Author("", "", sure=False, because=because)
+    return Author("", _phrase(head.value("from")[:_MAX_AUTHOR]), sure=False, because=because)
 
 
 def _misleading(box: Address) -> tuple[str, ...]:
@@ -203,4 +203,14 @@ _ROUGH = re.compile(r"[^\s<>@,;:\"()\[\]\\]{1,128}@[^\s<>@,;:\"()\[\]\\]{1,253}"
 
 def _rough(value: str) -> list[tuple[str, str]]:
     """For a field that has no structure: whatever looks like an address. A guess, never proof."""
-    return [("", found) for found in _ROUGH.findall(value[:_MAX_AUTHOR])]
+    found = _ROUGH.findall(value[:_MAX_AUTHOR])
+    return [(_phrase(value) if len(found) == 1 else "", address) for address in found]
+
+
+def _phrase(value: str) -> str:
+    """What a field that can't be read as one mailbox shows of a name: before its bracket, else its comment."""
+    before, bracket, _ = value.partition("<")
+    _, opened, comment = value.partition("(")
+    shown = before if bracket else comment.partition(")")[0] if opened else ""
+    name = names.display(decoded(shown.strip(' \t"')))
+    return "" if "@" in name else name

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.mail import charsets, html
-from gateway.mail.attachments import is_text
-from gateway.mail.parts import Part, decoded
+from gateway.mail.contents import calendars
+from gateway.mail.parts import Part, decoded, is_text
 
 MAX_TEXT = 1_000_000
 MAX_TEXTS = 200
+_LONG = 100  # octets that aren't all blank
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x84\x86-\x9f]")
 _NEWLINES = re.compile(r"\r\n|\r|\x85|\u2028|\u2029|\x0b|\x0c")
 
@@ -26,7 +27,7 @@ class Body:
 
 def body(raw: bytes, parts: tuple[Part, ...]) -> Body:
     """The text of a mail: of alternatives one (plain, unless it is empty), of mixed parts all."""
-    text = _joined(raw, _chosen(parts)) or _joined(raw, [p for p in parts if is_text(p)])
+    text = _joined(raw, _chosen(raw, parts)) or _joined(raw, [p for p in parts if is_text(p)]) or _other(raw, parts)
     if len(text) <= MAX_TEXT:
         return Body(text)
     return Body(text[:MAX_TEXT], ("the text is longer than 1 MB; its end isn't shown",))
@@ -41,13 +42,24 @@ def _joined(raw: bytes, parts: list[Part]) -> str:
     return "\n\n".join(text for text in texts if text.strip())
 
 
-def _chosen(parts: tuple[Part, ...]) -> list[Part]:
+def _other(raw: bytes, parts: tuple[Part, ...]) -> str:
+    """Of a mail without text: what its calendar is about, or the text of another type that it consists of."""
+    for part in parts:
+        other = part.number == 0 and part.type.startswith("text/") and part.type not in ("text/plain", "text/html")
+        if other or part.type in calendars.TYPES:
+            data = decoded(raw, part)[: MAX_TEXT * 4]
+            text = clean(charsets.decode(data, part.parameters.get("charset", "")))
+            return calendars.event(text).line if part.type in calendars.TYPES else text.strip("\n")
+    return ""
+
+
+def _chosen(raw: bytes, parts: tuple[Part, ...]) -> list[Part]:
     """The text parts to show. HTML is left out where a plain part is its alternative.
 
     Alternatives may be wrapped (`multipart/related`), so what counts is the nearest `multipart/alternative` above.
     """
     texts = [part for part in parts if is_text(part)]
-    plain = {_alternative(parts, part) for part in texts if part.type == "text/plain" and part.end > part.start}
+    plain = {_alternative(parts, part) for part in texts if part.type == "text/plain" and not _blank(raw, part)}
     chosen: list[Part] = []
     taken: set[tuple[int, str]] = set()
     for part in texts:
@@ -63,6 +75,11 @@ def _chosen(parts: tuple[Part, ...]) -> list[Part]:
     return chosen
 
 
+def _blank(raw: bytes, part: Part) -> bool:
+    """Is there nothing to read in a plain part?"""
+    return part.end - part.start < _LONG and not _text(raw, part).strip()
+
+
 def _alternative(parts: tuple[Part, ...], part: Part) -> int:
     """The number of the nearest multipart/alternative around a part, or -1."""
     at = part.parent
@@ -71,10 +88,20 @@ def _alternative(parts: tuple[Part, ...], part: Part) -> int:
     return at
 
 
-def _text(raw: bytes, part: Part) -> str:
+def pages(raw: bytes, parts: tuple[Part, ...]) -> tuple[html.Page, ...]:
+    """The HTML of a mail, as text, with what its markup says is quoted."""
+    return tuple(_page(raw, part) for part in parts if is_text(part) and part.type == "text/html")[:MAX_TEXTS]
+
+
+def _page(raw: bytes, part: Part) -> html.Page:
     data = decoded(raw, part)[: MAX_TEXT * 4]
+    return html.page(clean(charsets.decode(data, _html_charset(part, data))))
+
+
+def _text(raw: bytes, part: Part) -> str:
     if part.type == "text/html":
-        return clean(html.to_text(clean(charsets.decode(data, _html_charset(part, data)))))
+        return clean(_page(raw, part).text)
+    data = decoded(raw, part)[: MAX_TEXT * 4]
     text = clean(charsets.decode(data, part.parameters.get("charset", "")))
     if part.parameters.get("format", "").lower() == "flowed":
         return unflowed(text, delsp=part.parameters.get("delsp", "").lower() == "yes")

@@ -27,8 +27,9 @@ _KNOWN = re.compile(
 _ENOUGH = 3
 # Optional white space before the colon is obsolete syntax (RFC 5322 §4.5): read, but never trusted.
 _FIELD = re.compile(rb"([!-9;-~]+)([ \t]*):")
-# RFC 2047 §2, but for white space inside, which broken clients leave there.
-_ENCODED_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
+# RFC 2047 §2, but for the white space and the question marks inside that broken clients leave there.
+_ENCODED_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?((?:[^?]|\?(?!=)){0,2000})\?=")
+_CHARSET = re.compile(rb"(?:=\?([\w.-]{1,40})\?[bq]\?|\bcharset=[\"']?([\w.-]{1,40}))", re.IGNORECASE)
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SPACES = re.compile(r"[ \t\r\n\x0b\x0c\x85\u2028\u2029]+")
 
@@ -52,15 +53,25 @@ class Head:
     broken: bool = False
 
     def values(self, name: str) -> tuple[str, ...]:
-        """All values of a field as text: 8-bit characters guessed, encoded-words left alone."""
-        return tuple(charsets.guess(f.value).strip() for f in self.fields if f.name == name)
+        """All values of a field as text, encoded-words left alone."""
+        return tuple(self._characters(f.value) for f in self.fields if f.name == name)
 
     def value(self, name: str) -> str:
         """The first value of a field, or ""."""
         for field in self.fields:
             if field.name == name:
-                return charsets.guess(field.value).strip()
+                return self._characters(field.value)
         return ""
+
+    def _characters(self, value: bytes) -> str:
+        """Octets beyond ASCII are UTF-8, else in the charset that the header names elsewhere, else guessed."""
+        try:
+            return value.decode("utf-8").strip()
+        except UnicodeDecodeError:
+            named = (_CHARSET.search(field.value[:2_000]) for field in self.fields)
+            label = next((match[1] or match[2] for match in named if match), b"").decode("ascii")
+            telling = charsets.known(label) not in (None, "utf-8", "cp1252")
+            return (charsets.decode(value, label) if telling else charsets.guess(value)).strip()
 
     def has(self, name: str) -> bool:
         return any(field.name == name for field in self.fields)
@@ -166,11 +177,18 @@ def decoded(value: str) -> str:
     return "".join((*out, _joined(run), value[last:]))
 
 
+_HEX = re.compile(r"=[0-9A-Fa-f]{2}")
+
+
 def _word_bytes(encoding: str, text: str) -> bytes:
+    """What a word encodes; some clients say B of what is Q, or Q of what is B."""
     data = text.encode("utf-8", "replace")
-    if encoding in "qQ":
-        return binascii.a2b_qp(data.replace(b" ", b"_"), header=True)
-    return unbase64(data)
+    quoted = encoding in "qQ"
+    if quoted and text.endswith("=") and len(data) % 4 == 0 and not _HEX.search(text):
+        quoted = False
+    elif not quoted and _HEX.search(text) and not text.rstrip("= ").isalnum():
+        quoted = True
+    return binascii.a2b_qp(data.replace(b" ", b"_"), header=True) if quoted else unbase64(data)
 
 
 def _joined(run: list[tuple[str, bytes]]) -> str:
@@ -188,8 +206,22 @@ def _joined(run: list[tuple[str, bytes]]) -> str:
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 
 
+_JUNK = re.compile(rb"[^A-Za-z0-9+/=\s]")
+_MAX_RUNS = 100_000
+
+
 def unbase64(data: bytes) -> bytes:
-    """base64 (RFC 2045 §6.8) with whatever junk or missing padding it has; never raises."""
+    """base64 (RFC 2045 §6.8) with whatever junk or missing padding it has; never raises.
+
+    It ends where it's padded, unless nothing but more of it follows: some encode line by line.
+    """
+    inside = data.rstrip(b"= \t\r\n")
+    if b"=" not in inside or _JUNK.search(inside, inside.index(b"=")):
+        return _one_run(data)
+    return b"".join(_one_run(run) for run in inside.split(b"=", _MAX_RUNS) if run.strip())
+
+
+def _one_run(data: bytes) -> bytes:
     try:
         return binascii.a2b_base64(data, strict_mode=False)
     except binascii.Error:

@@ -21,7 +21,26 @@ _MAX_INPUT = 4_000
 
 # The registry of types that comes with the language, not the machine's files: the same name everywhere.
 _TYPES = mimetypes.MimeTypes()
-_EXTENSIONS = {"image/jpeg": ".jpg", "message/rfc822": ".eml", "text/plain": ".txt", "text/rfc822-headers": ".txt"}
+_EXTENSIONS = {
+    "application/ics": ".ics",
+    "application/ms-tnef": ".dat",
+    "application/pgp-encrypted": ".asc",
+    "application/pgp-keys": ".asc",
+    "application/pgp-signature": ".asc",
+    "application/pkcs7-mime": ".p7m",
+    "application/pkcs7-signature": ".p7s",
+    "application/x-pkcs7-mime": ".p7m",
+    "application/x-pkcs7-signature": ".p7s",
+    "image/jpeg": ".jpg",
+    "image/jpg": ".jpg",
+    "image/heic": ".heic",
+    "message/global": ".eml",
+    "message/rfc822": ".eml",
+    "text/calendar": ".ics",
+    "text/plain": ".txt",
+    "text/rfc822-headers": ".txt",
+    "text/vcard": ".vcf",
+}
 
 
 def visible(text: str) -> str:
@@ -43,18 +62,24 @@ def attachment(claimed: str, kind: str, number: int) -> str:
     name = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", visible(decoded(claimed[:_MAX_INPUT]))))
     name = visible(name).replace("\\", "/").rpartition("/")[2]
     name = _FORBIDDEN.sub("_", name).strip(" .")
-    stem, extension = _extension(name)
+    stem, dotted = _parted(name)
     if not stem or stem.lower() in _RESERVED:
-        return f"attachment-{number}{extension or _by_type(kind)}"
-    return stem[: MAX_ATTACHMENT - len(extension)].rstrip() + extension
+        return f"attachment-{number}{dotted or extension(kind)}"
+    return stem[: MAX_ATTACHMENT - len(dotted)].rstrip() + dotted
 
 
-def _extension(name: str) -> tuple[str, str]:
-    stem, dot, extension = name.rpartition(".")
-    if dot and stem and 0 < len(extension) <= 16 and " " not in extension:
-        return stem, "." + extension
+def _parted(name: str) -> tuple[str, str]:
+    stem, dot, ending = name.rpartition(".")
+    if dot and stem and 0 < len(ending) <= 16 and " " not in ending:
+        return stem, "." + ending
     return name, ""
 
 
-def _by_type(kind: str) -> str:
-    return _EXTENSIONS.get(kind) or _TYPES.guess_extension(kind) or ".bin"
+def extension(kind: str) -> str:
+    """The extension that files of this type have."""
+    return _EXTENSIONS.get(kind) or _TYPES.guess_extension(kind) or (".txt" if kind.startswith("text/") else ".bin")
+
+
+def kind(name: str) -> str:
+    """The type that a file of this name has."""
+    return _TYPES.guess_type(name[-_MAX_INPUT:], strict=False)[0] or "application/octet-stream"

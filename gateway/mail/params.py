@@ -51,16 +51,33 @@ def _sort(name: str, text: str, plain: dict[str, str], pieces: dict[str, dict[in
     elif name.endswith("*"):
         pieces.setdefault(name[:-1], {}).setdefault(0, (text, True))
     else:
-        plain.setdefault(name, decoded(text))
+        plain.setdefault(name, _percent(decoded(text)))
+
+
+_PERCENT = re.compile(r"%[89A-Fa-f][0-9A-Fa-f]")
+
+
+def _percent(text: str) -> str:
+    """Some webmails write RFC 2231's octets without its form: taken for that where they are UTF-8."""
+    if not _PERCENT.search(text):
+        return text
+    try:
+        return unquote_to_bytes(text).decode("utf-8")
+    except UnicodeDecodeError:
+        return text
+
+
+_CHARSET = re.compile(r"([\w.:-]{0,60})'[\w-]{0,40}'")
 
 
 def _continued(numbered: dict[int, tuple[str, bool]]) -> str:
-    """RFC 2231 §4.1: the pieces in order; the charset stands in the first one."""
+    """RFC 2231 §4.1: the pieces in order; the charset stands in the first one. Some cut encoded-words that way."""
     charset = "utf-8"
     data = b""
     for index, key in enumerate(sorted(numbered)):
         text, extended = numbered[key]
-        if extended and index == 0 and text.count("'") >= 2:
-            charset, _, text = text.split("'", 2)
+        if extended and (stated := _CHARSET.match(text)):
+            charset = stated[1] if index == 0 else charset  # some state it again in each piece
+            text = text[stated.end() :]
         data += unquote_to_bytes(text) if extended else text.encode("utf-8", "replace")
-    return charsets.decode(data, charset)
+    return decoded(charsets.decode(data, charset))

@@ -9,22 +9,27 @@ An attached message (`message/rfc822`) is one part: it isn't walked into.
 from __future__ import annotations
 
 import binascii
+import re
 from dataclasses import dataclass, replace
 
 from gateway.mail import params
+from gateway.mail.contents import uuencode
 from gateway.mail.headers import MAX_HEAD, Head, split, unbase64
+from gateway.model import Protection
 
 MAX_DEPTH = 50
 MAX_PARTS = 1_000
 MAX_BOUNDARY = 256
 MAX_CANDIDATES = 300_000
+_TEXTS = ("text/plain", "text/html")
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part. `number` is its place in the depth-first walk, the mail itself being 0; `parent` is -1 there.
+    """One part. `number` is its place in the depth-first walk, the mail itself being 0.
 
-    `type` is lower-case and always `main/sub`; `start` and `end` limit its body in the raw mail.
+    `parent` is its parent's index among the parts, or -1. `type` is lower-case and always `main/sub`; `start` and
+    `end` limit its body in the raw mail. `data`: the bytes of one that came out of another part (see `contents`).
     """
 
     number: int
@@ -35,6 +40,7 @@ class Part:
     head: Head
     start: int
     end: int
+    data: bytes | None = None
 
     @property
     def multipart(self) -> bool:
@@ -44,13 +50,18 @@ class Part:
         """Content-Disposition (RFC 2183): ("inline" | "attachment" | ... | "", parameters)."""
         return params.parse(self.head.value("content-disposition"))
 
+    def name(self) -> str:
+        """The file name that it claims, or ""."""
+        return self.disposition()[1].get("filename") or self.parameters.get("name", "")
+
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """All parts in depth-first order; the first is the mail itself."""
+    """All parts in depth-first order; the first is the mail itself. `protection`: what S/MIME objects in it say."""
 
     parts: tuple[Part, ...]
     anomalies: tuple[str, ...]
+    protection: Protection = Protection.NONE
 
 
 @dataclass(slots=True)
@@ -195,55 +206,46 @@ def content_type(head: Head, default: str = "text/plain") -> tuple[str, dict[str
     return (kind, parameters) if main and sub and token and len(kind) <= 127 else ("text/plain", parameters)
 
 
+def is_text(part: Part) -> bool:
+    """Is this part something that the author wrote to be read in place?"""
+    if part.type not in _TEXTS:
+        return False
+    disposition, parameters = part.disposition()
+    named = bool(parameters.get("filename") or part.parameters.get("name"))
+    return disposition != "attachment" and not (named and part.number > 0)
+
+
 def decoded(raw: bytes, part: Part) -> bytes:
     """A part's bytes with its transfer encoding taken off (RFC 2045 §6)."""
+    if part.data is not None:
+        return part.data
     body = raw[part.start : part.end]
     words = part.head.value("content-transfer-encoding").lower().split()
     encoding = words[0].strip("\"';") if words else ""
     if part.multipart or (part.type.startswith("message/") and encoding not in ("base64", "quoted-printable")):
         return body
     if encoding == "base64":
-        return unbase64(body)
+        return body if _is_prose(body) else unbase64(body)
     if encoding == "quoted-printable":
-        return binascii.a2b_qp(body)
+        return binascii.a2b_qp(_SOFT.sub(b"=\n", body) if b"= " in body or b"=\t" in body else body)
     if encoding in ("x-uuencode", "uuencode", "x-uue", "uue"):
-        return _unuu(body)
+        return uuencode.decode(body)
     return body
 
 
-def _unuu(body: bytes) -> bytes:
-    """uuencode, between its `begin` and `end` lines; lines that can't be read are left out."""
-    out: list[bytes] = []
-    inside = False
-    for line in body.splitlines():
-        if not inside:
-            inside = line.startswith(b"begin ")
-        elif line.strip() == b"end":
-            break
-        else:
-            out.append(_unuu_line(line))
-    return b"".join(out) if inside else body
+_BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
+_SOFT = re.compile(rb"=[ \t]{1,80}\r?\n")  # spaces that were added to the end of a line
 
 
-def _unuu_line(line: bytes) -> bytes:
-    try:
-        return binascii.a2b_uu(line)
-    except binascii.Error:
-        # Some encoders pad the line beyond what its length says.
-        wanted = (((line[0] - 32) & 63) * 4 + 5) // 3 if line else 0
-        try:
-            return binascii.a2b_uu(line[: wanted + 1])
-        except binascii.Error:
-            return b""
+def _is_prose(body: bytes) -> bool:
+    """Is it text that only claims to be base64, whose lines have no spaces and a multiple of four characters?"""
+    start = body[:1_000].strip()
+    if start.count(b" ") * 20 <= len(start):
+        return False
+    first = start.partition(b"\n")[0].strip()
+    return len(first) % 4 > 0 or not _BASE64.fullmatch(first)
 
 
 def with_lines(raw: bytes) -> bytes:
     """The mail, or, where it has no line feed at all (files of old Macs), with those that it means."""
     return raw if b"\n" in raw else raw.replace(b"\r", b"\n")
-
-
-def content(raw: bytes, part: int) -> bytes:
-    """The decoded bytes of the part at position `part` (`Attachment.part`); b"" where there is none."""
-    raw = with_lines(raw)
-    parts = tree(raw, split(raw)).parts
-    return decoded(raw, parts[part]) if 0 <= part < len(parts) else b""

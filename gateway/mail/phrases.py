@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 
 
-def _any(*alternatives: str, before: str = "", after: str = "") -> re.Pattern[str]:
+def any_of(*alternatives: str, before: str = "", after: str = "") -> re.Pattern[str]:
+    """A pattern of alternatives, with what must stand around them."""
     return re.compile(f"{before}(?:{'|'.join(alternatives)}){after}")
 
 
 # --- subjects of reports ------------------------------------------------------------------------------
 
-UNDELIVERED = _any(
+UNDELIVERED = any_of(
     r"undeliver|not be delivered|non[- ]?delivery|delivery (?:status|failure|failed|has failed|incomplete|report)",
     r"delivery problem|failure notice|mail (?:delivery|system error|failure)|returned mail|returned to sender",
     r"returning to sender|delivery.{0,20}(?:fail|delay|warning)|message (?:status|not delivered)",
@@ -27,22 +28,22 @@ UNDELIVERED = _any(
     r"onbestelbaar|onbezorgbaar",
     r"n[ãa]o (?:entregue|foi poss[ií]vel entregar)",
 )
-DELAYED = _any(
+DELAYED = any_of(
     r"delay|warning: (?:could not send|message)|not yet been delivered|still being retried",
     r"retard[ée]|diff[ée]r[ée]",
     r"verz[öo]gert|retrasad|in ritardo|vertraagd|atrasad",
 )
-FAILED = _any(r"fail", r"[ée]chec", r"undeliver")
+FAILED = any_of(r"fail", r"[ée]chec", r"undeliver")
 
 # --- texts of reports -----------------------------------------------------------------------------------
 
-REASON = _any(
+REASON = any_of(
     r"user unknown|unknown user|no such user|user not found|mailbox (?:is )?(?:full|unavailable)|over quota",
     r"quota exceeded|host unknown|unknown host|unknown recipient|recipient(?: address)? rejected|not listed in",
     r"undeliverable to|qmail-send",
     r"utilisateur inconnu|bo[iî]te pleine",
 )
-LATER = _any(
+LATER = any_of(
     r"delay|will (?:continue to|be retried|keep trying)|has not yet been|not been able to deliver.{0,40} yet",
     r"warning message only|do not need to resend",
     r"sera retent|nouvelle tentative",
@@ -51,7 +52,7 @@ LATER = _any(
 # --- subjects of automatic answers ------------------------------------------------------------------------
 
 # How programs begin the subject of an absence message. A colon or the end must follow: people write the words too.
-ABSENCE = _any(
+ABSENCE = any_of(
     r"r[ée]ponse automatique|r[ée]pondeur automatique|message d['’]absence|absence du bureau",
     r"notification d['’]absence",
     r"automatic re(?:ply|sponse)|auto(?:matic)?[- ]?(?:reply|response)|autoreply",
@@ -63,10 +64,10 @@ ABSENCE = _any(
     r"resposta autom[áa]tica|fora do escrit[óo]rio",
     after=r"\s*(?:[:：]|$)",
 )
-LOTUS_ABSENCE = _any(
+LOTUS_ABSENCE = any_of(
     r"out of (?:the )?office", r"absen", r"is away", r"on (?:vacation|leave)", before=r"auto: .{0,120}\b"
 )
-TICKET = _any(
+TICKET = any_of(
     r"\bticket\b|\[[^\]]{0,30}#\s?\d{3,}\]|request received|we(?:'ve| have) received",
     r"accus[ée] de r[ée]ception|demande (?:n°|re[çc]ue|enregistr[ée]e)",
     r"vorgang|anfrage erhalten|solicitud recibida|richiesta ricevuta",
@@ -74,19 +75,8 @@ TICKET = _any(
 
 # --- quotes -----------------------------------------------------------------------------------------------
 
-# How an attribution begins and ends (its colon taken off): « Le …, X a écrit : ».
-ATTRIBUTION_OPENERS = (
-    *("le ", "on ", "at ", "am ", "el ", "il ", "il giorno ", "in data ", "em ", "no dia ", "a ", "op "),
-    *("den ", "dne ", "w dniu "),
-)
-ATTRIBUTION_ENDINGS = (
-    *("a écrit", "a ecrit", "a ?crit", "a e\u0301crit", "écrivait", "vous avez écrit"),
-    *("wrote", "writes", "has written"),
-    *("schrieb", "geschrieben", "escribió", "escribio", "ha escrito", "ha scritto", "scrive", "escreveu"),
-    *("schreef", "schreef het volgende", "het volgende geschreven", "skrev", "napisał", "napisał(a)"),
-)
 # « -----Message d'origine----- », its rules and colon taken off: of replies, and of some programs' forwards.
-ORIGINAL = _any(
+ORIGINAL = any_of(
     r"message (?:d'origine|original|initial)|(?:mail|e-mail|courriel) (?:d'origine|original)",
     r"message du \d[\d/. :àh]{5,24}",  # Orange, La Poste
     r"original (?:message|e-?mail|melding)",
@@ -99,7 +89,7 @@ ORIGINAL = _any(
     r"(?:исходное|оригинальное) сообщение|оригінальне повідомлення|原始邮件|原始郵件|元のメッセージ|원본 메시지",
 )
 # « ---------- Forwarded message --------- », likewise: only of forwards.
-FORWARDED = _any(
+FORWARDED = any_of(
     r"(?:d[ée]but du )?(?:message|mail|e-mail|courriel) (?:transf[ée]r[ée]|r[ée]exp[ée]di[ée]|r[ée]achemin[ée])",
     r"message d'origine transf[ée]r[ée]|message transmis",
     r"(?:begin |start of )?forwarded (?:message|mail|e-?mail)|forwarding messages?",
@@ -126,12 +116,12 @@ FORWARDED = _any(
     r"(?:以下是)?被?转发的?(?:邮件|消息)(?:信息)?",
 )
 # With a name, as Notes and Mutt write it; only between rules, for people write the words too.
-FORWARDED_BY = _any(
+FORWARDED_BY = any_of(
     r"(?:transf[ée]r[ée]|r[ée]exp[ée]di[ée]|transmis) par .{1,100}",
     r"forwarded (?:by|message from) .{1,100}|weitergeleitet von .{1,100}",
     r"reenviado por .{1,100}|inoltrato da .{1,100}|encaminhado por .{1,100}|doorgestuurd door .{1,100}",
 )
-SEPARATOR = _any(ORIGINAL.pattern, FORWARDED.pattern)
+SEPARATOR = any_of(ORIGINAL.pattern, FORWARDED.pattern)
 # The labels of a header block, by the field that they mean.
 LABELS = {
     label: field
@@ -206,7 +196,7 @@ LABELS = {
 FROM_LABELS = frozenset(label for label, field in LABELS.items() if field == "from")
 OTHER_LABELS = frozenset(LABELS) - FROM_LABELS
 # « De la part de » names the author after the address of who sent it for them.
-ON_BEHALF = _any(
+ON_BEHALF = any_of(
     *("de la part de", "on behalf of", "im auftrag von", "en nombre de", "per conto di", "em nome de", "namens"),
     before=r"(?i:[\s\])>](?:",
     after=r")\s)",

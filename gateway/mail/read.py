@@ -6,14 +6,16 @@ it is better than the standard library; the tree of parts is found by `parts`, w
 
 from __future__ import annotations
 
-from gateway.mail import addresses, attachments, forwards, ids, quotes, reports
+from gateway.mail import addresses, attachments, forwards, ids, quotes, reports, thread_index
 from gateway.mail.authentication import authentication
-from gateway.mail.bodies import Body, body
+from gateway.mail.bodies import Body, body, pages
+from gateway.mail.contents import opened, sealed
 from gateway.mail.dates import date
 from gateway.mail.fingerprint import fingerprint
 from gateway.mail.headers import Head, split
 from gateway.mail.nature import Evidence, Judgement, judge
 from gateway.mail.parts import Tree, tree, with_lines
+from gateway.mail.quotes import structure
 from gateway.model import Attachment, Forwarded, Mail, Nature, Report
 
 # Fields that RFC 5322 §3.6 allows once.
@@ -29,7 +31,7 @@ def read(raw: bytes, *, authserv_id: str = "", domain: str = "", envelope_sender
     """
     raw = with_lines(raw)
     head = split(raw)
-    found = tree(raw, head)
+    found = opened(raw, tree(raw, head))
     who = addresses.author(head)
     shown = body(raw, found.parts)
     evidence = Evidence(
@@ -44,13 +46,15 @@ def read(raw: bytes, *, authserv_id: str = "", domain: str = "", envelope_sender
         envelope_sender=envelope_sender,
     )
     judgement = judge(evidence)
-    parted = quotes.cut(shown.text)
+    answered, ancestors = ids.in_reply_to(head), ids.references(head)
+    parted = quotes.cut(shown.text, structure.kinds(shown.text, pages(raw, found.parts)))
     files = attachments.attachments(raw, found.parts)
+    protection = sealed.protection(found, shown.text)
     return Mail(
         fingerprint=fingerprint(raw, head.body),
         message_id=evidence.message_id,
-        in_reply_to=ids.in_reply_to(head),
-        references=ids.references(head),
+        in_reply_to=answered,
+        references=ancestors,
         author=who.author,
         to=addresses.recipients(head, "to"),
         cc=addresses.recipients(head, "cc", "bcc"),
@@ -66,14 +70,17 @@ def read(raw: bytes, *, authserv_id: str = "", domain: str = "", envelope_sender
         authentication=authentication(head, authserv_id, who.author),
         report=_report(raw, head, found, shown, judgement),
         forwarded=_forwarded(raw, head, found, shown, files, judgement),
-        anomalies=_anomalies(head, found, who, shown),
+        anomalies=(*_anomalies(head, found, who, shown), *sealed.told(protection)),
+        protection=protection,
+        loose=ids.loose((*answered, *ancestors), head),
+        thread_index=thread_index.conversation(head.value("thread-index")),
     )
 
 
 def _report(raw: bytes, head: Head, found: Tree, shown: Body, judgement: Judgement) -> Report | None:
     if judgement.nature not in (Nature.BOUNCE, Nature.DELAY):
         return None
-    return reports.report(raw, head, found.parts, shown.text)
+    return reports.report(raw, head, found.parts, shown.text, late=judgement.nature is Nature.DELAY)
 
 
 def _forwarded(

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.mail.contents import content
 from gateway.mail.headers import split
-from gateway.mail.parts import content, decoded, tree
+from gateway.mail.parts import decoded, tree
 from gateway.mail.read import read
-from gateway.model import Nature
 from tests import corpora
 
 
@@ -91,23 +91,6 @@ def test_spoofed_authors_are_not_sure(path: str) -> None:
 def test_a_spoofed_mail_with_one_author_is_read_alike(path: str) -> None:
     raw = (corpora.folder() / "espoofer" / "eml" / f"{path}.eml").read_bytes()
     assert read(raw).author.sure
-
-
-def test_what_looks_automatic_but_is_not_through_a_list_stays_a_persons() -> None:
-    """X-Auto-Response-Suppress, X-Loop, `Precedence: bulk` on people's mail, with the list's marks taken off."""
-    for path in sorted((corpora.folder() / "lists-harvest" / "auto-lookalike").glob("*.eml")):
-        raw = re.sub(rb"(?im)^(list-[a-z]+|sender|errors-to):.*(\r?\n[ \t].*)*\r?\n", b"", path.read_bytes())
-        assert read(raw).nature is Nature.PERSON, path
-
-
-def test_bounces_are_recognised() -> None:
-    """A first cut: nine in ten of what the archive calls bounces, and none of them taken for a person's reply."""
-    paths = [
-        corpora.folder() / e["file"] for e in corpora.index() if e["kind"] == "rfc822" and "bounce" in e["category"]
-    ]
-    natures = [read(path.read_bytes()).nature for path in paths]
-    machines = sum(n in (Nature.BOUNCE, Nature.DELAY, Nature.RECEIPT) for n in natures)
-    assert machines >= len(paths) * 0.9
 
 
 # --- own text against the markup of the senders' clients -----------------------------------------------------

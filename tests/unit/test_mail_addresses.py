@@ -135,3 +135,17 @@ def test_recipients_are_bounded() -> None:
 def test_dates(value: bytes, iso: str | None) -> None:
     found = date(split(b"Date: " + value + b"\n\n"))
     assert (found.isoformat() if found else None) == iso
+
+
+@pytest.mark.parametrize(
+    ("value", "address", "name"),
+    [
+        ('"Claire.P" <claire@example.org.>', "claire@example.org", "Claire.P"),
+        ("MAILER-DAEMON (Service des messages)", "", "Service des messages"),
+        ("Claire Petit <claire>", "", "Claire Petit"),
+        ("claire@mairie <claire>", "claire@mairie", ""),
+    ],
+)
+def test_a_name_is_told_where_the_address_is_none(value: str, address: str, name: str) -> None:
+    found = author(f"From: {value}".encode()).author
+    assert (found.address, found.name) == (address, name)

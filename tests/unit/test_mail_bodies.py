@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.mail import html
 from gateway.mail.bodies import unflowed
+from gateway.mail.contents import calendars
 from gateway.mail.read import read
 
 HEAD = b"From: claire@example.org\nSubject: x\n"
@@ -31,6 +32,105 @@ def test_of_alternatives_the_plain_one_is_shown() -> None:
 @pytest.mark.parametrize("empty", [b"", b"\n \n\n", "\xa0\n".encode()])
 def test_html_is_shown_where_the_plain_part_is_empty(empty: bytes) -> None:
     assert read(alternative(empty, "<p>Voilà</p>".encode())).text == "Voilà"
+
+
+def test_a_footer_does_not_replace_a_page_whose_plain_alternative_is_empty() -> None:
+    inner = alternative(b" \n", "<p>Voilà</p>".encode()).removeprefix(HEAD).replace(b"boundary=b", b"boundary=i")
+    inner = inner.replace(b"--b", b"--i")
+    raw = HEAD + b"Content-Type: multipart/mixed; boundary=b\n\n--b\n" + inner + b"--b\n\nliste@example.org\n--b--\n"
+    assert read(raw).text == "Voilà\n\nliste@example.org"
+
+
+def test_texts_around_a_picture_are_shown_in_order() -> None:
+    raw = (
+        HEAD
+        + b"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nun\n"
+        + b"--b\nContent-Type: image/png\n\nx\n--b\n\ndeux\n"
+        + b"--b\nContent-Type: application/pdf; name=a.pdf\n\nx\n"
+        + b"--b\nContent-Type: text/html\n\n<p>trois</p>\n--b--\n"
+    )
+    assert read(raw).text == "un\n\ndeux\n\ntrois"
+
+
+def test_an_attachment_alone_is_an_empty_mail() -> None:
+    raw = HEAD + b"Content-Type: application/pdf; name=rib.pdf\nContent-Disposition: attachment\n\n%PDF\n"
+    mail = read(raw)
+    assert (mail.text, mail.own, [a.name for a in mail.attachments], mail.anomalies) == ("", "", ["rib.pdf"], ())
+
+
+def test_related_without_a_root_is_read() -> None:
+    raw = (
+        HEAD
+        + b"Content-Type: multipart/related; start=absent; boundary=b\n\n"
+        + b"--b\nContent-Type: image/png\nContent-ID: <i>\n\nx\n"
+        + b"--b\nContent-Type: text/html\n\n<p>a<img src='cid:i'></p>\n--b--\n"
+    )
+    mail = read(raw)
+    assert (mail.text, mail.attachments[0].content_id) == ("a", "i")
+
+
+INVITATION = """\
+BEGIN:VCALENDAR
+METHOD:REQUEST
+BEGIN:VTIMEZONE
+DTSTART:19700101T000000
+END:VTIMEZONE
+BEGIN:VEVENT
+DTSTART;TZID=Europe/Paris:20250203T101500
+SUMMARY;LANGUAGE=fr:Point d'étape\\, dossier
+  123
+LOCATION:Mairie\\nsalle 2
+END:VEVENT
+BEGIN:VEVENT
+SUMMARY:autre
+DESCRIPTION:x
+END:VEVENT
+END:VCALENDAR
+"""
+LINE = "Point d'étape, dossier 123 · 2025-02-03 10:15 (Europe/Paris) · Mairie salle 2"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_an_invitation_alone_is_told_in_a_line(end: str) -> None:
+    raw = HEAD + b"Content-Type: text/calendar; charset=utf-8\n\n" + INVITATION.replace("\n", end).encode()
+    assert read(raw).text == LINE
+    assert calendars.event(INVITATION.replace("\n", end)).method == "REQUEST"
+
+
+def test_only_the_first_event_is_told() -> None:
+    text = "BEGIN:VEVENT\nSUMMARY:un\nEND:VEVENT\nBEGIN:VEVENT\nSUMMARY:deux\nLOCATION:ailleurs\nEND:VEVENT"
+    assert calendars.event(text).line == "un"
+
+
+def test_an_invitation_beside_a_text_leaves_the_text() -> None:
+    raw = alternative(b"Bonjour", b"<p>x</p>").replace(
+        b"--b--", b"--b\nContent-Type: text/calendar\n\n" + INVITATION.encode() + b"\n--b--"
+    )
+    assert read(raw).text == "Bonjour"
+
+
+@pytest.mark.parametrize(
+    ("line", "start"),
+    [
+        ("DTSTART:20250203T101500Z", "2025-02-03 10:15 (UTC)"),
+        ("DTSTART:20250203T1015", "2025-02-03 10:15"),
+        ("dtstart;VALUE=DATE:20250203", "2025-02-03"),
+        ("DTSTART:demain", ""),
+    ],
+)
+def test_when_an_event_begins(line: str, start: str) -> None:
+    assert calendars.event(f"BEGIN:VEVENT\n{line}\nEND:VEVENT").start == start
+
+
+@given(st.text(alphabet="BEGINVT:;=\\n\r\n SUMARYD20T", max_size=200))
+def test_no_calendar_raises(text: str) -> None:
+    assert "\n" not in calendars.event(text).line
+
+
+def test_a_text_of_another_type_is_shown_where_it_is_all() -> None:
+    assert read(HEAD + b"Content-Type: text/enriched\n\n<bold>Bonjour</bold>\n").text == "<bold>Bonjour</bold>"
+    joined = b"Content-Type: text/plain; name=a.txt\nContent-Disposition: attachment\n\nx\n"
+    assert read(HEAD + joined).text == ""
 
 
 def test_texts_of_a_mixed_mail_are_joined_and_named_ones_are_attachments() -> None:

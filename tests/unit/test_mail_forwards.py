@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.mail import phrases, quotes
+from gateway.mail.contents import content
 from gateway.mail.forwards import inline
-from gateway.mail.forwards_dates import when
-from gateway.mail.forwards_people import people, person
-from gateway.mail.parts import content
+from gateway.mail.forwards.dates import when
+from gateway.mail.forwards.people import people, person
 from gateway.mail.read import read
 from gateway.model import Address, Forwarded
 
@@ -613,8 +613,28 @@ def test_an_attached_mail() -> None:
     assert found.forwarded.message_id == "inner@usager.example.net"
     assert [box.address for box in found.forwarded.received_by] == [ALICE, "bob@mairie.example.org"]
     assert found.own == "Pour toi."
-    (attached,) = found.forwarded.attachments
+    attached, plan = found.forwarded.attachments
     assert b"plan.pdf" in content(message.as_bytes(), attached.part)
+    assert (plan.name, content(message.as_bytes(), plan.part)) == ("plan.pdf", b"%PDF")
+
+
+def test_the_files_of_an_attached_mail_are_its_own_and_not_those_of_its_neighbours() -> None:
+    other = mail("Autre chose", "Rien")
+    other.add_attachment(b"%PDF-2", maintype="application", subtype="pdf", filename="autre.pdf")
+    nested = mail("Plus bas", "Voir")
+    nested.add_attachment(b"%PDF-3", maintype="application", subtype="pdf", filename="fond.pdf")
+    first = inner()
+    first.add_attachment(nested)
+    message = mail(f"TR: {SUBJECT}", "Pour toi.\n")
+    message.add_attachment(b"%PDF-0", maintype="application", subtype="pdf", filename="avant.pdf")
+    message.add_attachment(first)
+    message.add_attachment(other)
+    message.add_attachment(b"%PDF-4", maintype="application", subtype="pdf", filename="apres.pdf")
+    found = read(message.as_bytes()).forwarded
+    assert found is not None
+    names = [attachment.name for attachment in found.attachments]
+    assert names[1:2] + names[3:] == ["plan.pdf", "fond.pdf"]
+    assert {attachment.type for attachment in found.attachments} == {"message/rfc822", "application/pdf"}
 
 
 @pytest.mark.parametrize("line", ["\n", "\r\n"])

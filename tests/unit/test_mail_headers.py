@@ -71,6 +71,17 @@ def test_bounds_are_said() -> None:
         ("=?utf-7?q?+ADw-script+AD4-?=", "+ADw-script+AD4-"),
         ("=?utf-8?q?open", "=?utf-8?q?open"),
         ("a =?utf-8?q?b?= c", "a b c"),
+        ("=?utf-8?Q?Vous_viendrez_?_Oui?=", "Vous viendrez ? Oui"),  # a question mark that should be =3F
+        ("=?utf-8?B?R=C3=A9ponse_rapide?=", "Réponse rapide"),  # B said of what is Q
+        ("=?utf-8?Q?UsOpcG9uc2U=?=", "Réponse"),  # Q said of what is B
+        ("=?utf-8?q?a?==?utf-8?q?b?=", "ab"),
+        ('"=?utf-8?q?R=C3=A9ponse?="', '"Réponse"'),
+        ("=?UTF-8*fr?q?=C3=A9t=C3=A9?=", "été"),
+        ("=?utf-8?q?r=c3=a9ponse?=", "réponse"),
+        ("=?utf-8?b?w4l0w6kh====?=", "Été!"),
+        ("=?iso-8859-1?q?=C3=A9t=C3=A9?=", "été"),  # a label that lies
+        ("=?utf-8?q?=E9t=E9?=", "été"),
+        ("=?utf-16be?b?AOkAdADp?=", "été"),
     ],
 )
 def test_encoded_words(value: str, meant: str) -> None:
@@ -80,6 +91,16 @@ def test_encoded_words(value: str, meant: str) -> None:
 def test_raw_bytes_in_a_subject_are_guessed() -> None:
     assert split("Subject: déjà\n\n".encode()).text("subject") == "déjà"
     assert split("Subject: déjà\n\n".encode("cp1252")).text("subject") == "déjà"
+
+
+def test_raw_bytes_are_in_the_charset_that_the_header_names() -> None:
+    value = "Subject: Žádost o překlad\n".encode("cp1250")
+    assert (
+        split(value + b'Content-Type: text/plain; charset="windows-1250"\n\n').text("subject") == "Žádost o překlad"
+    )
+    assert split(value + b"From: =?windows-1250?q?Novotn=FD?= <a@example.org>\n\n").text("subject")[:6] == "Žádost"
+    western = "Subject: déjà\n".encode("cp1252") + b"Content-Type: text/plain; charset=utf-8\n\n"
+    assert split(western).text("subject") == "déjà"
 
 
 def test_a_subject_is_one_line_without_control_characters() -> None:
@@ -101,6 +122,34 @@ def test_a_subject_is_one_line_without_control_characters() -> None:
         (b"+ADw-", "utf-7", "+ADw-"),
         (b"\\x3c", "unicode_escape", "\\x3c"),
         (b"abc", "cp037", "abc"),
+        ("été".encode("utf-16"), "utf-16", "été"),
+        ("été".encode("utf-16-le"), "utf-16", "été"),
+        ("été".encode("utf-16-be"), "utf-16", "été"),
+        ("été".encode(), "utf-16", "été"),
+        ("Привет".encode("koi8_r"), "KOI8-R", "Привет"),
+        ("Привет".encode(), "koi8-r", "Привет"),
+        ("Une pièce déjà reçue".encode(), "iso-8859-15", "Une pièce déjà reçue"),
+        ("您好，请问这个文件".encode("gbk"), "iso-8859-1", "ÄúºÃ£¬ÇëÎÊÕâ¸öÎÄ¼þ"),  # a possible text: believed
+        ("您好，请问这个文件".encode("gbk"), "utf-8", "您好，请问这个文件"),
+        ("您好，请问这个文件".encode(), "gb2312", "您好，请问这个文件"),
+        ("お問い合わせの件について".encode("cp932"), "iso-2022-jp", "お問い合わせの件について"),
+        ("お問い合わせの件について".encode("cp932"), "x-unknown", "お問い合わせの件について"),
+        ("您好，請問這個文件".encode("big5"), "", "您好，請問這個文件"),
+        ("안녕하세요 문의드립니다".encode("cp949"), "us-unknown", "안녕하세요 문의드립니다"),
+        ("Здравствуйте, прошу вас".encode("cp1251"), "", "Здравствуйте, прошу вас"),
+        ("Créée à l’été : « où ? »".encode("cp1252"), "", "Créée à l’été : « où ? »"),
+        (b"\x1b$B-!\x1b(B est \x1b$B4]\x1b(B", "iso-2022-jp", "① est 丸"),
+        ("cité \xe9 là".encode("cp1252"), "utf-8", "cité é là"),
+        ("тест тест".encode("koi8_r"), "", "тест тест"),
+        ("Сергей Углицких".encode("cp1251"), "", "Сергей Углицких"),
+        ("Привет, это письмо: ".encode() + b"\xaa ", "utf-8", "Привет, это письмо: \ufffd "),
+        ("文件文件".encode(), "gbk", "文件文件"),
+        ("déjà vu là-bas, cité : ".encode() + b"d\xe9j\xe0 vu", "utf-8", "déjà vu là-bas, cité : déj\xe0 vu"),
+        (b"+AOk-t+AOk- +ADw-b+AD4- 1 +- 1", "utf-7", "été +ADw-b+AD4- 1 +- 1"),
+        (b"+AOkAIQ-", "unicode-1-1-utf-7", "é!"),
+        ("été".encode(), '"utf-8; format=flowed"', "été"),
+        ("été".encode("cp1252"), "charset=iso-8859-1", "été"),
+        ("été".encode("cp1252"), "ISO_8859-1:1987", "été"),
     ],
 )
 def test_charsets(data: bytes, label: str, text: str) -> None:

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.mail import names
+from gateway.mail.contents import content
 from gateway.mail.headers import split
 from gateway.mail.params import parse
-from gateway.mail.parts import MAX_DEPTH, MAX_PARTS, content, tree
+from gateway.mail.parts import MAX_DEPTH, MAX_PARTS, tree
 from gateway.mail.read import read
 
 HEAD = b"From: claire@example.org\r\nTo: contact@example.org\r\nSubject: x\r\n"
@@ -73,12 +74,12 @@ def test_a_multipart_without_parts_is_shown_as_text() -> None:
     assert read(HEAD + b"Content-Type: multipart/mixed\r\n\r\nBonjour\r\n").text == "Bonjour"
 
 
-def test_an_attached_mail_is_one_attachment() -> None:
+def test_an_attached_mail_is_an_attachment_followed_by_its_files() -> None:
     inner = b"Content-Type: message/rfc822\r\n\r\nSubject: interne\r\n" + multipart(
         b"mixed", PLAIN, PDF, boundary=b"z"
     )
     mail = read(HEAD + multipart(b"mixed", PLAIN, inner))
-    assert [(a.type, a.name) for a in mail.attachments] == [("message/rfc822", "attachment-1.eml")]
+    assert [(a.name, a.inside) for a in mail.attachments] == [("interne.eml", ""), ("rib.pdf", "interne.eml")]
     assert mail.text == "Bonjour"
 
 
@@ -98,6 +99,10 @@ def test_inline_images_keep_their_content_id() -> None:
         (b"x-uuencode", b"begin 644 a\r\n'0F]N:F]U<@``\r\nend"),
         (b"7bit", b"Bonjour"),
         (b"nonsense", b"Bonjour"),
+        (b"base64", b"Qm9u\r\nam91cg==\r\n\r\n-- \r\nCette liste !\r\n"),  # a footer behind it
+        (b"base64", b"Qm9u\r\nam8=\r\ndXI=\r\n"),  # padded line by line
+        (b"quoted-printable", b"Bon= \t\r\njour"),  # spaces behind a soft line break
+        (b"quoted-printable", b"Bonj=6fur"),
     ],
 )
 def test_transfer_encodings(field: bytes, data: bytes) -> None:
@@ -105,7 +110,16 @@ def test_transfer_encodings(field: bytes, data: bytes) -> None:
     assert content(raw, 1) == b"Bonjour"
 
 
+def test_prose_that_claims_to_be_base64_stays() -> None:
+    prose = "Bonjour, je vous écris de la mairie".encode()
+    raw = HEAD + multipart(b"mixed", b"Content-Type: a/b\r\nContent-Transfer-Encoding: base64\r\n\r\n" + prose)
+    assert content(raw, 1) == prose
+
+
 def test_content_of_a_part_that_is_not_there() -> None:
+    assert content(HEAD + multipart(b"mixed", PLAIN), 1 << 10) == b""
+    assert content(HEAD + multipart(b"mixed", PLAIN), 1 | 5 << 10) == b""
+    assert content(HEAD + multipart(b"mixed", PLAIN), 1 << 70) == b""
     assert content(HEAD + multipart(b"mixed", PLAIN), 7) == b""
     assert content(HEAD, -1) == b""
 
@@ -121,6 +135,18 @@ def test_content_of_a_part_that_is_not_there() -> None:
         ("attachment; filename=avec espaces.pdf; size=3", "avec espaces.pdf"),
         ('attachment; filename="a\\"b;c.pdf"', 'a"b;c.pdf'),
         ("attachment; filename*=utf-7''+ADw-.pdf", "+ADw-.pdf"),
+        ("attachment; filename=pi%C3%A8ce.pdf", "pièce.pdf"),
+        ("attachment; filename=100%25.pdf", "100%25.pdf"),
+        ("attachment; filename=%E9.pdf", "%E9.pdf"),
+        ('attachment; filename="=?iso-8859-1?Q?pi=E8ce?= =?iso-8859-1?Q?.pdf?="', "pièce.pdf"),
+        ('attachment; filename*0="=?utf-8?Q?pi=C3=A8"; filename*1="ce?=.pdf"', "pièce.pdf"),
+        ("attachment; filename*1*=utf-8''%C3%A8ce.pdf; filename*0*=utf-8''pi", "pièce.pdf"),
+        ("attachment; filename*0*=koi8-r''%D4%C5; filename*1*=utf-8''%D3%D4.pdf", "тест.pdf"),
+        ("attachment; filename*1=suite.pdf", "suite.pdf"),
+        ("attachment; filename=\"?.pdf\"; filename*=UTF-8''%C3%A9.pdf", "é.pdf"),
+        ("attachment; filename*=pi%C3%A8ce.pdf", "pièce.pdf"),
+        ("attachment; filename*=\"UTF-8''pi%C3%A8ce.pdf\"", "pièce.pdf"),
+        ("attachment; filename*=iso-8859-1'fr'l'%E9t%E9.pdf", "l'été.pdf"),
     ],
 )
 def test_file_names_as_they_are_written(value: str, name: str) -> None:

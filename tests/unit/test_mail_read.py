@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.mail.parts import content
+from gateway.mail.contents import content
 from gateway.mail.read import read
 from gateway.model import Address, Author, Mail, Nature, Verdict
 

@@ -6,7 +6,7 @@ Each look is bounded: a block has at most 60 lines.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -41,11 +41,15 @@ def unquoted(line: str) -> str:
     return line.lstrip("> \t\xa0\u202f" + _INVISIBLE).rstrip()
 
 
-def block(lines: Sequence[str], start: int) -> Block | None:
-    """The header block that begins at a line: a sender and one or more of date, recipients, subject; else None."""
-    if _field(lines[start]) is None:
+def block(lines: Sequence[str], start: int, *, colons: bool = True) -> Block | None:
+    """The header block that begins at a line: a sender and one or more of date, recipients, subject; else None.
+
+    Without colons (« De X <x@y> ») its sender comes first, with an address: other words begin like labels too.
+    """
+    reading = _Reading(lines, start, header if colons else _bare)
+    first = reading.field(lines[start])
+    if first is None or not (colons or (first[0] == "from" and "@" in first[1])):
         return None
-    reading = _Reading(lines, start)
     reading.run()
     fields = {name: " ".join(" ".join(pieces).split()) for name, pieces in reading.fields.items()}
     if not fields.get("from") or len(fields.keys() - {"other"}) < 2:
@@ -98,7 +102,7 @@ def plain(words: str) -> str:
     return " ".join(folded.strip("*_ \t\xa0\u202f|").split())
 
 
-def _field(line: str) -> tuple[str, str] | None:
+def header(line: str) -> tuple[str, str] | None:
     """(field, value) of a header line, or None."""
     bare = unquoted(line[:4_000])
     colon = bare.replace("：", ":", 1).find(":", 0, _MAX_LABEL)
@@ -115,6 +119,16 @@ def _field(line: str) -> tuple[str, str] | None:
     return name, value.strip(" \t\xa0\u202f" + _INVISIBLE)
 
 
+def _bare(line: str) -> tuple[str, str] | None:
+    """(field, value) of a header line whose label has no colon."""
+    words = unquoted(line[:4_000]).split(" ", 2)
+    for count in (2, 1):
+        name = phrases.LABELS.get(plain(" ".join(words[:count])))
+        if name and len(words) > count:
+            return name, " ".join(words[count:]).strip()
+    return None
+
+
 def depth(line: str) -> int:
     """How many `>` stand before a line's words."""
     return line[: len(line) - len(line.lstrip("> \t\xa0"))].count(">")
@@ -123,8 +137,9 @@ def depth(line: str) -> int:
 class _Reading:
     """The state of one pass over a block."""
 
-    def __init__(self, lines: Sequence[str], start: int) -> None:
+    def __init__(self, lines: Sequence[str], start: int, field: Callable[[str], tuple[str, str] | None]) -> None:
         self.lines = lines
+        self.field = field
         self.at = start
         self.limit = min(len(lines), start + _MAX_LINES)
         self.fields: dict[str, list[str]] = {}
@@ -140,7 +155,7 @@ class _Reading:
         line = self.lines[self.at]
         if not unquoted(line):
             return self._blank()
-        found = _field(line)
+        found = self.field(line)
         if found is None:
             return self._continued(line)
         name, value = found
@@ -153,7 +168,7 @@ class _Reading:
 
     def _blank(self) -> bool:
         """A blank line ends the block, unless each of its lines stands apart (paragraphs of HTML)."""
-        following = _field(self.lines[self.at + 1]) if self.at + 1 < self.limit else None
+        following = self.field(self.lines[self.at + 1]) if self.at + 1 < self.limit else None
         if len(self.fields) == 1 and following:
             self.spaced = True
         if not self.spaced or not following or following[0] in self.fields:
@@ -175,7 +190,7 @@ class _Reading:
         for line in self.lines[self.at + 1 : min(self.limit, self.at + _AHEAD)] if missing else ():
             if not unquoted(line):
                 return False
-            found = _field(line)
+            found = self.field(line)
             if found:
                 return found[0] in missing or found[0] == "cc"
         return False

@@ -8,31 +8,33 @@ A forward isn't a reply, though both bring another mail. What decides, in a mail
   Outlook gives to both. The outermost prefix of the subject decides: TR, Fwd, WG, … a forward, RE, AW, … a reply.
   Where there is none, and the block gives the sender's address, it's a forward if nothing stands above, or if the
   mail answers none (no In-Reply-To, no References);
+- VS is a Danish or Norwegian forward, but a Finnish reply: the language of the header block tells which;
 - an attribution (« Le …, X <x@y> a écrit : ») is a forward only under a subject that says so: some Outlooks do it.
 
 A mail that has no such text but brings another one as a part (message/rfc822, *.eml) forwards that: the first, if
-there are several.
+there are several. Of a forward of a forward the original is the outer one; the other is found in its text.
 """
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from gateway.mail import addresses, ids, names, quotes
 from gateway.mail.bodies import body
+from gateway.mail.contents import MAILS, opened
 from gateway.mail.dates import date
-from gateway.mail.forwards_blocks import Block
-from gateway.mail.forwards_boundaries import RULES, Boundary, first, prefix, without_prefix
-from gateway.mail.forwards_dates import when
-from gateway.mail.forwards_people import people, person
+from gateway.mail.forwards.blocks import Block, unquoted
+from gateway.mail.forwards.blocks import depth as quote_depth
+from gateway.mail.forwards.boundaries import RULES, Boundary, closing, first, is_finnish, prefix, without_prefix
+from gateway.mail.forwards.dates import when
+from gateway.mail.forwards.people import people, person
 from gateway.mail.headers import Head, split
 from gateway.mail.headers import decoded as decoded_words
 from gateway.mail.parts import Part, decoded, tree, with_lines
 from gateway.model import Address, Attachment, Forwarded
 
 _MAX_SUBJECT = 998
-_ATTACHED = ("message/rfc822", "message/global")
 _COLLECTIONS = ("multipart/report", "multipart/digest")
 
 
@@ -42,8 +44,8 @@ def original(
     """The original of a forwarded mail, or None where it forwards none.
 
     `attachments` are the mail's own. Those of an inline forward are taken for the original's: nothing tells them from
-    the forwarder's. An attached original isn't walked into: its attachment is itself, whole. The text is whole too:
-    what it quotes is the caller's to cut.
+    the forwarder's. Those of an attached original are itself, whole, and the files that it brings. The text is whole
+    too: what it quotes is the caller's to cut.
     """
     subject = head.text("subject")
     answers = bool(head.value("in-reply-to") or head.value("references"))
@@ -56,7 +58,7 @@ def inline(
     """The original that a text brings. `answers`: does the mail say that it answers another one?"""
     lines = text.split("\n")
     says = prefix(subject)
-    found = first(lines, attributions=says == "forward")
+    found = first(lines, attributions=says in ("forward", "either"))
     if found is None or not _is_forward(lines, found, says, answers=answers):
         return None
     fields = found.block.fields
@@ -72,6 +74,8 @@ def inline(
 
 def _is_forward(lines: Sequence[str], found: Boundary, says: str, *, answers: bool) -> bool:
     """See the rules at the top of this file."""
+    if says == "either":
+        says = "reply" if is_finnish(lines, found) else "forward"
     if says == "forward":
         return True
     above = "\n".join(lines[: found.start])
@@ -84,13 +88,31 @@ def _is_forward(lines: Sequence[str], found: Boundary, says: str, *, answers: bo
 
 def _quotes(above: str) -> bool:
     """Does the text above quote a mail? Then what stands below is part of the quote."""
-    return any(c.isalnum() for c in quotes.cut(f"x\n{above}").quoted)
+    return quotes.quotes(f"x\n{above}")
 
 
 def _below(lines: Sequence[str], above: Block) -> str:
     """The text below the header block, without the quote marks that the block bears too."""
-    below = textwrap.dedent("\n".join(_shallower(line, above.depth) for line in lines[above.end :]))
+    until = _until(lines, above)
+    below = textwrap.dedent("\n".join(_shallower(line, above.depth) for line in lines[above.end : until]))
     return f"{above.rest}\n{below}".strip("\n\ufeff \t")
+
+
+def _until(lines: Sequence[str], above: Block) -> int:
+    """Where the original ends: at the line that closes it, or below a quote, where the forwarder goes on.
+
+    A closing line is that of a forward in the original, if one begins there.
+    """
+    below = range(above.end, len(lines))
+    kinds = [(at, kind) for at in below if (kind := closing(lines[at]))]
+    ends = [at for at, kind in kinds if kind == "end"]
+    if len(ends) > len(kinds) - len(ends):
+        return ends[-1]
+    quoted = (
+        [at for at in below if quote_depth(lines[at]) >= above.depth and unquoted(lines[at])] if above.depth else []
+    )
+    parted = quoted and quoted[-1] + 1 < len(lines) and not lines[quoted[-1] + 1].strip()
+    return quoted[-1] + 1 if parted else len(lines)
 
 
 def _shallower(line: str, depth: int) -> str:
@@ -112,22 +134,33 @@ def _attached(raw: bytes, parts: Sequence[Part], attachments: tuple[Attachment, 
             inner = with_lines(decoded(raw, part).lstrip(b"\r\n"))
             head = split(inner)
             if head.has("from"):
-                return _read(inner, head, own[part.number])
+                return _read(inner, head, tuple(_brought(own[part.number], attachments)))
     return None
 
 
 def _is_mail(part: Part, attachment: Attachment) -> bool:
-    return part.type in _ATTACHED or attachment.name.lower().endswith(".eml")
+    return part.type in MAILS or attachment.name.lower().endswith(".eml")
 
 
-def _read(inner: bytes, head: Head, attachment: Attachment) -> Forwarded:
+def _brought(mail: Attachment, attachments: tuple[Attachment, ...]) -> Iterator[Attachment]:
+    """An attached mail and the files in it, which are listed after it."""
+    yield mail
+    within = {mail.name}
+    for attachment in attachments[attachments.index(mail) + 1 :]:
+        if attachment.inside not in within:
+            break
+        within.add(attachment.name)
+        yield attachment
+
+
+def _read(inner: bytes, head: Head, attachments: tuple[Attachment, ...]) -> Forwarded:
     author = addresses.author(head).author
     return Forwarded(
         author=Address(author.address, author.name),
         subject=head.text("subject"),
         date=date(head),
-        text=body(inner, tree(inner, head).parts).text,
+        text=body(inner, opened(inner, tree(inner, head)).parts).text,
         received_by=addresses.recipients(head, "to", "cc"),
         message_id=ids.message_id(head),
-        attachments=(attachment,),
+        attachments=attachments,
     )

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gateway.mail import phrases
-from gateway.mail.forwards_blocks import Block, block, depth, one_line, plain, unquoted
-from gateway.mail.forwards_dates import when
+from gateway.mail.forwards.blocks import Block, block, depth, header, one_line, plain, unquoted
+from gateway.mail.forwards.dates import when
 
 RULES = "-_=*—–~ \t\xa0\u202f"
 _MAX_LINE = 4_000
@@ -23,6 +23,10 @@ _VERB = re.compile(
     r"^\W*(?:[ap]\.?m\b\.?|uhr|h|schrieb|schreef|heeft|skrev|użytkownik|používateľ|uživatel|időpontban|пользователь)\W+",
     re.IGNORECASE,
 )
+_END = re.compile(
+    r"(?:fin (?:du|de|del|des) |end (?:of )?(?:the )?|ende der |fine (?:del )?|fim da |einde (?:van )?)"
+)
+_FINNISH = re.compile(r"\b(?:lähettäjä|lähetetty|vastaanottaja|aihe|kirjoitti)\b")
 _LIST_TAG = re.compile(r"\s*\[[^\[\]]{1,80}\]")
 _PREFIX = re.compile(r"\s*([^\W\d_][\w\u0307]{0,14})\.?\s?(?:\[\d{1,3}\]|\(\d{1,3}\))?\s?[:：]")
 
@@ -71,13 +75,31 @@ def _separator(line: str) -> tuple[str, str]:
         return "", ""
     inner = line.lstrip(RULES)
     end = min((at for rule in ("--", "==", "—", "–") if (at := inner.find(rule, 0, 250)) > 0), default=len(inner))
-    words = plain(inner[:end].strip(RULES + ":："))
+    words = plain(inner[:end].strip(RULES + ":：")).replace("message du :", "message du")  # SFR
     if len(words) > 250:
         return "", ""
     rest = inner[end:].strip(RULES)
-    if phrases.FORWARDED.fullmatch(words) or (ruled and phrases.FORWARDED_BY.fullmatch(words)):
+    if phrases.FORWARDED.fullmatch(words) or (ruled and _forwarded_by(words)):
         return "forward", rest
     return ("original", rest) if phrases.ORIGINAL.fullmatch(words) else ("", "")
+
+
+def closing(line: str) -> str:
+    """ "end" for « ----- Fin du message transféré ----- », "begin" for the separator of a forward, "" for others."""
+    bare = unquoted(line[:250])
+    if not bare.startswith("--"):
+        return ""
+    words = plain(bare.strip(RULES))
+    end = _END.match(words)
+    told = words[end.end() :] if end else words
+    if not (phrases.FORWARDED.fullmatch(told) or _forwarded_by(told)):
+        return ""
+    return "end" if end else "begin"
+
+
+def _forwarded_by(words: str) -> bool:
+    """« Transféré par X », « Message transféré de X » (Horde): with a name."""
+    return bool(phrases.FORWARDED_BY.fullmatch(words) or phrases.FORWARDED.fullmatch(words.partition(" de ")[0]))
 
 
 def _below(lines: Sequence[str], start: int, kind: str) -> Block | None:
@@ -89,7 +111,8 @@ def _below(lines: Sequence[str], start: int, kind: str) -> Block | None:
     if found and kind == "original":
         # « Message du 03/02/25 10:12 »: the date stands in the separator.
         return replace(found, fields={"date": unquoted(lines[start - 1]), **found.fields})
-    return found or (_attribution(lines, at) if kind == "forward" else None)  # Yandex writes one there
+    # Yandex writes an attribution there, eM Client labels without colons.
+    return found or block(lines, at, colons=False) or (_attribution(lines, at) if kind == "forward" else None)
 
 
 def _attribution(lines: Sequence[str], at: int) -> Block | None:
@@ -98,7 +121,7 @@ def _attribution(lines: Sequence[str], at: int) -> Block | None:
     for end in range(at, min(len(lines), at + _ATTRIBUTION_LINES)):
         line = unquoted(lines[end][:_MAX_LINE])
         joined = f"{joined} {line}".strip()
-        if not line or len(joined) > 500:
+        if not line or len(joined) > 500 or header(line):
             return None
         if line.endswith((":", "：")):
             break
@@ -133,18 +156,25 @@ def _set_off(lines: Sequence[str], start: int) -> bool:
 
 
 def prefix(subject: str) -> str:
-    """What the outermost prefix of a subject says: "forward", "reply" or ""."""
+    """What the outermost prefix of a subject says: "forward", "reply", "either" or ""."""
     match = _PREFIX.match(subject, _after_tags(subject))
     word = plain(match[1]) if match else ""
+    if word == "vs":
+        return "either"
     if word in phrases.FORWARD_PREFIXES:
         return "forward"
     return "reply" if word in phrases.REPLY_PREFIXES else ""
 
 
 def without_prefix(subject: str) -> str:
-    """The subject without its outermost prefix, if that says that it's a forward."""
+    """The subject without its outermost prefix, if that may say that it's a forward."""
     match = _PREFIX.match(subject, _after_tags(subject))
-    return subject[match.end() :].strip() if match and prefix(subject) == "forward" else subject
+    return subject[match.end() :].strip() if match and prefix(subject) in ("forward", "either") else subject
+
+
+def is_finnish(lines: Sequence[str], found: Boundary) -> bool:
+    """Was the header block, or the attribution, written by a program in Finnish?"""
+    return any(_FINNISH.search(plain(line[:_MAX_LINE])) for line in lines[found.start : found.block.end])
 
 
 def _after_tags(subject: str) -> int:

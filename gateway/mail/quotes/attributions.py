@@ -1,0 +1,132 @@
+"""« Le …, X a écrit : »: the line or lines with which a mail program introduces what it quotes.
+
+Programs write a date or an address into them, people who quote by hand seldom do: « ce que le maire m'a écrit : » is
+somebody's sentence, and stays theirs. Each look is bounded: five lines, 500 characters.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from gateway.mail.quotes import phrases as words
+
+MAX_LINES = 5
+MAX_CHARS = 500
+_MAX_GENERIC = 250
+_FEW_WORDS = 5
+_INVISIBLE = dict.fromkeys((*range(0x200B, 0x2010), *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF))
+_ADDRESS = re.compile(r"[<(\[]\s?(?:mailto:)?[^\s<>@]{1,100}@[^\s<>@]{1,200}|[^\s<>@]{1,64}@[^\s<>@]{1,200}\s?>")
+_TIME = re.compile(r"(?<!\d)\d{1,2}\s?[:.h]\s?\d{2}(?!\d)")
+_YEAR = re.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)")
+_GLUED = re.compile(r"\S {3,8}(?=\S)")
+
+
+def plain(text: str) -> str:
+    """Lower case, single plain spaces, nothing invisible, no bold stars: how attributions are compared."""
+    visible = unicodedata.normalize("NFC", text[: 2 * MAX_CHARS]).translate(_INVISIBLE)
+    return " ".join(visible.split()).strip(" *_").lower()
+
+
+def above(lines: Sequence[str], last: int) -> int | None:
+    """Where the attribution that ends at line `last`, above a quote, begins; None where it is none.
+
+    It begins with the line that opens as attributions do (« Le 3 févr. … »), else with the one that names a date.
+    """
+    if last < 0 or not _ends(lines[last]) or glued(lines[last]):
+        return None
+    found: int | None = None
+    dated = False
+    joined = ""
+    for first in range(last, max(-1, last - MAX_LINES), -1):
+        if not lines[first].strip() or len(joined) + len(lines[first]) > MAX_CHARS:
+            break
+        joined = f"{lines[first]} {joined}"
+        text = plain(joined)
+        if not _is_attribution(text):
+            continue
+        if _opens(lines[first]):
+            return first
+        if found is None or (not dated and _dated(text)):
+            found, dated = first, _dated(text)
+    return found
+
+
+def bare(lines: Sequence[str], first: int) -> int | None:
+    """The line below an attribution that begins here and whose quote bears no marks, or None.
+
+    Nothing but it tells where the author's words end, so more is asked: an opening, an address or a time, and a verb
+    (or, in a language that isn't known here, an address, a year and a time).
+    """
+    opens = _opens(lines[first])
+    if not opens and not lines[first].startswith("    "):
+        return None
+    joined = ""
+    for last in range(first, min(len(lines), first + MAX_LINES)):
+        if not lines[last].strip() or len(joined) + len(lines[last]) > MAX_CHARS:
+            return None
+        joined += " " + lines[last]
+        if _ends(lines[last]):
+            return last + 1 if _is_sure(plain(joined), opens=opens) else None
+    return None
+
+
+def glued(line: str) -> bool:
+    """Does a line end with an attribution that stood below it? Yahoo's plain text loses the line break."""
+    if not _ends(line):
+        return False
+    gap = None
+    for gap in _GLUED.finditer(line[-MAX_CHARS:]):  # noqa: B007 - the last one is wanted
+        pass
+    return gap is not None and bare([line[-MAX_CHARS:][gap.end() :]], 0) is not None
+
+
+def _ends(line: str) -> bool:
+    return plain(line[-40:]).endswith((":", "："))
+
+
+def _opens(line: str) -> bool:
+    return words.ATTRIBUTION_OPENER.match(plain(line[:80]).lstrip("- ")) is not None  # Zimbra writes « ----- Le 3 … »
+
+
+def _dated(text: str) -> bool:
+    return sum(c.isdigit() for c in text) >= 3
+
+
+def _is_attribution(text: str) -> bool:
+    """Plain text that ends with a colon, above a quote: a verb and a date, an address or a short name; or both."""
+    if not text.endswith((":", "：")):
+        return False
+    told = _dated(text) or _ADDRESS.search(text) is not None
+    if _says(text):
+        return told or len(text.split()) <= _FEW_WORDS
+    return len(text) < _MAX_GENERIC and _names(text)
+
+
+def _names(text: str) -> bool:
+    """Without a verb that is known here: an address and a date, or « Quoting X <x@y>: »."""
+    if "@" not in text:
+        return False
+    return _dated(text) or text.startswith(words.ATTRIBUTION_NOUNS)
+
+
+def _is_sure(text: str, *, opens: bool) -> bool:
+    addressed, timed = _ADDRESS.search(text) is not None, _TIME.search(text) is not None
+    if _says(text):
+        named = addressed or (timed and words.POSSESSIVES.isdisjoint(text.split()))
+        return opens and _dated(text) and named
+    return len(text) < _MAX_GENERIC and addressed and timed and _YEAR.search(text) is not None
+
+
+def _says(text: str) -> bool:
+    """Is there « a écrit » at the end, or before a date or (in German, Dutch, …) a name?"""
+    verb = None
+    for verb in words.ATTRIBUTION_VERB.finditer(text):  # noqa: B007 - the last one is wanted
+        pass
+    if verb is None or not words.TO_SOMEONE.isdisjoint(text[: verb.start()].split()[-1:]):
+        return False
+    after = text[verb.end() :].rstrip(" :：")
+    if not after or verb[0] in words.VERBS_BEFORE_NAMES:
+        return True
+    return words.ATTRIBUTION_DATE.match(after) is not None

@@ -1,0 +1,42 @@
+"""Footers that nobody wrote: what servers and mailing lists set below a mail, behind a rule.
+
+A rule alone says nothing, nor does « confidentiel » in somebody's sentence: between a rule and the next one, or the
+end, « this message » must stand and two things that such footers say of it, or two that those of lists say.
+Signatures aren't touched, nor are notices without a rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from gateway.mail.quotes import phrases as words
+
+_MAX_LINES = 40
+_SHORTEST = 10
+_RULES = "*_-=#~─━"
+
+
+def footers(lines: Sequence[str]) -> list[range]:
+    """The lines of each footer, its rules included."""
+    rules = [index for index, line in enumerate(lines) if _is_rule(line)]
+    found: list[range] = []
+    for at, end in pairwise((*rules, len(lines))):
+        if found and at in found[-1]:
+            continue  # the rule below a footer
+        if end - at <= _MAX_LINES and _is_footer(lines[at + 1 : end]):
+            found.append(range(at, min(end + 1, len(lines))))
+    return found
+
+
+def _is_rule(line: str) -> bool:
+    bare = "".join(line.split())
+    return len(bare) >= _SHORTEST and bare[0] in _RULES and not bare.strip(bare[0])
+
+
+def _is_footer(lines: Sequence[str]) -> bool:
+    text = " ".join(" ".join(lines)[:5_000].lower().split())
+    said = sum(pattern.search(text) is not None for pattern in words.LEGAL)
+    if said >= 2 and words.THIS_MAIL.search(text):
+        return True
+    return all(pattern.search(text) for pattern in words.LISTED)
