@@ -37,7 +37,8 @@ _ELSE = re.compile(
     r"https?://\S{1,2000}|\S{1,64}@\S{1,255}"
     r"|\b(?:siren|siret|tel|telephone|phone|facture|invoice)\b[^\n0-9]{0,12}[0-9][0-9 .]{0,40}"
     r"|(?<![0-9])[0-9]{1,2}:[0-9]{2}"  # times
-    r"|[0-9][0-9 .,]{0,20}(?:[€$£%]|k?eur\b|euros?\b|pounds?\b|dollars?\b)|[€$£] ?[0-9][0-9 .,]{0,20}"  # amounts
+    r"|[0-9](?:[0-9]|[ .,](?=[0-9])){0,20} ?(?:[€$£%]|k?eur\b|euros?\b|pounds?\b|dollars?\b)"  # amounts
+    r"|[€$£] ?[0-9][0-9 .,]{0,20}"
 )
 _SIGNATURE = re.compile(r"^-- ?$.*", re.MULTILINE | re.DOTALL)
 _LIST_NUMBER = re.compile(r"^([ \t>*]*[0-9]{1,2})[ \t]?[.):/-]+[ \t]+(?=\S)", re.MULTILINE)

@@ -8,7 +8,7 @@ global inbox to a démarche, from a démarche to one of its dossiers, and never 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from itertools import islice
 
@@ -18,8 +18,10 @@ from gateway.routing import numbers
 from gateway.routing.choice import chosen
 from gateway.routing.directory import OPEN_STATES, Directory
 from gateway.routing.recipients import Recipient
+from gateway.routing.titles import entitled
 
 _MOST_EVIDENCE, _MOST_MARKS = 50, 5
+_MOST_SUBJECT = 1_000  # characters
 
 
 class Strength(IntEnum):
@@ -27,9 +29,11 @@ class Strength(IntEnum):
 
     NONE = 0
     ONLY_DOSSIER = 20
+    TITLE = 25
     TEXT = 30
     SUBJECT = 40
     LINK = 50
+    OWN = 53
     CHOICE = 55
     ADDRESS = 60
 
@@ -38,7 +42,7 @@ class Strength(IntEnum):
 class Route:
     """The inbox and why. `refused` is the dossier that the mail names and its author isn't admitted to.
 
-    `addressed`: that dossier was written to directly, as `dossier+N@`.
+    `addressed`: that dossier was written to directly, as `dossier+N@`. `named`: all dossiers it names and enters.
     """
 
     inbox: Inbox
@@ -46,6 +50,7 @@ class Route:
     because: str
     refused: int | None = None
     addressed: bool = False
+    named: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +69,11 @@ def route(
     settings: Settings,
 ) -> Route:
     """Decide the inbox of the conversation that a mail is placed in (None: a new one)."""
-    pieces = islice(_evidence(mail, recipients, conversation, directory, settings), _MOST_EVIDENCE)
-    found = _strongest(pieces, _admitted(mail, conversation, directory), directory)
+    pieces = tuple(islice(_evidence(mail, recipients, conversation, directory, settings), _MOST_EVIDENCE))
+    admits = _admitted(mail, conversation, directory)
+    found = _strongest(pieces, admits, directory)
     if conversation is None:
-        return found
+        return replace(found, named=_named(pieces, admits))
     if _closer(conversation, found.inbox, directory):
         return found
     stays = f"the conversation stands in {conversation.inbox}"
@@ -91,18 +97,45 @@ def _evidence(
     # Who was asked which dossier it is quotes our list of them: what she quotes names all, and means none.
     asked = conversation is not None and conversation.asked is not None
     body = (mail.own if asked else mail.text)[: numbers.MOST_TEXT]
-    for inbox in numbers.links(f"{mail.subject}\n{body}", urls):
+    subject = mail.subject[:_MOST_SUBJECT]
+    yield from _own(mail, urls)
+    for inbox in numbers.links(f"{subject}\n{body}", urls):
         yield _Evidence(inbox, Strength.LINK, f"the text holds a link to {inbox}")
-    for strength, text, where in (
-        (Strength.SUBJECT, mail.subject, "subject"),
-        (Strength.TEXT, body, "text"),
-    ):
-        for number in numbers.numbers(text):
-            yield _Evidence(Inbox(InboxKind.DOSSIER, number), strength, f"the {where} names dossier {number}")
-        for number in numbers.bare_numbers(text):
-            words = f"the {where} names dossier {number}"
-            yield _Evidence(Inbox(InboxKind.DOSSIER, number), strength, words, weak=True)
+    yield from _numbered(subject, Strength.SUBJECT, "subject")
+    # An agent is admitted to many dossiers: « Réunion n° 12 » would be one of them.
+    for number in () if directory.is_agent(mail.author.address) else numbers.subject_numbers(subject):
+        inbox = Inbox(InboxKind.DOSSIER, number)
+        yield _Evidence(inbox, Strength.SUBJECT, f"the subject holds the number {number}", weak=True)
+    yield from _numbered(body, Strength.TEXT, "text")
+    for inbox, words in entitled(subject, body, urls, directory):
+        yield _Evidence(inbox, Strength.TITLE, words)
     yield from _only_dossier(mail, directory)
+
+
+def _numbered(text: str, strength: Strength, where: str) -> Iterator[_Evidence]:
+    """The dossiers that a text names by their number, the sure ones first, then démarches."""
+    for names, weak in ((numbers.numbers, False), (numbers.bare_numbers, True)):
+        for number in names(text):
+            words = f"the {where} names dossier {number}"
+            yield _Evidence(Inbox(InboxKind.DOSSIER, number), strength, words, weak=weak)
+    for number in numbers.demarche_numbers(text):
+        yield _Evidence(Inbox(InboxKind.DEMARCHE, number), strength, f"the {where} names démarche {number}")
+
+
+def _own(mail: Mail, urls: tuple[str, ...]) -> Iterator[_Evidence]:
+    """The one dossier that is named beside a quote: the notice that is answered, and its subject, may be another's.
+
+    Of somebody else's dossier, what she answers says more.
+    """
+    if not mail.quoted and not mail.cited:
+        return
+    own = mail.own[: numbers.MOST_TEXT]
+    linked = [inbox for inbox in numbers.links(own, urls) if inbox.kind is InboxKind.DOSSIER]
+    sure = dict.fromkeys((*linked, *(Inbox(InboxKind.DOSSIER, number) for number in numbers.numbers(own))))
+    named = sure or dict.fromkeys(Inbox(InboxKind.DOSSIER, number) for number in numbers.bare_numbers(own))
+    if len(named) == 1:
+        inbox = next(iter(named))
+        yield _Evidence(inbox, Strength.OWN, f"its author's own text names {inbox}", weak=True)
 
 
 def _chosen(
@@ -154,6 +187,12 @@ def _strongest(evidence: Iterable[_Evidence], admits: Callable[[Inbox], bool], d
             best = Route(inbox, piece.strength, piece.words)
     nothing = Route(GLOBAL, Strength.NONE, "nothing names a dossier or a démarche that we know")
     return _marked(best or nothing, refused, marks)
+
+
+def _named(pieces: Iterable[_Evidence], admits: Callable[[Inbox], bool]) -> tuple[int, ...]:
+    """The dossiers that are really named; that a person has only one is a guess."""
+    named = (p.inbox for p in pieces if p.inbox.kind is InboxKind.DOSSIER and p.strength > Strength.ONLY_DOSSIER)
+    return tuple(dict.fromkeys(inbox.number for inbox in named if inbox.number is not None and admits(inbox)))
 
 
 def _admitted(mail: Mail, conversation: Conversation | None, directory: Directory) -> Callable[[Inbox], bool]:

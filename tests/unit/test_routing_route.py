@@ -110,6 +110,69 @@ def test_the_only_open_dossier_needs_a_proven_author() -> None:
     assert routed(mail(authentication=passing()), "contact", by=two).inbox == GLOBAL
 
 
+GUEST, BOTH = "guest@x.example", {"invites": ["guest@x.example"]}  # of 123 and 125
+NOTICE = f"Nouveau message <{LINK}/dossiers/123/messagerie>"
+OTHER_OWN = Inbox(InboxKind.DOSSIER, 125)
+
+
+def answer(own: str, **values: Any) -> Mail:
+    """An answer to the notice of dossier 123."""
+    filled = {"subject": "Re: Nouveau message pour votre dossier n° 123", "quoted": NOTICE, **values}
+    return mail(GUEST, own=own, **{"text": f"{own}\n\n> {NOTICE}", **filled})
+
+
+@pytest.mark.parametrize(
+    "own", ["C’est pour mon dossier n° 125.", f"{LINK}/dossiers/125", "mon autre dossier 125", "(dossier n° 125)"]
+)
+def test_the_dossier_that_she_names_herself_beats_the_notice_that_she_answers(own: str) -> None:
+    found = routed(answer(own), "contact", **BOTH)
+    assert (found.inbox, found.strength) == (OTHER_OWN, Strength.OWN)
+    # the address says more, and a fresh mail's subject is hers too
+    assert routed(answer(own), "dossier+123", **BOTH).inbox == DOSSIER
+    assert routed(answer(own, quoted="", subject="dossier n° 123"), "contact", **BOTH).strength is not Strength.OWN
+
+
+@pytest.mark.parametrize("own", ["Bonjour, voici la pièce.", "mes dossiers n° 125 et 126", "le dossier n° 999"])
+def test_otherwise_the_notice_counts(own: str) -> None:
+    assert routed(answer(own), "contact", **BOTH).inbox == DOSSIER
+
+
+def test_of_a_dossier_of_somebody_elses_the_notice_says_more() -> None:
+    assert routed(answer("Et le dossier n° 124 de mon mari ?"), "contact", **BOTH).inbox == DOSSIER
+    alone = routed(answer("Et le dossier n° 124 ?", text="dossier n° 124", subject="Re: bonjour"), "contact", **BOTH)
+    assert (alone.inbox, alone.refused) == (OTHER_DEMARCHE, 124)
+
+
+@pytest.mark.parametrize(
+    "letter",
+    [
+        mail(subject="Nouveau message pour votre dossier n° 999 « Permis de végétaliser »"),
+        mail(subject="Re: Retrouvez votre brouillon pour la démarche « permis  de VEGETALISER »"),
+        mail(text=f"voir {LINK}/commencer/permis-de-vegetaliser"),
+        mail(STRANGER, subject="Une question sur la démarche n° 42"),
+        mail(STRANGER, text="Démarche : Permis de végétaliser (n° 42)"),
+    ],
+)
+def test_a_demarche_by_its_title_its_path_or_its_number(letter: Mail) -> None:
+    assert routed(letter, "contact").inbox == DEMARCHE
+
+
+def test_a_title_of_two_demarches_says_nothing() -> None:
+    two = people()
+    twin = replace(two.demarches[0], number=43)
+    two = two.model_copy(update={"demarches": (*two.demarches, twin)})
+    assert routed(mail(subject="« Permis de végétaliser »"), "contact", by=two).inbox == GLOBAL
+    assert routed(mail(subject="Permis de végétaliser"), "contact").inbox == GLOBAL  # not called a title
+
+
+def test_a_number_of_a_custom_subject_is_believed_of_its_usager_only() -> None:
+    custom = "Accusé de réception N° 123"
+    assert routed(mail(subject=custom), "contact").inbox == DOSSIER
+    assert routed(mail(INES, subject=custom), "contact").inbox == GLOBAL
+    found = routed(mail(STRANGER, subject=custom), "contact")
+    assert (found.inbox, found.refused) == (GLOBAL, None)
+
+
 def test_numbers_nobody_knows() -> None:
     found = routed(mail(), "dossier+999", "demarche+999")
     assert (found.inbox, found.refused, found.addressed) == (GLOBAL, 999, True)
