@@ -18,6 +18,7 @@ from pathlib import Path
 from gateway import config, daemon, log
 from gateway.commands import check, conversations, mail, repair, templates
 from gateway.commands.output import Shown, show
+from gateway.commands.rethread import rethread
 from gateway.config import init
 from gateway.context import Context, context
 from gateway.desk.commands import Parsed, Verb
@@ -152,7 +153,7 @@ def _add_repair(command: _Adder) -> None:
     made.add_argument("message", type=int, metavar="MESSAGE", help="its number, as `show` names it: 17 for #17")
     made.add_argument("--to", metavar="REF", help="into this conversation, else into one of its own")
     made.add_argument("--as", dest="agent", metavar="AGENT", required=True, help="whose act it is")
-    made = command("merge", _merge, "make two conversations one: the older goes on")
+    made = command("merge", _merge, "make two conversations one")
     made.add_argument("reference", metavar="REF", help=_REF)
     made.add_argument("other", metavar="OTHER", help="the other conversation")
     made.add_argument("--as", dest="agent", metavar="AGENT", required=True, help="whose act it is")
@@ -186,6 +187,8 @@ def _add_mail(command: _Adder) -> None:
     made = command("import", _import, "take mails in through the same pipeline, nobody notified")
     made.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a mail, an mbox, a Maildir or a folder")
     command("threads", _threads, "list messages with lineage and conversation")
+    made = command("rethread", _rethread, "place every mail anew, and say what that would change")
+    made.add_argument("--apply", action="store_true", help="change it")
     made = command("aside", _aside, "mails set aside: list them, show one, let one be filed again")
     made.add_argument("action", choices=["list", "show", "retry"])
     made.add_argument("id", nargs="?", type=int, metavar="ID")
@@ -373,6 +376,11 @@ def _import(options: argparse.Namespace) -> Shown:
 def _threads(options: argparse.Namespace) -> Shown:
     with _opened(options) as (store, _):
         return mail.threads(store)
+
+
+def _rethread(options: argparse.Namespace) -> Shown:
+    with _opened(options) as (store, context):
+        return rethread(store, context, datetime.now(UTC), apply=options.apply)
 
 
 def _aside(options: argparse.Namespace) -> Shown:

@@ -17,13 +17,15 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError
 
 from gateway import log
 from gateway.context import Context
-from gateway.decision import Decision, clues, decide, hints, valid
+from gateway.decision import Decision, by_itself, clues, decide, hints, rules, trace, traits, valid
 from gateway.errors import StoreError
 from gateway.mail.read import read
-from gateway.model import Arrival, Mail, Purpose, Thread
+from gateway.model import Arrival, Mail, Purpose, Recalled, Role, Thread, Traits
 from gateway.store import arrivals, filing, recall, references
 from gateway.store.database import Store, Tx, savepoint
-from gateway.threading.place import place
+from gateway.store.neighbourhood import neighbourhood
+from gateway.threading.place import Placement, place, unsettled
+from gateway.threading.settle import placed
 
 _BATCH = 50
 _LATER = timedelta(minutes=5)  # until a mail is tried again whose raw bytes couldn't be had
@@ -36,11 +38,18 @@ _IDLE = 2.0  # seconds until the loop looks by itself: another process may have 
 def explain(connection: Connection, arrival: Arrival, mail: Mail, context: Context, now: datetime) -> Decision:
     """What would become of a mail, and why. Nothing is written."""
     found = hints(arrival, mail, context)
-    recalled = valid(recall.recall(connection, clues(mail, found), now), mail, found)
-    placement = place(mail, recalled)
+    own = by_itself(mail, found, context)
+    its = traits(mail, own, context.settings.addresses.domain, anchored=False)
+    recalled = valid(recall.recall(connection, clues(mail, found, its), now), mail, found)
+    placement = _place(connection, mail, its, recalled, context)
     person = placement.participation.address if placement.participation else mail.author.address
     notices = recall.count_since_yesterday(connection, person, Purpose.NOTICE, now)
-    thread = recall.thread(connection, placement.conversation.id) if placement.conversation else Thread()
+    leaving = [message for beside in placement.beside for message in beside.takes]
+    home = placement.conversation
+    thread = recall.thread(connection, home.id, leaving) if home is not None else Thread()
+    if home is not None and placement.participation is not None and placement.participation.role is Role.AGENT:
+        thread = replace(thread, written=recall.written(connection, home.id))
+    takes = (*placement.takes, *leaving)
     return decide(
         arrival,
         mail,
@@ -48,10 +57,21 @@ def explain(connection: Connection, arrival: Arrival, mail: Mail, context: Conte
         replace(recalled, notices=notices),
         placement,
         thread,
+        recall.messages_by_id(connection, takes) if takes else {},
         context,
+        own=own,
         reference=references.unused(connection),
         now=now,
     )
+
+
+def _place(connection: Connection, mail: Mail, its: Traits, recalled: Recalled, context: Context) -> Placement:
+    """Place a mail by what it cites; where that isn't enough, among the conversations that it touches."""
+    quick = place(mail, recalled)
+    home = quick.conversation.id if quick.participation is not None and quick.conversation is not None else 0
+    traced, known = trace(mail, replace(its, anchored=home != 0), home), rules(context)
+    touched = unsettled(traced, mail, recalled, known)
+    return placed(traced, quick, neighbourhood(connection, touched), known) if touched else quick
 
 
 def file_mail(tx: Tx, arrival: Arrival, mail: Mail, context: Context, now: datetime) -> Decision:

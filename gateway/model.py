@@ -76,6 +76,10 @@ class Nature(StrEnum):
     BULK = "bulk"
     RECEIPT = "receipt"
     ACKNOWLEDGEMENT = "acknowledgement"
+    CHALLENGE = "challenge"  # asks the sender to prove themselves before it lets their mail through
+    CALENDAR = "calendar"  # an invitation accepted, declined or countered
+    REPORT = "report"  # of DMARC, of TLS, or a complaint: for postmasters
+    PLATFORM = "platform"  # a notice of the platform itself
     ECHO = "echo"
 
 
@@ -105,7 +109,9 @@ class Author:
 class Attachment:
     """A part that is not the text. `name` is safe to show and to send on, never used on disk.
 
-    `part` is its position in the depth-first walk of the mail: how its bytes are found again.
+    `part` is its position in the depth-first walk of the mail, or a path into what was opened there: how its bytes
+    are found again (`gateway.mail.contents`). `inside`: the name of the attachment that holds it, which is listed
+    too (an attached mail, a signed object); "" for the mail's own.
     """
 
     name: str
@@ -115,6 +121,15 @@ class Attachment:
     part: int
     inline: bool = False
     content_id: str = ""
+    inside: str = ""
+
+
+class Protection(StrEnum):
+    """Whether a mail is signed or encrypted (S/MIME, OpenPGP), as its form says: nothing is verified."""
+
+    NONE = "none"
+    SIGNED = "signed"
+    ENCRYPTED = "encrypted"
 
 
 class Verdict(StrEnum):
@@ -135,12 +150,17 @@ class Authentication:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """One recipient of a delivery report (RFC 3464 §2.3)."""
+    """One recipient of a delivery report (RFC 3464 §2.3).
+
+    `recipient` is the final one, `original` the one that was written to, "" where the report doesn't tell it.
+    `status` begins with 5 for good or 4 for now (RFC 3463 §3.1), as reported, else as its words have it.
+    """
 
     recipient: str
     action: str
     status: str
     diagnostic: str
+    original: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +189,11 @@ class Forwarded:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """Everything that reading found. Never raised over, never complete: `anomalies` says what was odd."""
+    """Everything that reading found. Never raised over, never complete: `anomalies` says what was odd.
+
+    `loose`: ids that it cites without brackets. `thread_index`: hex of the conversation GUID of Outlook's
+    Thread-Index, "" for none.
+    """
 
     fingerprint: str
     message_id: str
@@ -191,6 +215,9 @@ class Mail:
     report: Report | None = None
     forwarded: Forwarded | None = None
     anomalies: tuple[str, ...] = ()
+    loose: tuple[str, ...] = ()
+    thread_index: str = ""
+    protection: Protection = Protection.NONE
 
     @property
     def cited(self) -> tuple[str, ...]:
@@ -256,13 +283,19 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Participation:
-    """One person in one conversation: what a token names. Raising `epoch` revokes the tokens given out."""
+    """One person in one conversation: what a token names. Raising `epoch` revokes the tokens given out.
+
+    `usager`: to whom an agent's answers go, as she was told with her token, "" for nobody; None where that isn't
+    known. `stale`: the token was revoked, or the answers would go to somebody else by now.
+    """
 
     id: int
     conversation: int
     address: str
     role: Role
     epoch: int = 0
+    usager: str | None = None
+    stale: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +338,39 @@ class Conversation:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """Where a mail belongs by itself, whichever conversation it is placed in.
+
+    `strength` ranks what it rests on; `named`: every dossier that it names and its author is admitted to.
+    """
+
+    inbox: Inbox = GLOBAL
+    strength: int = 0
+    because: str = ""
+    named: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What placement must know of a message once it is filed, to place others beside it.
+
+    `sure`: its author is; `sent_at`: its own Date, None where it has none that can be read. `matter` and `outlook`
+    are digests of base subject and people, and of Thread-Index and people, "" for none. `orphan`: a response that
+    cites nothing. `anchored`: a token or an agent put it into its conversation. `opens`: it opened one. `evidence`
+    None: not known.
+    """
+
+    sure: bool = True
+    sent_at: datetime | None = None
+    matter: str = ""
+    outlook: str = ""
+    orphan: bool = False
+    anchored: bool = True
+    opens: bool = False
+    evidence: Evidence | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One message of a conversation, as it is filed. `people` are those it was exchanged between."""
 
@@ -322,8 +388,55 @@ class Message:
     attachments: tuple[Attachment, ...] = ()
     because: tuple[str, ...] = ()
     cited: tuple[str, ...] = ()
+    loose: tuple[str, ...] = ()
     fingerprint: str = ""
     digest: str = ""
+    traits: Traits = Traits()
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A message as placement sees it. `id` 0: the mail that is being placed; `conversation` 0: none yet.
+
+    `machine`: a machine's mail, not a person's. `loose`: as in `Mail`.
+    """
+
+    id: int
+    conversation: int
+    message_id: str
+    cited: tuple[str, ...]
+    author: str
+    people: tuple[str, ...]
+    fingerprint: str
+    traits: Traits
+    machine: bool = False
+    loose: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A conversation as placement sees it. `acted`: an agent did something there, or it is older than its traits."""
+
+    conversation: Conversation
+    acted: bool
+
+    @property
+    def fixed(self) -> bool:
+        """Nothing is ever joined with it, nor taken out of it."""
+        return self.conversation.pinned or self.conversation.status is Status.SPAM
+
+    @property
+    def frozen(self) -> bool:
+        """It keeps its messages and its usager."""
+        return self.fixed or self.acted
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbourhood:
+    """Conversations that may touch a mail, whole: every message of theirs. None of it where they are too large."""
+
+    traces: tuple[Trace, ...]
+    held: Mapping[int, Held]
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,7 +468,10 @@ class Circle:
 
 @dataclass(frozen=True, slots=True)
 class Clues:
-    """All that one mail gives to look up: ids it bears and cites, and what its tokens name."""
+    """All that one mail gives to look up: ids it bears and cites, and what its tokens name.
+
+    `forwarded`: the id of the original that it forwards, "" for none.
+    """
 
     fingerprint: str
     message_id: str
@@ -363,17 +479,27 @@ class Clues:
     participations: tuple[int, ...]
     deliveries: tuple[int, ...]
     author: str
+    matter: str = ""
+    outlook: str = ""
+    orphan: bool = False
+    sent_at: datetime | None = None
+    forwarded: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """A message that the mail cites (`replies` False), or that cites the mail and came before it (True)."""
+    """A message that the mail cites (`replies` False), or that cites the mail and came before it (True).
+
+    `sure`: its author is. `machine`: a machine's mail, not a person's.
+    """
 
     message_id: str
     conversation: Conversation
     author: str
     people: tuple[str, ...]
     replies: bool
+    sure: bool = True
+    machine: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,17 +517,21 @@ class Sent:
 class Recalled:
     """What is known of the clues. `duplicate_of` is the message that this mail already is.
 
+    `alike`: conversations with mail of the same matter between the same people, where one of the two cites nothing.
     `acknowledgements`: how many its author had within a day, and `notices`: how many notices.
-    `digest`: it answers a mail of ours to its author that stands in no conversation.
+    `digest`: it answers a mail of ours to its author that stands in no conversation. `forwarded`: what bears the id
+    of the original that it forwards.
     """
 
     duplicate_of: int | None = None
     participations: tuple[tuple[Participation, Conversation], ...] = ()
     links: tuple[Linked, ...] = ()
+    alike: tuple[int, ...] = ()
     sent: tuple[Sent, ...] = ()
     acknowledgements: int = 0
     notices: int = 0
     digest: bool = False
+    forwarded: tuple[Linked, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,7 +540,8 @@ class Thread:
 
     `latest`: its last message from outside; `unanswered`: those that came since the last answer, oldest first;
     `writers`: everyone who wrote from outside; `notified`: when each agent was last notified, since an agent last did
-    something; `held`: agents who will be told of a burst that isn't over.
+    something; `held`: agents who will be told of a burst that isn't over. `written`: all that came from outside, or
+    the latest hundred, oldest first.
     """
 
     latest: Message | None = None
@@ -418,6 +549,7 @@ class Thread:
     writers: tuple[str, ...] = ()
     notified: Mapping[str, datetime] = field(default_factory=dict)
     held: frozenset[str] = frozenset()
+    written: tuple[Message, ...] = ()
 
     @property
     def pending(self) -> tuple[Message, ...]:
@@ -547,14 +679,18 @@ class Settlement:
 class Filing:
     """All that one mail, or one command, changes. `conversation.id` is 0 for a new one.
 
-    `messages` come with the drafts they cause; `notices` are about the first of them; conversations in `merge` become
-    part of this one.
+    `messages` come with the drafts they cause; `notices` are about the first of them. Conversations in `merge` become
+    part of this one, messages in `takes` come to it. `beside`: what the same mail changes in other conversations,
+    with notices about what they take and those in `concerning`. A new conversation without a reference is given one.
     """
 
     conversation: Conversation
     messages: tuple[tuple[Message, tuple[Draft, ...]], ...] = ()
     notices: tuple[Notice, ...] = ()
     merge: tuple[int, ...] = ()
+    takes: tuple[int, ...] = ()
+    concerning: tuple[int, ...] = ()
     related: tuple[int, ...] = ()
+    beside: tuple[Filing, ...] = ()
     history: tuple[Event, ...] = ()
     settlements: tuple[Settlement, ...] = ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime
 from typing import NoReturn
@@ -15,7 +16,7 @@ from typing import NoReturn
 from gateway import acting, log
 from gateway.context import Context
 from gateway.errors import GatewayError, StoreError
-from gateway.mail.parts import content
+from gateway.mail.contents import contents
 from gateway.model import Attempt, DeliveryState, Outgoing
 from gateway.relay import schedule
 from gateway.relay.compose import compose
@@ -185,12 +186,16 @@ class Relay:
             return Attempt(state, f"the transport failed: {type(error).__name__}")
 
     def _compose(self, outgoing: Outgoing) -> bytes:
-        contents: list[bytes] = []
+        """Each mail that attachments come from is read once."""
+        wanted: dict[str, list[int]] = defaultdict(list)
         for enclosure in outgoing.draft.enclosures:
-            digest = enclosure.digest
+            wanted[enclosure.digest].append(enclosure.attachment.part)
+        found: dict[tuple[str, int], bytes] = {}
+        for digest, numbers in wanted.items():
             location = self._store.read_now(lambda connection, d=digest: arrivals.locate(connection, d))  # type: ignore[misc]
-            contents.append(content(self._store.packs.read(location), enclosure.attachment.part))
-        return compose(outgoing, contents)
+            read = contents(self._store.packs.read(location), numbers)
+            found |= {(digest, number): data for number, data in zip(numbers, read, strict=True)}
+        return compose(outgoing, [found[e.digest, e.attachment.part] for e in outgoing.draft.enclosures])
 
     def _settle(self, tx: Tx, delivery: int, attempt: Attempt, attempts: int) -> None:
         """Write the outcome; a failure goes into the history, and to the agent whose answer it was."""

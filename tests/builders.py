@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import delete, text, update
+
 from gateway import inbound
 from gateway.config.settings import Settings
 from gateway.context import Context, context
@@ -38,8 +40,8 @@ from gateway.model import (
     Status,
     Verdict,
 )
-from gateway.store import arrivals, schema, views
-from gateway.store.database import Store
+from gateway.store import arrivals, outbox, schema, tables, views
+from gateway.store.database import Store, Tx
 
 ROOT = Path(__file__).resolve().parent.parent
 NOW = datetime(2025, 3, 1, 9, 30, tzinfo=UTC)
@@ -224,3 +226,22 @@ def listed(store: Store) -> list[dict[str, Any]]:
 
 def shown(store: Store, reference: str) -> dict[str, Any]:
     return store.read_now(lambda connection: views.shown(connection, views.find(connection, reference)))
+
+
+def deliveries_to(store: Store, address: str) -> list[Outgoing]:
+    """All that waits to leave to an address, the oldest first."""
+    due = store.read_now(lambda connection: outbox.due(connection, NOW + timedelta(days=1), 10_000))
+    return sorted((found for found in due if found.draft.to == address), key=lambda found: found.id)
+
+
+def emptied(store: Store) -> None:
+    """Take everything out of a store: a new one costs more. Ids begin anew."""
+
+    def work(tx: Tx) -> None:
+        tx.connection.execute(text("PRAGMA defer_foreign_keys = ON"))
+        tx.connection.execute(update(tables.arrivals).values(message=None))
+        tx.connection.execute(update(tables.conversations).values(merged_into=None))
+        for table in reversed(tables.metadata.sorted_tables):
+            tx.connection.execute(delete(table))
+
+    store.write_now(work)

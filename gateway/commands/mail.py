@@ -10,14 +10,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import Connection, create_engine
 
 from gateway import inbound
 from gateway.commands import files
 from gateway.commands.files import MailFile
-from gateway.commands.output import Shown, progress_wanted, table
+from gateway.commands.output import Shown, progress, table
 from gateway.context import Context
 from gateway.decision import IMPORTED, Decision
 from gateway.model import Arrival, Envelope, Filing, Incoming, Mail
@@ -37,8 +35,8 @@ def explained(store: Store | None, context: Context, paths: list[Path], now: dat
 
     def work(connection: Connection) -> list[dict[str, Any]]:
         found = (file for path in paths for file in files.mails(path))
-        with _progress() as progress:
-            seen = progress.track(found, total=_total(paths), description="explain")
+        with progress() as bar:
+            seen = bar.track(found, total=_total(paths), description="explain")
             return [_explained(connection, context, file, now) for file in seen]
 
     documents = store.read_now(work) if store is not None else _on_nothing(work)
@@ -87,8 +85,39 @@ def _explanation_document(file: MailFile, mail: Mail, decision: Decision) -> dic
         "acknowledge": decision.acknowledge.due,
         "commands": list(decision.commands),
         "anomalies": list(mail.anomalies),
+        "forwarded": _forwarded(mail),
+        "report": _report(mail),
+        "protection": mail.protection.value,
         "because": [mail.nature_because, decision.grade.because, decision.acknowledge.because],
         "duplicate": decision.duplicate_of is not None,
+    }
+
+
+def _forwarded(mail: Mail) -> dict[str, Any] | None:
+    """The original in a forward, as the forward tells it."""
+    original = mail.forwarded
+    if original is None:
+        return None
+    return {
+        "author": original.author.address,
+        "name": original.author.name,
+        "subject": original.subject,
+        "date": original.date,
+        "message_id": original.message_id,
+        "text": original.text,
+    }
+
+
+def _report(mail: Mail) -> dict[str, Any] | None:
+    """What a bounce or a delay reports."""
+    if mail.report is None:
+        return None
+    return {
+        "message_id": mail.report.original_message_id,
+        "recipients": [
+            {"to": one.recipient, "action": one.action, "status": one.status, "diagnostic": one.diagnostic}
+            for one in mail.report.recipients
+        ],
     }
 
 
@@ -107,6 +136,12 @@ def _explanation(document: dict[str, Any]) -> str:
     ]
     if document["duplicate"]:
         lines.append("  duplicate    the same mail is filed already: nothing would happen")
+    if forwarded := document["forwarded"]:
+        lines.append(f"  forwards     « {forwarded['subject']} » of {forwarded['author'] or forwarded['name']}")
+    for one in document["report"]["recipients"] if document["report"] else ():
+        lines.append(f"  reports      {one['to']}: {one['action']} {one['status']} {one['diagnostic']}".rstrip())
+    if document["protection"] != "none":
+        lines.append(f"  protection   {document['protection']}")
     lines += [f"  command      @{command}" for command in document["commands"]]
     lines += [f"  odd          {anomaly}" for anomaly in document["anomalies"]]
     return "\n".join(lines)
@@ -120,11 +155,11 @@ def imported(store: Store, context: Context, paths: list[Path], clock: Callable[
     owner = f"{IMPORTED}:{os.getpid()}"
     totals = {"read": 0, "filed": 0, "duplicates": 0, "aside": 0}
     found = (file for path in paths for file in files.mails(path))
-    with _progress() as progress:
-        task = progress.add_task("import", total=_total(paths))
+    with progress() as bar:
+        task = bar.add_task("import", total=_total(paths))
         while chunk := list(islice(found, _CHUNK)):
             _import_chunk(store, context, chunk, owner, clock(), totals)
-            progress.advance(task, len(chunk))
+            bar.advance(task, len(chunk))
     words = "{read} mails read: {filed} filed, {duplicates} here before, {aside} set aside".format(**totals)
     hint = ("`gateway aside list` says why.",) if totals["aside"] else ()
     return Shown(totals, (words + ".", *hint))
@@ -156,11 +191,6 @@ def _total(paths: list[Path]) -> int | None:
     return None if None in counts else sum(count or 0 for count in counts)
 
 
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True), disable=not progress_wanted(), transient=True)
-
-
 # --- threads ---------------------------------------------------------------------------------------------
 
 
@@ -170,7 +200,9 @@ def threads(store: Store) -> Shown:
     def work(connection: Connection) -> list[dict[str, Any]]:
         rows = list(views.threaded(connection))
         # A mail without a Message-ID, or whose id another bears too, still is a mail of its own.
-        groups = lineages((row.message_id or f"mail {row.id}", cited) for row, cited in rows)
+        names = [row.message_id or f"mail {row.id}" for row, _, _ in rows]
+        unsure = {(name, i) for name, (_, _, loose) in zip(names, rows, strict=True) for i in loose}
+        groups = lineages(((name, cited) for name, (_, cited, _) in zip(names, rows, strict=True)), unsure)
         return [
             {
                 "message_id": row.message_id,
@@ -178,7 +210,7 @@ def threads(store: Store) -> Shown:
                 "lineage": groups[row.message_id or f"mail {row.id}"],
                 "conversation": row.reference,
             }
-            for row, _ in rows
+            for row, _, _ in rows
         ]
 
     found = store.read_now(work)

@@ -7,6 +7,8 @@ who wrote: `machine`, `agent`, `outside`, or an agent who brings somebody else's
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from gateway.context import Context
@@ -16,14 +18,28 @@ from gateway.decision.case import IMPORTED, Case, Decision
 from gateway.decision.hints import Hints, clues, hints, valid
 from gateway.decision.machine import from_machine
 from gateway.decision.outside import from_outside
+from gateway.decision.traits import trace, traits
 from gateway.mail.language import language
-from gateway.model import GLOBAL, Arrival, Conversation, Inbox, Mail, Nature, Recalled, Role, Status, Thread
+from gateway.model import GLOBAL, Arrival, Conversation, Inbox, Mail, Message, Nature, Recalled, Role, Status, Thread
 from gateway.relay import plan
 from gateway.routing.proof import grade
 from gateway.routing.route import Route, Strength, route
+from gateway.threading.partition import Rules
 from gateway.threading.place import Placement
 
-__all__ = ["IMPORTED", "Decision", "Hints", "clues", "decide", "hints", "valid"]
+__all__ = [
+    "IMPORTED",
+    "Decision",
+    "Hints",
+    "by_itself",
+    "clues",
+    "decide",
+    "hints",
+    "rules",
+    "trace",
+    "traits",
+    "valid",
+]
 
 _MACHINES = frozenset(nature for nature in Nature if nature is not Nature.PERSON)
 
@@ -35,25 +51,69 @@ def decide(
     recalled: Recalled,
     placement: Placement,
     thread: Thread,
+    moved: Mapping[int, Message],
     context: Context,
     *,
+    own: Route,
     reference: str,
     now: datetime,
 ) -> Decision:
     """Decide everything about one mail. `reference` names the conversation if it is a new one.
 
-    `recalled` holds the participations of valid tokens alone (`valid`); `thread` is about its conversation.
+    `recalled` holds the participations of valid tokens alone (`valid`); `thread` is about its conversation, `moved`
+    holds the messages that come to another one, by id; `own` is where the mail belongs by itself (`by_itself`).
     """
     settings, directory = context.settings, context.directory
-    routed = route(mail, found.recipients, placement.conversation, directory, settings)
+    routed = _routed(mail, found, placement, own, context)
     known = directory.is_agent(mail.author.address) or mail.author.address in directory.dossiers_by_usager
     graded = grade(mail, placement.participation, known, settings.trust.agent_proof)
     if recalled.duplicate_of is not None:
         no = plan.Due(False, "it is a duplicate")
         return Decision(placement, routed, graded, no, None, duplicate_of=recalled.duplicate_of)
     conversation = placement.conversation or opened(arrival, mail, routed, placement, context, reference)
-    case = Case(arrival, mail, recalled, thread, context, placement, routed, graded, conversation, now)
+    if placement.standing is not None:
+        conversation = replace(conversation, usager=placement.standing.usager)
+    case = Case(arrival, mail, recalled, thread, moved, context, placement, routed, own, graded, conversation, now)
     return _by_author(case, found, reference)
+
+
+def by_itself(mail: Mail, found: Hints, context: Context) -> Route:
+    """Where a mail belongs, whatever conversation it is placed in."""
+    return route(mail, found.recipients, None, context.directory, context.settings)
+
+
+def rules(context: Context) -> Rules:
+    """What placement must know of the directory."""
+    directory = context.directory
+
+    def admitted(person: str, number: int) -> bool:
+        dossier = directory.dossiers.get(number)
+        return dossier is not None and directory.admitted(person, dossier)
+
+    def demarche_of(inbox: Inbox) -> int | None:
+        demarche = directory.demarche_of(inbox)
+        return demarche.number if demarche else None
+
+    return Rules(admitted, demarche_of)
+
+
+def _routed(mail: Mail, found: Hints, placement: Placement, own: Route, context: Context) -> Route:
+    """The inbox of the conversation, with the mail in it."""
+    standing = placement.standing
+    if standing is not None:
+        because = own.because if standing.evidence.inbox == own.inbox else standing.evidence.because
+        return replace(
+            own,
+            inbox=standing.evidence.inbox,
+            strength=Strength(standing.evidence.strength),
+            because=because or own.because,
+        )
+    if placement.conversation is None:
+        return own
+    # Only who answers our mail answers its question: what cites her own mail alone may have been on its way before.
+    asked = placement.conversation.asked if placement.participation is not None else None
+    conversation = replace(placement.conversation, asked=asked)
+    return route(mail, found.recipients, conversation, context.directory, context.settings)
 
 
 def _by_author(case: Case, found: Hints, reference: str) -> Decision:

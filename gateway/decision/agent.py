@@ -9,7 +9,7 @@ from gateway.decision.case import Case, Decision, filing, message
 from gateway.desk.acts import Outcome
 from gateway.desk.commands import Parsed, parse
 from gateway.mail.quotes import has_marker
-from gateway.model import GLOBAL, Event, Filing, Kind, Problem, Proof, Status
+from gateway.model import GLOBAL, Event, Filing, Kind, Problem, Proof, Status, Traits
 from gateway.relay import plan
 
 _NOT_DUE = plan.Due(False, "agents aren't acknowledged")
@@ -21,15 +21,24 @@ def from_agent(case: Case, agent: str) -> Decision:
         own_address = case.mail.author.address == agent
         problem = Problem("unverified") if own_address else Problem("other_author", case.mail.author.address)
         return refused(case, agent, Parsed((), ""), (problem,), own_address)
+    participation = case.placement.participation
+    if participation is not None and participation.stale:
+        return refused(case, agent, Parsed((), ""), (Problem("moved_on"),), True)
     if has_marker(case.mail.own):
         return refused(case, agent, Parsed((), ""), (Problem("below_marker"),), True)
     parsed = parse(case.mail.own, f"{case.mail.author.name} {case.context.directory.name_of(agent)}")
     outcome = acting.act(
-        case.context, case.conversation, agent, parsed, case.now, enclosed=bool(case.mail.attachments)
+        case.context,
+        case.conversation,
+        agent,
+        parsed,
+        case.now,
+        enclosed=bool(case.mail.attachments),
+        thread=case.thread,
     )
     if outcome.problems:
         return refused(case, agent, parsed, outcome.problems, True)
-    base = replace(message(case, Kind.EXTERNAL), author=agent, quoted="")
+    base = replace(message(case, Kind.EXTERNAL), author=agent, quoted="", traits=Traits())
     changes = acting.act_filing(case.context, case.conversation, outcome, base, case.thread, case.now)
     changes = _without_mails(changes) if case.quiet else changes
     return Decision(

@@ -5,7 +5,7 @@ What a forward says of its original is the agent's word: nobody vouches for the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import replace
 
 from gateway import acting
@@ -15,11 +15,13 @@ from gateway.decision.case import Case, Decision, message
 from gateway.decision.hints import Hints
 from gateway.decision.outside import Brought, from_outside
 from gateway.desk.commands import Parsed, Verb, parse
+from gateway.desk.rights import sees
 from gateway.mail import quotes
 from gateway.model import (
     Authentication,
     Author,
     Conversation,
+    Draft,
     Event,
     Filing,
     Kind,
@@ -32,6 +34,8 @@ from gateway.model import (
     Thread,
     Verdict,
 )
+from gateway.relay import plan
+from gateway.relay.leaving import leaving
 from gateway.routing.proof import Grade
 from gateway.routing.recipients import RecipientKind
 from gateway.routing.route import Route, route
@@ -44,12 +48,16 @@ def brings(mail: Mail, context: Context) -> bool:
 
 
 def vouched(mail: Mail, participation: Participation | None, grade: Grade, context: Context) -> bool:
-    """Is it really that agent's? A forward needs no token, since it answers nothing of ours."""
-    if participation is not None and participation.role is Role.AGENT:
-        return grade.proof is Proof.VERIFIED
+    """Is it really that agent's? It needs no token, since it answers nothing of ours: her mail server must vouch.
+
+    In trials, where `agent_proof` is "token" and nobody vouches for anything, her address is enough.
+    """
     verdict = mail.authentication.verdict
-    trusting = context.settings.trust.agent_proof == "token" and verdict is not Verdict.FAIL
-    return mail.author.sure and (verdict is Verdict.PASS or trusting)
+    passes = mail.author.sure and verdict is Verdict.PASS
+    if participation is not None and participation.role is Role.AGENT:
+        return grade.proof is Proof.VERIFIED and (passes or not participation.stale)
+    trial = context.settings.trust.agent_proof == "token" and verdict is Verdict.NONE
+    return passes or (mail.author.sure and trial)
 
 
 def from_brought(case: Case, found: Hints, opened: Callable[[Mail, Route], Conversation]) -> Decision:
@@ -59,19 +67,27 @@ def from_brought(case: Case, found: Hints, opened: Callable[[Mail, Route], Conve
     if problems:
         nothing = replace(case.conversation, status=Status.CLOSED, waiting_since=None)
         return refused(case if not case.new else replace(case, conversation=nothing), agent, parsed, problems, True)
+    notes = tuple(command.argument for command in parsed.commands if command.verb is Verb.NOTE)
+    there = _there(case, agent)
+    if there is not None:
+        return _again(case, there, notes)
     mail = _original(case.mail)
     routed = route(mail, found.recipients, None, case.context.directory, case.context.settings)
     conversation = opened(mail, routed)
-    afresh = Placement(None, conversation.because[0])
-    grade = Grade(Proof.UNVERIFIED, mail.authentication.because)
     inner = replace(
-        case, mail=mail, placement=afresh, thread=Thread(), route=routed, grade=grade, conversation=conversation
+        case,
+        mail=mail,
+        placement=Placement(None, conversation.because[0]),
+        thread=Thread(),
+        route=routed,
+        own=routed,
+        grade=Grade(Proof.UNVERIFIED, mail.authentication.because),
+        conversation=conversation,
     )
-    notes = tuple(command.argument for command in parsed.commands if command.verb is Verb.NOTE)
     by = case.context.directory.name_of(agent) or agent
     decision = from_outside(inner, Brought(by, notes))
     assert decision.filing is not None
-    return replace(decision, filing=_with_notes(case, agent, notes, decision.filing), commands=("fwd",))
+    return replace(decision, filing=_with_notes(case, notes, decision.filing), commands=("fwd",))
 
 
 def _problems(case: Case, parsed: Parsed) -> tuple[Problem, ...]:
@@ -84,6 +100,8 @@ def _problems(case: Case, parsed: Parsed) -> tuple[Problem, ...]:
         problems.append(Problem("no_forward"))
     elif case.context.recognise(forwarded.author.address).kind is not RecipientKind.ELSEWHERE:
         problems.append(Problem("admit_own", forwarded.author.address))
+    elif case.context.directory.is_agent(forwarded.author.address):
+        problems.append(Problem("admit_agent", forwarded.author.address))
     return tuple(problems)
 
 
@@ -105,26 +123,66 @@ def _original(mail: Mail) -> Mail:
         text=forwarded.text,
         own=parted.own,
         quoted=parted.quoted,
-        attachments=forwarded.attachments or mail.attachments,
+        attachments=forwarded.attachments,
         authentication=Authentication(
             Verdict.NONE, f"forwarded by {mail.author.address}, whose word is all there is for its author"
         ),
     )
 
 
-def _with_notes(case: Case, agent: str, written: tuple[str, ...], changes: Filing) -> Filing:
-    """The notes as messages of their own; whom they name is told, unless the mail was put before her already."""
+def _with_notes(case: Case, written: tuple[str, ...], changes: Filing) -> Filing:
+    """The notes as messages of their own, with what the agent attached; whom they name is told, unless she was."""
+    agent = case.mail.author.address
     told = {draft.to for _, drafts in changes.messages for draft in drafts}
-    base = replace(message(case, Kind.INTERNAL), message_id="", fingerprint="", digest="", cited=(), attachments=())
-    notes = [
-        (
-            replace(base, text=note, quoted=""),
-            tuple(acting.mentions(case.context, changes.conversation, note, agent, told, case.now)),
-        )
-        for note in written
-    ]
+    forwarded = case.mail.forwarded.attachments if case.mail.forwarded else ()
+    hers = tuple(attachment for attachment in case.mail.attachments if attachment not in forwarded)
+    base = replace(message(case, Kind.INTERNAL), message_id="", fingerprint="", cited=(), quoted="", attachments=())
+    notes = [replace(base, text=note) for note in written or (("",) if leaving(hers) else ())]
+    notes[:1] = [replace(note, attachments=hers) for note in notes[:1]]
+    filed = [(note, _mentions(case, changes.conversation, note.text, told)) for note in notes]
     return replace(
         changes,
-        messages=(*changes.messages, *notes),
+        messages=(*changes.messages, *filed),
         history=(*changes.history, Event(agent, "brought it in: it was written to her")),
     )
+
+
+def _mentions(
+    case: Case, conversation: Conversation, note: str, told: Container[str] = frozenset()
+) -> tuple[Draft, ...]:
+    if case.quiet:
+        return ()
+    return tuple(acting.mentions(case.context, conversation, note, case.mail.author.address, told, case.now))
+
+
+# --- what is there already -------------------------------------------------------------------------------
+
+
+def _there(case: Case, agent: str) -> Conversation | None:
+    """The conversation that the original is in already, if the agent may see it."""
+    original, nearest = case.mail.forwarded, case.mail.cited[:1]
+    assert original is not None
+    for link in (*case.recalled.forwarded, *case.recalled.links):
+        named = (original.message_id,) if original.message_id else nearest
+        if link.replies or link.message_id not in named or link.author != original.author.address:
+            continue
+        conversation = case.context.staffed(link.conversation)
+        if sees(agent, conversation, case.context.directory.circle_of(conversation)):
+            return link.conversation
+    return None
+
+
+def _again(case: Case, there: Conversation, written: tuple[str, ...]) -> Decision:
+    """The original isn't filed twice, nor acknowledged: the agent's notes go to it, or a trace that she sent it."""
+    agent = case.mail.author.address
+    placement = Placement(there, f"what it forwards is in {there.reference} already")
+    base = replace(message(replace(case, placement=placement), Kind.INTERNAL), quoted="")
+    bare = replace(base, message_id="", fingerprint="", digest="", cited=(), attachments=())
+    notes = [replace(bare if nth else base, text=note) for nth, note in enumerate(written)]
+    filed = notes or [replace(base, kind=Kind.EVENT, text="")]
+    changes = Filing(
+        there,
+        messages=tuple((note, _mentions(case, there, note.text)) for note in filed),
+        history=(Event(agent, "forwarded what is here already"),),
+    )
+    return Decision(placement, case.route, case.grade, plan.Due(False, placement.because), changes, commands=("fwd",))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gateway.context import Context
+from gateway.decision.beside import beside
+from gateway.decision.traits import people, traits
 from gateway.model import (
     Arrival,
     Conversation,
@@ -19,6 +21,7 @@ from gateway.model import (
     Notice,
     Recalled,
     Thread,
+    Traits,
 )
 from gateway.relay import plan
 from gateway.routing.proof import Grade
@@ -45,15 +48,20 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A mail, what is known of it, and where it belongs."""
+    """A mail, what is known of it, and where it belongs; `own` is where it would by itself.
+
+    `moved`: the messages that come to another conversation because of it, by id.
+    """
 
     arrival: Arrival
     mail: Mail
     recalled: Recalled
     thread: Thread
+    moved: Mapping[int, Message]
     context: Context
     placement: Placement
     route: Route
+    own: Route
     grade: Grade
     conversation: Conversation
     now: datetime
@@ -83,7 +91,7 @@ def message(case: Case, kind: Kind, because: Iterable[str] = ()) -> Message:
         nature=mail.nature,
         proof=case.grade.proof,
         author=mail.author.address,
-        people=tuple(dict.fromkeys(a.address for a in (*mail.to, *mail.cc)))[:100],
+        people=people(mail),
         received_at=case.arrival.received_at,
         subject=mail.subject,
         text=mail.own or mail.text,
@@ -91,9 +99,31 @@ def message(case: Case, kind: Kind, because: Iterable[str] = ()) -> Message:
         attachments=mail.attachments,
         because=tuple(dict.fromkeys(reason for reason in reasons if reason)),
         cited=mail.cited,
+        loose=mail.loose,
         fingerprint=mail.fingerprint,
         digest=case.arrival.digest,
+        traits=_traits(case, kind),
     )
+
+
+def _beside(case: Case) -> Iterator[Filing]:
+    """What the mail changes in other conversations."""
+    for changed in case.placement.beside:
+        taken = [case.moved[identifier] for identifier in changed.takes]
+        yield beside(changed, taken, case.context, case.now, quiet=case.quiet)
+
+
+def _traits(case: Case, kind: Kind) -> Traits:
+    """What is placed by what it cites; what a token led there says of its inbox what it says as an answer.
+
+    What an agent did stays where she did it.
+    """
+    if kind is Kind.INTERNAL:
+        return Traits()
+    anchored = case.placement.participation is not None or bool(case.recalled.sent)
+    says = case.route if anchored else case.own
+    found = traits(case.mail, says, case.context.settings.addresses.domain, anchored=anchored)
+    return replace(found, opens=case.new)
 
 
 def filing(
@@ -109,5 +139,7 @@ def filing(
         messages=((filed, () if case.quiet else tuple(drafts)),),
         notices=() if case.quiet else tuple(notices),
         merge=case.placement.merge,
+        takes=case.placement.takes,
         related=case.placement.related,
+        beside=tuple(_beside(case)),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from gateway.context import Context
 from gateway.mail import tokens
 from gateway.mail.tokens import Token, TokenKind
-from gateway.model import Arrival, Clues, Mail, Recalled
+from gateway.model import Arrival, Clues, Conversation, Mail, Participation, Recalled, Role, Traits
 from gateway.routing import recipients as who
 from gateway.routing.recipients import Recipient
 
@@ -45,7 +45,7 @@ def _recipients(arrival: Arrival, mail: Mail) -> tuple[str, ...]:
     return (*written, *envelope.recipients) if envelope.sender is None else (*envelope.recipients, *written)
 
 
-def clues(mail: Mail, found: Hints) -> Clues:
+def clues(mail: Mail, found: Hints, its: Traits) -> Clues:
     """What to look up in the store."""
     return Clues(
         fingerprint=mail.fingerprint,
@@ -54,12 +54,29 @@ def clues(mail: Mail, found: Hints) -> Clues:
         participations=tuple(token.subject for token in found.tokens),
         deliveries=found.deliveries,
         author=mail.author.address,
+        matter=its.matter,
+        outlook=its.outlook,
+        orphan=its.orphan,
+        sent_at=its.sent_at,
+        forwarded=mail.forwarded.message_id if mail.forwarded else "",
     )
 
 
 def valid(recalled: Recalled, mail: Mail, found: Hints) -> Recalled:
-    """Without the participations whose token was revoked; the author's own first."""
+    """Without the participations whose token was revoked; the author's own first.
+
+    An agent who answers what is no longer so keeps hers, as a stale one: it does nothing, and she is told.
+    """
     epochs = {(token.subject, token.epoch) for token in found.tokens}
-    valid = [pair for pair in recalled.participations if (pair[0].id, pair[0].epoch) in epochs]
-    valid.sort(key=lambda pair: pair[0].address != mail.author.address)
+    valid: list[tuple[Participation, Conversation]] = []
+    for participation, conversation in recalled.participations:
+        stale = _stale(participation, conversation, epochs)
+        if not stale or (participation.role is Role.AGENT and participation.address == mail.author.address):
+            valid.append((replace(participation, stale=stale), conversation))
+    valid.sort(key=lambda pair: (pair[0].stale, pair[0].address != mail.author.address))
     return replace(recalled, participations=tuple(valid))
+
+
+def _stale(participation: Participation, conversation: Conversation, epochs: set[tuple[int, int]]) -> bool:
+    moved_on = participation.role is Role.AGENT and participation.usager not in {None, conversation.usager}
+    return moved_on or (participation.id, participation.epoch) not in epochs

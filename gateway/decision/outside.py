@@ -8,7 +8,7 @@ from gateway import acting
 from gateway.decision.case import Case, Decision, filing, message
 from gateway.desk import faq, states
 from gateway.desk.people import unstaffed
-from gateway.model import GLOBAL, Conversation, Draft, Event, InboxKind, Kind, Message, Notice, Status, Thread
+from gateway.model import GLOBAL, Conversation, Draft, Event, InboxKind, Kind, Message, Notice, Status, Thread, Traits
 from gateway.relay import plan
 from gateway.relay.texts import Place
 from gateway.routing.directory import OPEN_STATES
@@ -39,6 +39,8 @@ def from_outside(case: Case, brought: Brought | None = None) -> Decision:
     conversation, history = _moved(case)
     acknowledged = _acknowledged(case, conversation)
     filed = message(case, Kind.EXTERNAL, _stranger(case))
+    if brought is not None:  # what the raw mail says is the agent's word
+        filed = replace(filed, traits=Traits(opens=case.new))
     told = _told(case, conversation)
     drafts, notices = _notifications(case, told, conversation, filed, brought)
     changes = filing(case, acknowledged.conversation, filed, (*drafts, *acknowledged.drafts), notices)
@@ -115,8 +117,9 @@ def _notification(case: Case, to: str, conversation: Conversation, filed: Messag
 
 
 def _unseen(case: Case, conversation: Conversation) -> tuple[Message, ...]:
-    """What waited already, where this mail brought the conversation before other agents."""
-    return () if conversation.inbox == case.conversation.inbox else case.thread.unanswered
+    """What waited already, where this mail brought it before other agents, or from another conversation."""
+    taken = tuple(case.moved[identifier] for identifier in case.placement.takes)
+    return taken if conversation.inbox == case.conversation.inbox else (*case.thread.unanswered, *taken)
 
 
 # --- who wrote -----------------------------------------------------------------------------------------------

@@ -165,12 +165,12 @@ def claim(tx: Tx, owner: str, now: datetime, limit: int) -> tuple[list[Arrival],
     The attempt is counted before the work begins, so that a mail that kills the process is set aside at its third
     start. A mail that was begun before is taken alone: the ones beside it mustn't be counted down with it.
     """
-    free = select(*_COLUMNS).join(raws).where(_WAITING, arrivals.c.lease_until <= now).order_by(arrivals.c.id)
+    free = select(*COLUMNS).join(raws).where(_WAITING, arrivals.c.lease_until <= now).order_by(arrivals.c.id)
     rows = tx.connection.execute(free.limit(limit)).all()
     fresh = [row for row in rows if row.attempts == 0]
     if rows and rows[0].attempts > 0:
         fresh = [rows[0]]
-    taken = [_arrival(row, row.attempts + 1) for row in fresh]
+    taken = [as_arrival(row, row.attempts + 1) for row in fresh]
     spent = [arrival for arrival in taken if arrival.attempts > MOST_ATTEMPTS]
     work = [arrival for arrival in taken if arrival.attempts <= MOST_ATTEMPTS]
     if work:
@@ -198,7 +198,7 @@ def release_all(tx: Tx, owner: str) -> None:
     )
 
 
-_COLUMNS = (
+COLUMNS = (
     arrivals.c.id,
     arrivals.c.digest,
     arrivals.c.source,
@@ -213,7 +213,7 @@ _COLUMNS = (
 )
 
 
-def _arrival(row: AnyRow, attempts: int) -> Arrival:
+def as_arrival(row: AnyRow, attempts: int) -> Arrival:
     return Arrival(
         id=row.id,
         digest=row.digest.hex(),
@@ -266,7 +266,7 @@ def _end(tx: Tx, arrival: int, state: str, *, message: int | None = None, reason
 
 def aside(connection: Connection) -> list[dict[str, Any]]:
     """Mails set aside, oldest first, as `aside list` shows them."""
-    query = select(*_COLUMNS, arrivals.c.reason).join(raws).where(_ASIDE).order_by(arrivals.c.id)
+    query = select(*COLUMNS, arrivals.c.reason).join(raws).where(_ASIDE).order_by(arrivals.c.id)
     return [
         {
             "id": row.id,

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
 
 from gateway.model import Conversation, Draft, Event, Filing, Message
-from gateway.store import notices, outbox, tables
+from gateway.store import notices, outbox, references, repair, tables, traits
 from gateway.store.database import Tx, inserted
 from gateway.store.outbox import Signer
 from gateway.store.tables import citations, conversations, history, messages, related
 
 _HISTORY = insert(history)
 _CITATIONS = insert(citations)
+_REFERENCE = select(conversations.c.reference).where(conversations.c.id == bindparam("id"))
 
 
 def file(tx: Tx, filing: Filing, signer: Signer, now: datetime) -> tuple[int, tuple[int, ...]]:
     """Write a filing; return the id of its first message (0 if it has none), and of the deliveries it caused."""
-    conversation = _conversation(tx, filing.conversation, now)
-    _merge(tx, conversation, filing.merge, now)
-    _relate(tx, conversation, filing.related)
+    conversation, *beside = rearrange(tx, (filing, *filing.beside), now)
+    _relate(tx, conversation, beside, now)
     ids: list[int] = []
     sent: list[int] = []
     for message, drafts in filing.messages:
@@ -32,8 +32,6 @@ def file(tx: Tx, filing: Filing, signer: Signer, now: datetime) -> tuple[int, tu
         sent += _deliveries(tx, conversation, ids[-1], drafts, signer, now)
     if ids:
         notices.keep(tx, conversation, ids[0], filing.notices, now)
-    for event in filing.history:
-        record(tx, conversation, event, now)
     for settlement in filing.settlements:
         outbox.bounced(tx, settlement)
     return (ids[0] if ids else 0), tuple(sent)
@@ -74,8 +72,37 @@ def _conversation(tx: Tx, conversation: Conversation, now: datetime) -> int:
         where = conversations.c.id == conversation.id
         tx.connection.execute(update(conversations).where(where).values(**values))
         return conversation.id
-    values |= {"reference": conversation.reference, "created_at": conversation.created_at}
+    values |= {
+        "reference": conversation.reference or references.unused(tx.connection),
+        "created_at": conversation.created_at,
+    }
     return inserted(tx.connection, conversations, values)
+
+
+def rearrange(tx: Tx, filings: Iterable[Filing], now: datetime) -> list[int]:
+    """Write conversations, and bring together what belongs together; return their ids.
+
+    Messages move before conversations merge: those take all that is left.
+    """
+    group = [(_conversation(tx, filing.conversation, now), filing) for filing in filings]
+    for conversation, filing in group:
+        for message in filing.takes:
+            _take(tx, conversation, message, now)
+        if not filing.messages:  # else they are told with what came
+            for message in (*filing.concerning, *filing.takes):
+                notices.keep(tx, conversation, message, filing.notices, now)
+    for conversation, filing in group:
+        _merge(tx, conversation, filing.merge, now)
+        _relate(tx, conversation, filing.related, now)
+        for event in filing.history:
+            record(tx, conversation, event, now)
+    return [conversation for conversation, _ in group]
+
+
+def _take(tx: Tx, conversation: int, message: int, now: datetime) -> None:
+    before = repair.put(tx, message, conversation)
+    record(tx, before, Event("gateway", f"message {message} belongs elsewhere: it was taken out"), now)
+    record(tx, conversation, Event("gateway", f"message {message} belongs here: it was taken in"), now)
 
 
 def _merge(tx: Tx, into: int, others: Iterable[int], now: datetime) -> None:
@@ -85,14 +112,32 @@ def _merge(tx: Tx, into: int, others: Iterable[int], now: datetime) -> None:
             tx.connection.execute(update(table).where(table.c.conversation == other).values(conversation=into))
         tx.connection.execute(update(conversations).where(conversations.c.id == other).values(merged_into=into))
         outbox.follow(tx, other, into)
+        _relate(tx, into, _unrelated(tx, other), now)
         record(tx, into, Event("gateway", f"joined with conversation {other}: the same matter"), now)
 
 
-def _relate(tx: Tx, conversation: int, others: Iterable[int]) -> None:
+def _unrelated(tx: Tx, conversation: int) -> list[int]:
+    """Take a conversation off those that it is related to; return them."""
+    here = (related.c.conversation == conversation) | (related.c.other == conversation)
+    pairs = tx.connection.execute(select(related).where(here)).all()
+    tx.connection.execute(delete(related).where(here))
+    return [pair.other if pair.conversation == conversation else pair.conversation for pair in pairs]
+
+
+def _relate(tx: Tx, conversation: int, others: Iterable[int], now: datetime) -> None:
     for other in others:
         if other != conversation:
             pair = {"conversation": min(conversation, other), "other": max(conversation, other)}
-            tx.connection.execute(insert_or_ignore(related).on_conflict_do_nothing(), pair)
+            if tx.connection.execute(insert_or_ignore(related).on_conflict_do_nothing(), pair).rowcount:
+                for one, two in (pair.values(), reversed(pair.values())):
+                    reference = tx.connection.scalar(_REFERENCE, {"id": two})
+                    record(tx, one, Event("gateway", f"related to {reference}: a mail touches both"), now)
+
+
+def citation_rows(message: int, cited: Iterable[str], loose: Container[str]) -> list[dict[str, Any]]:
+    """The rows of a message's citations, nearest first."""
+    every = enumerate(dict.fromkeys(cited))
+    return [{"cited": c, "message": message, "position": position, "loose": c in loose} for position, c in every]
 
 
 def _message(tx: Tx, conversation: int, message: Message) -> int:
@@ -113,9 +158,10 @@ def _message(tx: Tx, conversation: int, message: Message) -> int:
         "quoted": message.quoted,
         "attachments": [asdict(attachment) for attachment in message.attachments],
         "because": list(message.because),
+        **traits.as_row(message.traits),
     }
     identifier = inserted(tx.connection, messages, row)
-    cited = [{"cited": cited, "message": identifier} for cited in dict.fromkeys(message.cited)]
+    cited = citation_rows(identifier, message.cited, message.loose)
     if cited:
         tx.connection.execute(_CITATIONS, cited)
     return identifier

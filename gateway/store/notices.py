@@ -6,26 +6,40 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, func, insert, or_, select
+from sqlalchemy import Connection, Select, delete, func, insert, or_, select
 
-from gateway.model import Conversation, Message, Notice
+from gateway.model import Conversation, Message, Notice, Purpose
 from gateway.store import recall
-from gateway.store.database import Tx
-from gateway.store.tables import messages, notices
+from gateway.store.database import AnyRow, Tx
+from gateway.store.tables import deliveries, notices
 
 _LONGEST = timedelta(minutes=10)  # for which a burst that doesn't end holds back what has come so far
+_MOST = 100  # bursts in one round; the others come with the next one
+_MOST_MESSAGES = 50  # of a burst; the earlier ones are counted
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """What an agent is to be told of one conversation: its messages, oldest first.
+    """What an agent is to be told of one conversation: its latest messages, oldest first.
 
-    `last`: the id of the latest of them; `ids`: those of the notices.
+    `last`: the id of the latest of them; `ids`: those of the notices; `more`: how many earlier messages there are.
     """
 
     agent: str
     conversation: Conversation
     messages: tuple[Message, ...]
+    last: int
+    ids: tuple[int, ...]
+    since: datetime
+    more: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What an agent's digest is to say of one conversation: how many messages came, and since when."""
+
+    conversation: Conversation
+    count: int
     last: int
     ids: tuple[int, ...]
     since: datetime
@@ -48,38 +62,86 @@ def keep(tx: Tx, conversation: int, message: int, wanted: Iterable[Notice], now:
         tx.connection.execute(insert(notices), rows)
 
 
-def due(connection: Connection, now: datetime, *, digest: bool) -> list[Pending]:
-    """What is to be told now, by agent and conversation.
+def due(connection: Connection, now: datetime) -> list[Pending]:
+    """The bursts that are over, by agent and conversation; some of them, if they are many.
 
     A burst is over when nothing has come for its time, or when it has lasted for long.
     """
+    rows = connection.execute(_over(now).limit(_MOST)).all()
+    return [_pending(connection, row.agent, row.conversation) for row in rows]
+
+
+def is_due(connection: Connection, now: datetime) -> bool:
+    """Is a burst over?"""
+    return connection.execute(_over(now).limit(1)).first() is not None
+
+
+def _over(now: datetime) -> Select[tuple[str, int]]:
     over = or_(func.max(notices.c.due_at) <= now, func.min(notices.c.created_at) <= now - _LONGEST)
-    ready = (
+    return (
         select(notices.c.agent, notices.c.conversation)
-        .where(notices.c.digest == digest)
+        .where(~notices.c.digest)
         .group_by(notices.c.agent, notices.c.conversation)
-        .having(func.min(notices.c.due_at) <= now if digest else over)
+        .having(over)
         .order_by(notices.c.agent, func.min(notices.c.id))
     )
-    return [_pending(connection, row.agent, row.conversation, digest) for row in connection.execute(ready).all()]
 
 
-def _pending(connection: Connection, agent: str, conversation: int, digest: bool) -> Pending:
-    query = (
-        select(notices.c.id.label("notice"), notices.c.created_at.label("noticed_at"), messages)
-        .join(messages, messages.c.id == notices.c.message)
-        .where(notices.c.agent == agent, notices.c.conversation == conversation, notices.c.digest == digest)
-        .order_by(messages.c.id)
-    )
-    rows = connection.execute(query).all()
+def _pending(connection: Connection, agent: str, conversation: int) -> Pending:
+    these = (notices.c.agent == agent, notices.c.conversation == conversation, ~notices.c.digest)
+    told = connection.execute(
+        select(notices.c.id, notices.c.message, notices.c.created_at).where(*these).order_by(notices.c.id)
+    ).all()
+    ids = sorted({row.message for row in told})
+    shown = recall.messages_by_id(connection, ids[-_MOST_MESSAGES:])
     return Pending(
         agent,
         recall.conversation_by_id(connection, conversation),
-        tuple(recall.as_message(row) for row in rows),
-        rows[-1].id,
-        tuple(row.notice for row in rows),
-        rows[0].noticed_at,
+        tuple(shown[identifier] for identifier in sorted(shown)),
+        ids[-1],
+        tuple(row.id for row in told),
+        min(row.created_at for row in told),
+        len(ids) - len(shown),
     )
+
+
+def with_digests(connection: Connection, now: datetime) -> list[str]:
+    """The agents for whose digest something was collected."""
+    query = select(notices.c.agent).where(notices.c.digest, notices.c.due_at <= now).distinct()
+    return list(connection.scalars(query.order_by(notices.c.agent)))
+
+
+def collected(connection: Connection, agent: str, now: datetime) -> list[Collected]:
+    """What was collected for an agent's digest, by conversation, in the order in which it came."""
+    mine = (notices.c.agent == agent, notices.c.digest)
+    ready = select(notices.c.conversation).where(*mine, notices.c.due_at <= now)
+    query = (
+        select(notices.c.id, notices.c.conversation, notices.c.message, notices.c.created_at)
+        .where(*mine, notices.c.conversation.in_(ready))
+        .order_by(notices.c.id)
+    )
+    found: dict[int, list[AnyRow]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.conversation, []).append(row)
+    return [
+        Collected(
+            recall.conversation_by_id(connection, conversation),
+            len({row.message for row in rows}),
+            max(row.message for row in rows),
+            tuple(row.id for row in rows),
+            rows[0].created_at,
+        )
+        for conversation, rows in found.items()
+    ]
+
+
+def told_of(connection: Connection, message: int) -> frozenset[str]:
+    """The agents who were told of a message, or will be."""
+    sent = select(deliveries.c.recipient).where(
+        deliveries.c.message == message, deliveries.c.purpose == Purpose.NOTIFICATION.value
+    )
+    held = select(notices.c.agent).where(notices.c.message == message)
+    return frozenset(connection.scalars(sent.union(held)))
 
 
 def done(tx: Tx, ids: Iterable[int]) -> None:

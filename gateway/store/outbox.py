@@ -44,11 +44,22 @@ _SENDING: ColumnElement[bool] = literal_column("deliveries.state = 'sending'")
 _MOST_REFERENCES = 20
 
 # Built once: building a statement costs more than running it.
-_PERSON = select(participations.c.id, participations.c.epoch).where(
-    participations.c.conversation == bindparam("conversation"),
-    participations.c.address == bindparam("address"),
-    participations.c.role == bindparam("role"),
+_PERSON = (
+    select(
+        participations.c.id,
+        participations.c.epoch,
+        participations.c.role,
+        participations.c.usager.label("told"),
+        conversations.c.usager,
+    )
+    .join(conversations, conversations.c.id == participations.c.conversation)
+    .where(
+        participations.c.conversation == bindparam("conversation"),
+        participations.c.address == bindparam("address"),
+        participations.c.role == bindparam("role"),
+    )
 )
+_USAGER = select(conversations.c.usager).where(conversations.c.id == bindparam("conversation"))
 _WROTE = (
     select(messages.c.received_at.label("at"), messages.c.message_id, literal(1).label("own"))
     .where(
@@ -169,12 +180,21 @@ def reply_address(tx: Tx, conversation: int, agent: str, signer: Signer) -> str:
 
 
 def _participation(tx: Tx, conversation: int, address: str, role: Role) -> tuple[int, int]:
-    """The participation of a person in a conversation, made where it isn't there yet."""
+    """The participation of a person in a conversation, made where it isn't there yet; id and epoch.
+
+    An agent was told with her tokens whom her answers go to. Where that has changed, they are revoked.
+    """
     person = {"conversation": conversation, "address": address, "role": role.value}
     row = tx.connection.execute(_PERSON, person).one_or_none()
-    if row is not None:
+    if row is None:
+        usager = tx.connection.scalar(_USAGER, {"conversation": conversation}) or ""
+        return inserted(tx.connection, participations, {**person, "epoch": 0, "usager": usager}), 0
+    if row.role != Role.AGENT.value or row.told == row.usager:
         return row.id, row.epoch
-    return inserted(tx.connection, participations, {**person, "epoch": 0}), 0
+    epoch = row.epoch if row.told is None else row.epoch + 1
+    told_anew = {"epoch": epoch, "usager": row.usager}
+    tx.connection.execute(update(participations).where(participations.c.id == row.id).values(**told_anew))
+    return row.id, epoch
 
 
 def _thread(connection: Connection, conversation: int, address: str) -> tuple[list[str], list[str]]:

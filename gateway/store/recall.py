@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, func, literal_column, select
 
@@ -28,17 +30,34 @@ from gateway.model import (
 )
 from gateway.store.database import AnyRow
 from gateway.store.tables import citations, conversations, deliveries, messages, notices, participations
+from gateway.store.traits import as_traits
 
 _DAY = timedelta(days=1)
 _MOST_UNANSWERED = 10
+_MOST_WRITTEN = 100
+_MATTER = timedelta(days=30)  # gateway.threading.partition
+_FIRST_DAY, _LAST_DAY = datetime(1970, 3, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+MOST_BEARERS = 20  # gateway.threading.lineage: what more mails bear names none
+_MOST_ALIKE = 20
 _MOST_LINKS = 300  # each way: many mails may bear one id
 _BORNE = messages.c.message_id != literal_column("''")
-_LINK = (messages.c.message_id, messages.c.conversation, messages.c.author, messages.c.people)
+_AROUND = (bindparam("since", type_=messages.c.sent_at.type), bindparam("until", type_=messages.c.sent_at.type))
+_OF_A_MATTER = messages.c.matter != literal_column("''")  # so that the partial indices are used
+_OF_OUTLOOK = messages.c.outlook != literal_column("''")
+_LINK = (
+    messages.c.message_id,
+    messages.c.conversation,
+    messages.c.author,
+    messages.c.people,
+    messages.c.sure,
+    messages.c.kind,
+)
 
 # Built once: building a query costs more than running it.
 _SAME = select(messages.c.id).where(messages.c.fingerprint == bindparam("fingerprint"))
 _CONVERSATION = select(conversations).where(conversations.c.id == bindparam("id"))
 _PARTICIPATION = select(participations).where(participations.c.id == bindparam("id"))
+_MESSAGES = select(messages).where(messages.c.id.in_(bindparam("ids", expanding=True)))
 _CITED = (
     select(*_LINK)
     .where(messages.c.message_id.in_(bindparam("ids", expanding=True)), _BORNE)
@@ -52,6 +71,17 @@ _CITING = (
     .order_by(messages.c.id)
     .limit(_MOST_LINKS)
 )
+_ALIKE = (
+    select(messages.c.conversation)
+    .where(
+        ((messages.c.matter == bindparam("matter")) & _OF_A_MATTER & messages.c.sent_at.between(*_AROUND))
+        | ((messages.c.outlook == bindparam("outlook")) & _OF_OUTLOOK)
+    )
+    .group_by(messages.c.conversation)
+    .order_by(func.max(messages.c.sent_at).desc(), messages.c.conversation)
+    .limit(_MOST_ALIKE)
+)
+_ORPHANS = _ALIKE.where(messages.c.orphan)
 _SENT = (
     select(deliveries, messages.c.author)
     .outerjoin(messages, messages.c.id == deliveries.c.message)
@@ -62,8 +92,18 @@ _SINCE = select(func.count()).where(
     deliveries.c.created_at > bindparam("since"),
     deliveries.c.purpose == bindparam("purpose"),
 )
-_OUTSIDE = (messages.c.conversation == bindparam("conversation"), messages.c.direction == "in")
+_OUTSIDE = (
+    messages.c.conversation == bindparam("conversation"),
+    messages.c.direction == "in",
+    messages.c.id.not_in(bindparam("without", expanding=True)),
+)
 _LATEST = select(messages).where(*_OUTSIDE, messages.c.kind == "external").order_by(messages.c.id.desc()).limit(1)
+_WRITTEN = (
+    select(messages)
+    .where(*_OUTSIDE, messages.c.kind == "external")
+    .order_by(messages.c.id.desc())
+    .limit(_MOST_WRITTEN)
+)
 _WRITERS = select(messages.c.author).where(*_OUTSIDE, messages.c.kind == "external").distinct().order_by("author")
 _LAST_ANSWER = (
     select(func.coalesce(func.max(messages.c.id), 0))
@@ -109,15 +149,17 @@ def recall(connection: Connection, clues: Clues, now: datetime) -> Recalled:
     return Recalled(
         participations=_participations(connection, clues),
         links=(*_cited(connection, clues.cited), *_citing(connection, clues.message_id)),
+        alike=_alike(connection, clues),
         sent=_sent(connection, clues.deliveries),
         acknowledgements=count_since_yesterday(connection, clues.author, Purpose.ACKNOWLEDGEMENT, now),
         digest=_answers_digest(connection, clues),
+        forwarded=_cited(connection, (clues.forwarded,)) if clues.forwarded else (),
     )
 
 
-def thread(connection: Connection, conversation: int) -> Thread:
-    """What is known of a conversation besides itself."""
-    values = {"conversation": conversation}
+def thread(connection: Connection, conversation: int, without: Iterable[int] = ()) -> Thread:
+    """What is known of a conversation besides itself. `without`: messages that are about to leave it."""
+    values = {"conversation": conversation, "without": list(without)}
     latest = connection.execute(_LATEST, values).one_or_none()
     return Thread(
         latest=None if latest is None else as_message(latest),
@@ -126,6 +168,17 @@ def thread(connection: Connection, conversation: int) -> Thread:
         notified={row.recipient: row.at for row in connection.execute(_NOTIFIED, values)},
         held=frozenset(connection.scalars(_HELD, values)),
     )
+
+
+def written(connection: Connection, conversation: int) -> tuple[Message, ...]:
+    """All that came from outside, or the latest of it, oldest first."""
+    rows = connection.execute(_WRITTEN, {"conversation": conversation, "without": []}).all()
+    return tuple(as_message(row) for row in reversed(rows))
+
+
+def messages_by_id(connection: Connection, ids: Iterable[int]) -> dict[int, Message]:
+    rows = connection.execute(_MESSAGES, {"ids": list(ids)})
+    return {row.id: as_message(row) for row in rows}
 
 
 def as_message(row: AnyRow) -> Message:
@@ -145,6 +198,7 @@ def as_message(row: AnyRow) -> Message:
         because=tuple(row.because),
         fingerprint=row.fingerprint.hex() if row.fingerprint else "",
         digest=row.digest.hex() if row.digest else "",
+        traits=as_traits(row),
     )
 
 
@@ -193,7 +247,7 @@ def _participations(connection: Connection, clues: Clues) -> tuple[tuple[Partici
         row = connection.execute(_PARTICIPATION, {"id": identifier}).one_or_none()
         if row is not None:
             conversation = conversation_by_id(connection, moved.get(row.id, row.conversation))
-            participation = Participation(row.id, conversation.id, row.address, Role(row.role), row.epoch)
+            participation = Participation(row.id, conversation.id, row.address, Role(row.role), row.epoch, row.usager)
             found.append((participation, conversation))
     return tuple(found)
 
@@ -213,6 +267,8 @@ def _cited(connection: Connection, ids: tuple[str, ...]) -> tuple[Linked, ...]:
     if not ids:
         return ()
     rows = connection.execute(_CITED, {"ids": ids}).all()
+    borne = Counter(row.message_id for row in rows)
+    rows = [row for row in rows if borne[row.message_id] <= MOST_BEARERS]
     order = {identifier: position for position, identifier in enumerate(ids)}
     rows = sorted(rows, key=lambda row: order[row.message_id])
     return tuple(_linked(connection, row, replies=False) for row in rows)
@@ -228,7 +284,24 @@ def _citing(connection: Connection, message_id: str) -> tuple[Linked, ...]:
 
 def _linked(connection: Connection, row: AnyRow, replies: bool) -> Linked:
     conversation = conversation_by_id(connection, row.conversation)
-    return Linked(row.message_id, conversation, row.author, tuple(row.people), replies)
+    return Linked(
+        row.message_id, conversation, row.author, tuple(row.people), replies, row.sure, row.kind == "machine"
+    )
+
+
+def _alike(connection: Connection, clues: Clues) -> tuple[int, ...]:
+    """Conversations with mail of the same matter and people, where that one or this cites nothing."""
+    if clues.sent_at is None or not (clues.matter or clues.outlook):
+        return ()
+    query = _ALIKE if clues.orphan else _ORPHANS
+    values = {
+        "matter": clues.matter or None,
+        "outlook": clues.outlook or None,
+        "since": max(clues.sent_at, _FIRST_DAY) - _MATTER,
+        "until": min(clues.sent_at, _LAST_DAY) + _MATTER,
+    }
+    found = connection.scalars(query, values)
+    return tuple(dict.fromkeys(conversation_by_id(connection, identifier).id for identifier in found))
 
 
 def _sent(connection: Connection, ids: tuple[int, ...]) -> tuple[Sent, ...]:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from gateway.errors import Permanent, StoreError
 
-HEAD = "0002"
+HEAD = "0003"
 
 
 def current(connection: Connection) -> str:

@@ -205,23 +205,38 @@ messages = Table(
     Column("quoted", Text, nullable=False),
     Column("attachments", Json, nullable=False),
     Column("because", Json, nullable=False),
+    # What placement must know of it (gateway.model.Traits).
+    Column("sure", Boolean, nullable=False),
+    Column("sent_at", Time),
+    Column("matter", Text, nullable=False),
+    Column("outlook", Text, nullable=False),
+    Column("orphan", Boolean, nullable=False),
+    Column("anchored", Boolean, nullable=False),
+    Column("opens", Boolean, nullable=False),
+    Column("evidence", Json),
     CheckConstraint("direction IN ('in', 'out')", name="direction"),
     CheckConstraint("kind IN ('external', 'internal', 'machine', 'event')", name="kind"),
 )
 # One person's part of a conversation, the latest first: what her mail client threads by.
 Index("ix_messages_author", messages.c.conversation, messages.c.author, messages.c.received_at)
 Index("ix_messages_message_id", messages.c.message_id, sqlite_where=messages.c.message_id != "")
+Index("ix_messages_matter", messages.c.matter, sqlite_where=messages.c.matter != "")
+Index("ix_messages_outlook", messages.c.outlook, sqlite_where=messages.c.outlook != "")
 
-# Which ids a message cites, also those of mails that never came: a parent that arrives late finds its replies.
+# Which ids a message cites, the nearest first, also those of mails that never came: a parent that arrives late finds
+# its replies.
 citations = Table(
     "citations",
     metadata,
     Column("cited", Text, primary_key=True),
     Column("message", ForeignKey("messages.id"), primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("loose", Boolean, nullable=False),
     sqlite_with_rowid=False,
 )
 Index("ix_citations_message", citations.c.message)
 
+# `usager`: whom an agent's answers go to, as she was told with her last token; NULL where that isn't known.
 participations = Table(
     "participations",
     metadata,
@@ -230,6 +245,7 @@ participations = Table(
     Column("address", Text, nullable=False),
     Column("role", Text, nullable=False),
     Column("epoch", Integer, nullable=False),
+    Column("usager", Text),
     UniqueConstraint("conversation", "address", "role"),
     CheckConstraint("role IN ('usager', 'guest', 'agent')", name="role"),
 )

@@ -158,11 +158,19 @@ def _deliveries(connection: Connection, conversation: int) -> dict[int, list[Any
     return by_message
 
 
-def threaded(connection: Connection) -> Iterator[tuple[AnyRow, list[str]]]:
-    """Each message that came as a mail, with the ids it cites, for `threads`. Holds all citations in memory."""
+def threaded(connection: Connection) -> Iterator[tuple[AnyRow, list[str], list[str]]]:
+    """Each message that came as a mail, with the ids it cites and those of them that are loose, for `threads`.
+
+    Holds all citations in memory.
+    """
     cited: dict[int, list[str]] = defaultdict(list)
-    for message, identifier in connection.execute(select(citations.c.message, citations.c.cited)):
+    loose: dict[int, list[str]] = defaultdict(list)
+    for message, identifier, is_loose in connection.execute(
+        select(citations.c.message, citations.c.cited, citations.c.loose)
+    ):
         cited[message].append(identifier)
+        if is_loose:
+            loose[message].append(identifier)
     query = (
         select(messages.c.id, messages.c.message_id, messages.c.digest, conversations.c.reference)
         .join(conversations, conversations.c.id == messages.c.conversation)
@@ -170,4 +178,4 @@ def threaded(connection: Connection) -> Iterator[tuple[AnyRow, list[str]]]:
         .order_by(messages.c.id)
     )
     for row in connection.execute(query):
-        yield row, cited.get(row.id, [])
+        yield row, cited.get(row.id, []), loose.get(row.id, [])

@@ -2,8 +2,12 @@
 
 1. a valid token in a recipient address, or in the Message-IDs of ours that it cites;
 2. a link by In-Reply-To or References, in either direction of time;
-3. a new conversation.
+3. for a response that cites nothing, Outlook's Thread-Index or its base subject, between the same people;
+4. a new conversation.
 
+Most mails are new, or answer what stands in one conversation: `place` decides that from what they cite. Where mail
+is there that answers this one, or several conversations are touched (`unsettled`), those are looked at whole and
+parted anew (`gateway.threading.settle`), so that the outcome doesn't hang on the order in which they came.
 Where a mail is read says nothing about who is written to: a token routes, a link informs, neither gives a right.
 """
 
@@ -12,10 +16,47 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from gateway.model import Conversation, InboxKind, Linked, Mail, Nature, Participation, Recalled, Status
+from gateway.model import (
+    GLOBAL,
+    Conversation,
+    Evidence,
+    InboxKind,
+    Linked,
+    Mail,
+    Nature,
+    Participation,
+    Recalled,
+    Role,
+    Status,
+    Trace,
+)
+from gateway.threading.partition import Rules, counts, joins, nested
 
 _CLOSENESS = {InboxKind.GLOBAL: 0, InboxKind.DEMARCHE: 1, InboxKind.DOSSIER: 2}
 _PRESSING = (Status.ACTIVE, Status.PENDING, Status.CLOSED, Status.SPAM)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whose a conversation is, "" where that isn't sure, and where its mails together put it."""
+
+    usager: str
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a mail changes in a conversation that it isn't placed in, None: one that parts from others.
+
+    `stay`: the messages of persons that were there. `related`: conversations that it only touches.
+    """
+
+    conversation: Conversation | None
+    standing: Standing
+    merge: tuple[int, ...]
+    takes: tuple[int, ...]
+    stay: tuple[int, ...] = ()
+    related: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +64,8 @@ class Placement:
     """Where a mail belongs. `conversation` None: a new one. `participation`: whose token led there.
 
     `merge`: conversations that turn out to be the same matter. `related`: those that only touch it.
+    `takes`: messages that come to it from elsewhere. `standing`: who opened it and where it stands, None: as before.
+    `beside`: what changes in other conversations.
     """
 
     conversation: Conversation | None
@@ -30,11 +73,14 @@ class Placement:
     participation: Participation | None = None
     merge: tuple[int, ...] = ()
     related: tuple[int, ...] = ()
+    takes: tuple[int, ...] = ()
+    standing: Standing | None = None
+    beside: tuple[Beside, ...] = ()
 
 
 def place(mail: Mail, recalled: Recalled) -> Placement:
-    """Decide, from the mail and what the store knows of its ids and tokens."""
-    linked = [link for link in recalled.links if counts(link, mail)]
+    """Decide, from the mail and what the store knows of its ids and tokens. `unsettled` says when that isn't all."""
+    linked = [link for link in recalled.links if linked_by(link, mail)]
     if recalled.participations:
         participation, conversation = recalled.participations[0]
         others = _others((link.conversation for link in linked), conversation)
@@ -54,17 +100,46 @@ def place(mail: Mail, recalled: Recalled) -> Placement:
     return Placement(None, "nothing that we know is cited: a new conversation")
 
 
-def counts(link: Linked, mail: Mail) -> bool:
-    """Is the author of the later mail one of those between whom the earlier one was exchanged?
-
-    Otherwise anyone who saw an id could write into the conversation.
-    """
-    if not (link.author and mail.author.address):
+def linked_by(link: Linked, mail: Mail) -> bool:
+    """Does a link between a mail and another count, whichever of them came first?"""
+    if not joins(mail.author.address, link.conversation):
         return False
+    ours, theirs = mail.nature is not Nature.PERSON, link.machine
+    if ours != theirs and link.replies is ours and link.author != mail.author.address:
+        return False  # what a machine sends somebody isn't what she begins to write about
     if link.replies:
-        wrote = {mail.author.address, *(entry.address for entry in (*mail.to, *mail.cc))}
-        return link.author in wrote
-    return mail.author.sure and mail.author.address in {link.author, *link.people}
+        return counts(link.author, link.sure, mail.author.address, (a.address for a in (*mail.to, *mail.cc)))
+    return counts(mail.author.address, mail.author.sure, link.author, link.people)
+
+
+def unsettled(its: Trace, mail: Mail, recalled: Recalled, rules: Rules) -> tuple[int, ...]:
+    """The conversations that must be looked at whole to place the mail; () where what it cites says enough."""
+    if recalled.duplicate_of is not None or (recalled.sent and mail.nature is not Nature.PERSON):
+        return ()
+    linked = [link for link in recalled.links if linked_by(link, mail)]
+    touched = {link.conversation.id: link.conversation for link in linked}
+    if recalled.participations:
+        participation, home = recalled.participations[0]
+        answered = any(link.replies and link.conversation.id != home.id for link in linked)
+        return (home.id, *touched) if answered and participation.role is not Role.AGENT else ()
+    simple = (
+        len(touched) < 2
+        and not recalled.alike
+        and not any(link.replies or link.machine != its.machine for link in linked)
+        and all(_agrees(its, conversation, rules) for conversation in touched.values())
+    )
+    return () if simple else tuple(dict.fromkeys((*touched, *recalled.alike)))
+
+
+def _agrees(its: Trace, conversation: Conversation, rules: Rules) -> bool:
+    """May a mail simply be added: does it leave the conversation where it is, or bring it to its démarche?
+
+    Whether it may bring it into a dossier hangs on who began it, and that isn't always its usager.
+    """
+    evidence = its.traits.evidence or Evidence()
+    if conversation.pinned or evidence.inbox in {GLOBAL, conversation.inbox}:
+        return True
+    return evidence.inbox.kind is InboxKind.DEMARCHE and nested(evidence.inbox, conversation.inbox, rules)
 
 
 def _by_links(linked: list[Linked]) -> Placement:
@@ -78,8 +153,14 @@ def _by_links(linked: list[Linked]) -> Placement:
     merge = tuple(other.id for other in rest)
     related = tuple(other.id for other in others if other not in same)
     way = "it came after its reply" if first.replies else "it answers"
-    because = f"{way} <{first.message_id}> in {oldest.reference}"
+    because = also(f"{way} <{first.message_id}> in {oldest.reference}", (c for c in others if c not in same))
     return Placement(joined(oldest, rest), because, merge=merge, related=related)
+
+
+def also(because: str, related: Iterable[Conversation]) -> str:
+    """A reason, and which other conversations the mail touches without being part of them."""
+    references = ", ".join(sorted(conversation.reference for conversation in related))
+    return f"{because}; related to {references}" if references else because
 
 
 def joined(oldest: Conversation, rest: Iterable[Conversation]) -> Conversation:

@@ -31,10 +31,11 @@ from gateway.model import (
 from gateway.store import filing, notices, outbox, recall, rounds, views
 from gateway.store.database import Store
 from gateway.store.tables import deliveries
-from tests.builders import INES, MANON, NOW, ULYSSE, conversation, draft, make_context, opened
+from tests.builders import HOTLINE, INES, MANON, NOW, ULYSSE, conversation, draft, make_context, opened
 
 SIGNER = make_context().signer
-MINUTE, LATER = timedelta(minutes=1), NOW + timedelta(days=3)
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+LATER = NOW + 3 * DAY
 
 
 @pytest.fixture
@@ -104,8 +105,14 @@ def notice(store: Store, text: str, due: datetime, into: int = 1, at: datetime =
     file(store, message(text), replace(conversation(into), reference=f"REF-{into}"), notices=(wanted,), at=at)
 
 
-def due(store: Store, at: datetime, digest: bool = False) -> list[notices.Pending]:
-    return store.read_now(lambda c: notices.due(c, at, digest=digest))
+def due(store: Store, at: datetime) -> list[notices.Pending]:
+    found = store.read_now(lambda c: notices.due(c, at))
+    assert store.read_now(lambda c: notices.is_due(c, at)) == bool(found)
+    return found
+
+
+def collected(store: Store, at: datetime, agent: str = INES) -> list[notices.Collected]:
+    return store.read_now(lambda c: notices.collected(c, agent, at))
 
 
 @pytest.fixture
@@ -143,8 +150,52 @@ def test_agents_conversations_and_digests_are_kept_apart(two: Store) -> None:
         (INES, 2, 1),
         (MANON, 1, 1),
     ]
-    assert due(two, NOW, digest=True) == []
-    assert [m.text for p in due(two, NOW + MINUTE, digest=True) for m in p.messages] == ["digest"]
+    assert collected(two, NOW) == []
+    assert two.read_now(lambda c: notices.with_digests(c, NOW)) == []
+    assert two.read_now(lambda c: notices.with_digests(c, NOW + MINUTE)) == [INES]
+    assert collected(two, NOW + MINUTE, MANON) == []
+    (one,) = collected(two, NOW + MINUTE)
+    assert (one.conversation.id, one.count, one.last, one.ids, one.since) == (1, 1, 4, (4,), NOW)
+
+
+def test_what_was_collected_of_a_conversation_is_told_together(two: Store) -> None:
+    for text, due_at in (("un", NOW), ("deux", LATER)):
+        notice(two, text, due_at, digest=True)
+    notice(two, "ailleurs", LATER, 2, digest=True)
+    (one,) = collected(two, NOW)
+    assert (one.conversation.id, one.count, one.last, one.ids) == (1, 2, 2, (1, 2))
+    assert [each.conversation.id for each in collected(two, LATER)] == [1, 2]
+
+
+def test_of_a_long_burst_the_latest_are_shown_and_the_others_counted(
+    two: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notices, "_MOST_MESSAGES", 3)
+    for number in range(5):
+        notice(two, str(number), NOW)
+    (burst,) = due(two, NOW)
+    assert ([m.text for m in burst.messages], burst.more, burst.last) == (["2", "3", "4"], 2, 5)
+    assert burst.ids == (1, 2, 3, 4, 5)
+
+
+def test_bursts_without_number_are_told_one_after_the_other(two: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notices, "_MOST", 1)
+    notice(two, "un", NOW, 1)
+    notice(two, "deux", NOW, 2)
+    for conversation_id in (1, 2):
+        (burst,) = due(two, NOW)
+        assert burst.conversation.id == conversation_id
+        two.write_now(lambda tx, ids=burst.ids: notices.done(tx, ids))
+    assert due(two, NOW) == []
+
+
+def test_who_was_told_of_a_message_or_will_be(two: Store) -> None:
+    into = replace(conversation(1), reference="REF-1")
+    told = draft(INES, purpose=Purpose.NOTIFICATION, role=Role.AGENT)
+    file(two, message("un"), into, told, draft(ULYSSE), notices=(Notice(MANON, LATER, True),))
+    file(two, message("deux"), into, notices=(Notice(HOTLINE, LATER, False),))
+    assert two.read_now(lambda c: notices.told_of(c, 1)) == {INES, MANON}
+    assert two.read_now(lambda c: notices.told_of(c, 2)) == {HOTLINE}
 
 
 def test_notices_go_along_when_conversations_become_one(two: Store) -> None:
@@ -236,6 +287,7 @@ def test_what_falls_due(store: Store) -> None:
     states = {
         "asleep": {"status": Status.PENDING, "waiting_since": NOW, "snoozed_until": LATER},
         "ending": {"status": Status.PENDING, "waiting_since": NOW, "closing_at": LATER},
+        "waiting": {"status": Status.PENDING, "waiting_since": NOW + MINUTE},
         "reopened": {"status": Status.ACTIVE, "waiting_since": NOW, "closing_at": LATER},
         "active": {"status": Status.ACTIVE, "waiting_since": NOW - MINUTE},
         "closed": {"status": Status.CLOSED},
@@ -246,16 +298,21 @@ def test_what_falls_due(store: Store) -> None:
     def names(query: Any) -> list[str]:
         return [c.reference.lower() for c in store.read_now(query)]
 
+    def remind(connection: Any, at: datetime) -> Any:
+        return list(rounds.to_remind(connection, at, MINUTE, times=3, imported="import", late=DAY))
+
     soon = LATER - timedelta(microseconds=1)
     assert names(lambda c: rounds.to_wake(c, soon)) == names(lambda c: rounds.to_close(c, soon)) == []
     assert names(lambda c: rounds.to_wake(c, LATER)) == ["asleep"]
     assert names(lambda c: rounds.to_close(c, LATER)) == ["ending"]
-    assert names(lambda c: list(rounds.waiting(c, Status.ACTIVE, NOW))) == ["active", "reopened"]
-    assert names(lambda c: list(rounds.waiting(c, Status.ACTIVE, NOW - MINUTE))) == ["active"]
+    assert names(lambda c: list(rounds.to_announce(c, NOW))) == []
+    assert names(lambda c: list(rounds.to_announce(c, LATER))) == ["waiting"]
+    assert names(lambda c: remind(c, LATER)) == ["active", "reopened"]
+    assert names(lambda c: remind(c, NOW)) == ["active"]
     one = found(store, "ACTIVE")
     file(store, None, one, merge=tuple(found(store, name).id for name in ("ASLEEP", "ENDING", "REOPENED")))
     assert names(lambda c: rounds.to_wake(c, LATER)) == names(lambda c: rounds.to_close(c, LATER)) == []
-    assert names(lambda c: list(rounds.waiting(c, Status.ACTIVE, LATER))) == ["active"]
+    assert names(lambda c: remind(c, LATER)) == ["active"]
 
 
 def test_when_a_round_was_last_made(store: Store) -> None:
@@ -272,3 +329,24 @@ def test_the_last_message(two: Store) -> None:
     notice(two, "deux", NOW, 2)
     assert two.read_now(lambda c: rounds.last_message(c, 1)) == 1
     assert two.read_now(lambda c: c.scalar(select(func.count()).select_from(deliveries))) == 0
+
+
+def test_who_is_reminded_again_waits_as_long_again(store: Store) -> None:
+    for reminded in range(4):
+        values = {"status": Status.ACTIVE, "waiting_since": NOW, "reminded": reminded}
+        file(store, None, conversation(0, reference=f"R{reminded}", **values))
+
+    def found_at(at: datetime) -> list[str]:
+        query = {"times": 3, "imported": "import", "late": DAY}
+        return [c.reference for c in store.read_now(lambda c: list(rounds.to_remind(c, at, MINUTE, **query)))]
+
+    soon = timedelta(microseconds=1)
+    assert [found_at(NOW + n * MINUTE) for n in range(4)] == [[], ["R0"], ["R0", "R1"], ["R0", "R1", "R2"]]
+    assert [found_at(NOW + n * MINUTE - soon) for n in (1, 2, 3)] == [[], ["R0"], ["R0", "R1"]]
+
+
+def test_announcements_are_called_off(store: Store) -> None:
+    values = {"status": Status.PENDING, "waiting_since": NOW}
+    file(store, None, conversation(0, reference="REF-1", closing_at=LATER, **values))
+    store.write_now(rounds.call_off)
+    assert found(store, "REF-1").closing_at is None

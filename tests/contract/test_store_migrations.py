@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from sqlalchemy.exc import IntegrityError
 
 import gateway.store
 from gateway.errors import StoreError
-from gateway.model import Status
-from gateway.store import recall, rounds, schema, views
+from gateway.model import Clues, Traits
+from gateway.store import neighbourhood, recall, rounds, schema, views
 from gateway.store.database import Store, engine_for
 from gateway.store.tables import metadata
 from tests.builders import MANON, NOW, ULYSSE
@@ -115,9 +116,14 @@ def migrate(engine: Engine, version: str) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(Path(gateway.store.__file__).parent / "migrations"))
-    with engine.connect().execution_options(writing=True) as connection, connection.begin():
-        config.attributes["connection"] = connection
-        command.upgrade(config, version)
+    with engine.connect().execution_options(writing=True) as connection:
+        driver = connection.connection.dbapi_connection
+        assert driver is not None
+        driver.execute("PRAGMA foreign_keys=OFF").close()
+        with connection.begin():
+            config.attributes["connection"] = connection
+            command.upgrade(config, version)
+        driver.execute("PRAGMA foreign_keys=ON").close()
 
 
 def insert(connection: Connection, table: str, row: dict[str, Any]) -> None:
@@ -222,9 +228,46 @@ def test_nobody_loses_sight_of_their_work(tmp_path: Path, old: Engine) -> None:
             assert (conversation.guests, conversation.followers, conversation.muted) == ((), (), ())
             assert (conversation.organisation, conversation.language, conversation.reminded) == ("", "", 0)
             assert conversation.asked is conversation.snoozed_until is conversation.closing_at is None
-        waiting = store.read_now(lambda c: list(rounds.waiting(c, Status.ACTIVE, NOW)))
+        none, patient = timedelta(), {"times": 3, "imported": "import", "late": timedelta(days=999)}
+        waiting = store.read_now(lambda c: list(rounds.to_remind(c, NOW, none, **patient)))
         assert [conversation.id for conversation in waiting] == [1]
         assert store.read_now(lambda c: recall.thread(c, 1)).writers == (ULYSSE,)
+    finally:
+        store.close()
+
+
+# What the second version added to the tables of the first, and its own.
+NEWER: dict[str, list[dict[str, Any]]] = {
+    "notices": [
+        {"id": 1, "agent": MANON, "conversation": 1, "message": 1, "created_at": US, "due_at": US, "digest": True}
+    ],
+    "rounds": [{"name": "digest", "at": US}],
+}
+
+
+def test_older_mail_keeps_its_place(tmp_path: Path, old: Engine) -> None:
+    """Nobody noted what its placement rested on: so it stays where it is, with its tokens, whatever comes."""
+    migrate(old, "0002")
+    with old.connect().execution_options(writing=True) as connection, connection.begin():
+        for table, rows in NEWER.items():
+            for row in rows:
+                insert(connection, table, row)
+    before = kept(old)
+    assert schema.upgrade(old) == "0002"
+    assert kept(old) == before
+    with old.connect() as connection:
+        for table, rows in NEWER.items():
+            assert [dict(row._mapping) for row in connection.execute(text(f"SELECT * FROM {table}"))] == rows
+    store = Store(f"sqlite:///{tmp_path / 'gateway.db'}", tmp_path / "raw")
+    try:
+        found = store.read_now(lambda c: neighbourhood.neighbourhood(c, [1, 2]))
+        assert {trace.traits for trace in found.traces} == {Traits(anchored=True, evidence=None)}
+        assert [trace.cited for trace in found.traces] == [("m0@x",), ()]
+        assert all(held.frozen for held in found.held.values())
+        assert set(found.held) == {1, 2}  # they are related
+        clues = Clues("00" * 32, "", (), (1,), (), MANON)
+        ((participation, _),) = store.read_now(lambda c: recall.recall(c, clues, NOW)).participations
+        assert (participation.usager, participation.epoch) == (None, 2)
     finally:
         store.close()
 
