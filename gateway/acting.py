@@ -29,20 +29,7 @@ from gateway.model import (
     Thread,
 )
 from gateway.relay import plan, texts
-
-# Attachments that tell who the agent is, or hold our own mail to her: they stay with the message.
-_TELLING = frozenset(
-    {
-        "application/pkcs7-signature",
-        "application/x-pkcs7-signature",
-        "application/pgp-signature",
-        "application/pgp-keys",
-        "message/rfc822",
-        "text/vcard",
-        "text/x-vcard",
-        "text/directory",
-    }
-)
+from gateway.relay.leaving import leaving
 
 
 def act(
@@ -53,9 +40,11 @@ def act(
     now: datetime,
     *,
     enclosed: bool = False,
+    thread: Thread | None = None,
 ) -> Outcome:
-    """What the agent's wish changes, or why it may not be."""
-    return decide(agent, parsed, context.staffed(conversation), context.desk(now), enclosed=enclosed)
+    """What the agent's wish changes, or why it may not be. `thread`: what came before."""
+    answered = thread.pending[-1].received_at if thread and thread.pending else conversation.created_at
+    return decide(agent, parsed, context.staffed(conversation), context.desk(now, answered), enclosed=enclosed)
 
 
 def in_words(problem: Problem) -> str:
@@ -134,12 +123,12 @@ def _handed_over(
     place = context.place(after.reference, after.inbox, siret, locale)
     former = context.place_of(before).organisation
     drafts = [plan.transferred(to, role, place, message, subject=after.subject, former=former) for to, role in people]
-    if outcome.handed.mail_to and thread.pending:
+    request = thread.written or thread.pending
+    if outcome.handed.mail_to and request:
         to, subject = outcome.handed.mail_to, after.subject
         here = context.place_of(after)  # an office reads it, in the instance's language
-        drafts.append(
-            plan.transmission(to, here, thread.pending, subject=subject, usager=after.usager, former=former)
-        )
+        request = tuple(replace(message, text=context.scrubbed(message.text, before)) for message in request)
+        drafts.append(plan.transmission(to, here, request, subject=subject, usager=after.usager, former=former))
     return message, tuple(drafts)
 
 
@@ -147,7 +136,7 @@ def _outward(
     context: Context, conversation: Conversation, base: Message, thread: Thread
 ) -> tuple[Message, tuple[tuple[str, Role], ...]]:
     """What leaves, made fit to leave, and the people it goes to."""
-    base = replace(base, attachments=tuple(a for a in base.attachments if a.type not in _TELLING))
+    base = replace(base, attachments=leaving(base.attachments))
     people = audience(conversation, _admitted(context, conversation), thread.writers)
     text = context.scrubbed(base.text, conversation)
     message = replace(base, direction=Direction.OUT, kind=Kind.EXTERNAL, text=text, people=people)

@@ -58,19 +58,19 @@ class Context:
             conversation.reference, conversation.inbox, conversation.organisation, locale if usager else ""
         )
 
-    def desk(self, now: datetime) -> Desk:
-        """What acts of agents depend on."""
+    def desk(self, now: datetime, answered: datetime) -> Desk:
+        """What acts of agents depend on. `answered`: when the message came that is answered."""
         return Desk(
             self.directory,
             now,
             self.zone,
             takes=lambda address: self.recognise(address).kind is not RecipientKind.ELSEWHERE,
-            modele=self._modele,
+            modele=lambda name, conversation: self._modele(name, conversation, answered),
         )
 
-    def _modele(self, name: str, conversation: Conversation) -> str | None:
+    def _modele(self, name: str, conversation: Conversation, answered: datetime) -> str | None:
         place = self.place_of(conversation, usager=True)
-        return texts.modele(name, place, usager=conversation.usager, received=conversation.created_at)
+        return texts.modele(name, place, usager=conversation.usager, received=answered)
 
     def told(self, conversation: Conversation, author: str) -> tuple[str, ...]:
         """The agents to tell of a message by `author`."""
@@ -88,7 +88,11 @@ class Context:
         return conversation if part and self.directory.is_agent(assignee) else replace(conversation, assignee=None)
 
     def first_name(self, agent: str) -> str:
-        return self.directory.name_of(agent).partition(" ")[0]
+        """That of « Marie Dupont », « DUPONT Marie » and « Dupont, Marie »."""
+        surname, _, after = self.directory.name_of(agent).partition(",")
+        words = (after or surname).split()
+        given = (word for word in words if not (word.isupper() and len(word.strip(".")) > 1))
+        return next(given, words[0] if words else "")
 
     def scrubbed(self, text: str, conversation: Conversation) -> str:
         """A text without agents' own addresses and without signed addresses: fit to leave."""

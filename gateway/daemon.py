@@ -115,13 +115,20 @@ class _State:
     async def _reload(self) -> None:
         """Read it until nobody asked again meanwhile: what was asked for during a reload may not have been read."""
         systemd.notify(*systemd.reloading())
-        while self._changed:
-            self._changed = False
-            try:
-                await asyncio.to_thread(lambda: self._take_over(config.load(self.path)))
-            except GatewayError as error:
-                log.configuration_kept(problems=str(error)[:_LONGEST_REPORT])
-        systemd.notify("READY=1")
+        try:
+            while self._changed:
+                self._changed = False
+                await asyncio.to_thread(self._load)
+        finally:
+            systemd.notify("READY=1")
+
+    def _load(self) -> None:
+        try:
+            self._take_over(config.load(self.path))
+        except GatewayError as error:
+            log.configuration_kept(problems=str(error)[:_LONGEST_REPORT])
+        except Exception as error:  # noqa: BLE001 (a defect in reading it mustn't take the old one away)
+            log.configuration_kept(problems=f"a defect: {type(error).__name__}: {error}"[:_LONGEST_REPORT])
 
     def _take_over(self, fresh: Settings) -> None:
         before = self.context.settings

@@ -194,14 +194,19 @@ def round_made(*, deliveries: int) -> None:
     _info("round_made", deliveries=deliveries)
 
 
-def round_failed(*, reason: str) -> None:
-    """What fell due for one conversation couldn't be done, by a defect of ours. The others' was; tried again."""
-    _error("round_failed", reason=reason)
+def round_failed(*, reason: str, agent: str = "") -> None:
+    """What fell due for one conversation, or one agent's digest, couldn't be done. The others' was; tried again."""
+    _error("round_failed", reason=reason, to=pseudonym(agent))
 
 
 def rounds_paused(*, reason: str) -> None:
     """The store failed; what falls due with time waits and is done later."""
     _error("rounds_paused", reason=reason)
+
+
+def template_failed(*, template: str, line: int, reason: str) -> None:
+    """A template of the instance's own couldn't be filled in; the mail left in our words."""
+    _error("template_failed", template=template, line=line, reason=reason)
 
 
 # --- the daemon ------------------------------------------------------------------------------------------

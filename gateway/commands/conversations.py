@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -129,10 +130,11 @@ def act(store: Store, context: Context, reference: str, agent: str, wish: Parsed
 
     def work(tx: Tx) -> tuple[str, tuple[int, ...]]:
         conversation = views.find(tx.connection, reference)
-        outcome = acting.act(context, conversation, agent, wish, now)
+        thread = recall.thread(tx.connection, conversation.id)
+        thread = replace(thread, written=recall.written(tx.connection, conversation.id))
+        outcome = acting.act(context, conversation, agent, wish, now, thread=thread)
         if outcome.problems:
             raise Refused("; ".join(acting.in_words(problem) for problem in outcome.problems))
-        thread = recall.thread(tx.connection, conversation.id)
         filed = acting.act_filing(context, conversation, outcome, _base(agent, now), thread, now)
         _, deliveries = filing.file(tx, filed, context.signer, now)
         return conversation.reference, deliveries

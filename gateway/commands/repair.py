@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from gateway import acting
+from gateway import acting, telling
 from gateway.commands.output import Shown
 from gateway.context import Context
 from gateway.desk import states
 from gateway.desk.rights import Action, may
 from gateway.errors import Refused
 from gateway.model import Conversation, Direction, Event, Filing, Inbox, InboxKind, Kind, Message, Problem, Status
-from gateway.store import filing, references, repair, views
+from gateway.relay import plan
+from gateway.store import filing, notices, references, repair, views
 from gateway.store.database import Store, Tx
 from gateway.threading.place import joined
 
@@ -21,6 +22,8 @@ def split(
     store: Store, context: Context, reference: str, message: int, to: str | None, agent: str, now: datetime
 ) -> Shown:
     """Take a message off a conversation: into one of its own, or into the conversation `to`.
+
+    What waits for an answer waits on where it comes to, and its agents are told if they weren't yet.
 
     Raises:
         NotFound: there is no such conversation or message.
@@ -31,39 +34,81 @@ def split(
     def work(tx: Tx) -> str:
         here = _responsible(tx, context, reference, agent)
         moved = repair.message(tx.connection, here.id, message)
+        if moved.kind is Kind.EVENT:
+            raise Refused("it is the trace of a command: that stays where the command was given")
+        waiting = repair.unanswered(tx.connection, here.id)
         if to is not None:
-            there = _responsible(tx, context, to, agent)
-            if there.id == here.id:
-                raise Refused("it is there already")
-            _same_dossier(here, there)
-            _same_people(here, there, moved)
+            there = _other(tx, context, here, to, moved, agent)
         elif repair.count(tx.connection, here.id) < 2:
             raise Refused("it is the only message there: there is nothing to split")
         else:
             there = _own(context, here, moved, references.unused(tx.connection), now)
-        # Pinned: else the next mail that cites both would make them one again.
-        there = replace(there, pinned=True, because=(*there.because, f"{agent} split a message off {here.reference}"))
-        events = (Event(agent, f"took message {message} out of {here.reference}"),)
-        filing.file(tx, Filing(there, history=events), context.signer, now)
-        after = views.find(tx.connection, there.reference)
-        repair.put(tx, message, after.id)
-        filing.record(tx, here.id, Event(agent, f"moved message {message} to {after.reference}"), now)
+        after = _filed(tx, context, here, there, message, agent, now, waits=message in waiting)
+        if message in waiting and after.status is Status.ACTIVE:
+            known = notices.told_of(tx.connection, message) if there.status is Status.ACTIVE else ()
+            reason = plan.Reason.MOVED
+            telling.put_before(tx, context, after, (moved,), message, now, reason=reason, by=agent, but=known)
+        if waiting == (message,) and here.status is Status.ACTIVE:
+            _nothing_left(tx, context, here, now)
         return after.reference
 
     found = store.write_now(work)
     return Shown({"reference": found}, (f"Message {message} is in {found} now.",))
 
 
+def _other(tx: Tx, context: Context, here: Conversation, to: str, moved: Message, agent: str) -> Conversation:
+    there = _responsible(tx, context, to, agent)
+    if there.id == here.id:
+        raise Refused("it is there already")
+    _same_dossier(here, there)
+    _same_people(here, there, moved)
+    return there
+
+
+def _filed(
+    tx: Tx,
+    context: Context,
+    here: Conversation,
+    there: Conversation,
+    message: int,
+    agent: str,
+    now: datetime,
+    *,
+    waits: bool,
+) -> Conversation:
+    """Put the message there; how that conversation stands with it. `waits`: it is still to be answered."""
+    after = states.written(there, now) if waits else there
+    after = replace(after, because=(*there.because, f"{agent} split a message off {here.reference}"))
+    events = (Event(agent, f"took message {message} out of {here.reference}"),)
+    filing.file(tx, Filing(after, history=events), context.signer, now)
+    after = views.find(tx.connection, there.reference)
+    repair.put(tx, message, after.id)
+    repair.anchor(tx, message)
+    filing.record(tx, here.id, Event(agent, f"moved message {message} to {after.reference}"), now)
+    return after
+
+
+def _nothing_left(tx: Tx, context: Context, here: Conversation, now: datetime) -> None:
+    """All that waited has been moved elsewhere: what was answered waits for its usager, the rest is done."""
+    status = Status.PENDING if repair.answered(tx.connection, here.id) else Status.CLOSED
+    event = Event("gateway", f"{status.value}: nothing is left in it to answer")
+    filing.file(tx, Filing(states.put(here, status, now), history=(event,)), context.signer, now)
+
+
 def _own(context: Context, here: Conversation, moved: Message, reference: str, now: datetime) -> Conversation:
-    """The conversation that a message opens which is taken out of another: in the same inbox, as new."""
+    """The conversation that a message opens which is taken out of another: in the same inbox, as new.
+
+    Pinned: else the next mail that cites both would make them one again.
+    """
     from_outside = moved.direction is Direction.IN and moved.kind is Kind.EXTERNAL
-    usager = moved.author if from_outside else here.usager
+    author = moved.author if moved.traits.sure else ""  # whom nobody knows by this mail isn't written to
+    usager = author if from_outside else here.usager
     fresh = Conversation(
         id=0,
         reference=reference,
         inbox=_admitting(context, here.inbox, usager),
         strength=here.strength,
-        pinned=here.pinned,
+        pinned=True,
         status=Status.ACTIVE,
         assignee=None,
         subject=moved.subject if moved.subject and here.reference not in moved.subject else here.subject,
@@ -89,7 +134,8 @@ def merge(store: Store, context: Context, reference: str, other: str, agent: str
 
     Raises:
         NotFound: there is no such conversation.
-        Refused: she may not, or they are of different dossiers, or of different people.
+        Refused: she may not, or they are of different dossiers, or of different people; or somebody would come into
+            a dossier, or out of the conversation, by it.
     """
     agent = agent.strip().lower()
 
@@ -102,13 +148,35 @@ def merge(store: Store, context: Context, reference: str, other: str, agent: str
         one, two = (older, newer) if newer.usager in _audience(older) else (newer, older)
         if two.usager not in _audience(one):
             raise Refused(acting.in_words(Problem("other_usager")))
+        _nobody_out(one, two)
+        made = joined(one, [two])
+        _nobody_in(context, made, pair)
         event = Event(agent, f"merged {two.reference} into {one.reference}")
-        changes = Filing(joined(one, [two]), merge=(two.id,), history=(event,))
-        filing.file(tx, changes, context.signer, now)
+        repair.anchor_all(tx, two.id)
+        filing.file(tx, Filing(made, merge=(two.id,), history=(event,)), context.signer, now)
         return one.reference
 
     found = store.write_now(work)
     return Shown({"reference": found}, (f"Both are {found} now.",))
+
+
+def _nobody_out(one: Conversation, two: Conversation) -> None:
+    """Nobody whom agents admitted to the other conversation stops taking part without a word."""
+    for person in two.guests:
+        if person not in _audience(one):
+            remedy = f"admit that person to {one.reference}, or remove that person from {two.reference}"
+            raise Refused(f"{person} takes part in {two.reference} alone: {remedy} first")
+
+
+def _nobody_in(context: Context, made: Conversation, pair: list[Conversation]) -> None:
+    """A dossier is for those who are admitted to it, or to a conversation that stands there already."""
+    if made.inbox.kind is not InboxKind.DOSSIER:
+        return
+    dossier = context.directory.dossiers.get(made.inbox.number or 0)
+    inside = {person for each in pair if each.inbox == made.inbox for person in _audience(each)}
+    for person in _audience(made) - inside:
+        if dossier is None or not context.directory.admitted(person, dossier):
+            raise Refused(acting.in_words(Problem("other_usager")))
 
 
 def _responsible(tx: Tx, context: Context, reference: str, agent: str) -> Conversation:
@@ -122,12 +190,13 @@ def _responsible(tx: Tx, context: Context, reference: str, agent: str) -> Conver
 def _same_people(here: Conversation, there: Conversation, moved: Message) -> None:
     """Answers to the mails that a message caused go to the usager of the conversation it stands in."""
     audience = _audience(there)
-    if here.usager not in audience and (moved.direction is Direction.OUT or moved.author not in audience):
+    hers = moved.direction is Direction.IN and moved.traits.sure and moved.author in audience
+    if here.usager not in audience and not hers:
         raise Refused(acting.in_words(Problem("other_usager")))
 
 
 def _audience(conversation: Conversation) -> set[str]:
-    return {conversation.usager, *conversation.guests}
+    return {conversation.usager, *conversation.guests} - {""}
 
 
 def _same_dossier(one: Conversation, other: Conversation) -> None:

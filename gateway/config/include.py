@@ -97,7 +97,9 @@ def _include(gathered: _Gathering, at: _At, tables: dict[str, Any]) -> None:
     for nth, pattern in enumerate(patterns):
         key = ("include", nth)
         files = list(_matches(at.path.parent, pattern))
-        if not files:
+        closed = list(_closed(at.path.parent, pattern))
+        gathered.faults.extend(Fault(at.source, 0, key, fault) for fault in closed)
+        if not files and not closed:
             fault = f'"{pattern}" matches no file in {at.path.absolute().parent}; correct the pattern, or remove it'
             gathered.faults.append(Fault(at.source, 0, key, fault))
         for file in files:
@@ -113,6 +115,28 @@ def _matches(folder: Path, pattern: str) -> Iterator[Path]:
     except ValueError:  # a NUL in it
         names = []
     return (folder / name for name in names if not os.path.isdir(folder / name))
+
+
+def _closed(folder: Path, pattern: str) -> Iterator[str]:
+    """Folders in which files were to be looked for and can't be: to pass over them would take away what they hold."""
+    if "\0" in pattern or not glob.has_magic(pattern):
+        return
+    parts = Path(pattern).parts
+    looked: set[tuple[str, bool]] = set()
+    for nth, part in enumerate((*parts, "**") if parts[-1] == "**" else parts):
+        above = os.path.join(*parts[:nth]) if nth else ""
+        sought = glob.has_magic(part) or above.endswith("**")
+        for met in glob.glob(above, root_dir=folder, recursive=True) if above else [""]:
+            if (met, sought) in looked or not os.path.isdir(folder / met):
+                continue
+            looked.add((met, sought))
+            try:
+                os.stat(os.path.join(folder, met, os.curdir))  # it lets through (a Path would drop the dot)
+                if sought:
+                    os.scandir(folder / met).close()
+            except OSError as error:
+                remedy = "let the daemon's user read that folder, or narrow the pattern"
+                yield f"can't read {_name(Path(met or os.curdir))}: {error.strerror}; {remedy}"
 
 
 def _take(gathered: _Gathering, at: _At, file: Path) -> str:

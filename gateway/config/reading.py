@@ -57,6 +57,9 @@ def toml(content: bytes) -> tuple[dict[str, Any], str]:
         raise _syntax(text, str(error)) from None
     except RecursionError:
         raise Unusable(1, "lists or tables are nested too deeply; this isn't a configuration") from None
+    except ValueError as error:  # int() takes so many digits and no more
+        longest = max(re.finditer(r"[0-9_]+", text), key=lambda found: len(found[0]))
+        raise Unusable(text.count("\n", 0, longest.start()) + 1, f"not TOML: {error}; correct the number") from None
 
 
 def sheet(content: bytes) -> str:

@@ -7,6 +7,7 @@ assignments, no macros, no arithmetic. So a template's work is bounded by its le
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ _CLOSED = (
 _TEXTS = {"gettext": 1, "ngettext": 2}  # what {% trans %} becomes, and how many sentences it is given
 _LOOP = {"index": 1, "first": True, "last": True, "length": 1}
 _DEEPEST = 2  # a loop in a loop
+_GAPS = re.compile(r"%%|%\(\w+\)s")  # all that a sentence may hold of Python's %: a width would fill the memory
 _UNKNOWN = object()
 
 
@@ -78,10 +80,14 @@ def _node(node: nodes.Node, names: Mapping[str, object], parts: frozenset[str]) 
             yield from _included(node, parts)
         case nodes.Call():
             yield from _translated(node, names)
+        case nodes.Const() if not isinstance(node.value, str | int | None):
+            yield Fault(node.lineno, f"{node.value} can't be used here; only whole numbers and texts in quotes can")
 
 
 def _loop(node: nodes.For, names: Mapping[str, object], parts: frozenset[str], depth: int) -> Iterator[Fault]:
     yield from _walked(node.iter, names, parts, depth, node.lineno)
+    if not isinstance(node.iter, nodes.Name | nodes.Getattr):
+        yield Fault(node.lineno, "this loops over more than a name; loop over a list by its name")
     looped = _value(node.iter, names)
     if looped is not _UNKNOWN and not isinstance(looped, list):
         yield Fault(node.lineno, f"{_dotted(node.iter)} is no list; loop over a list, or leave the loop out")
@@ -167,18 +173,23 @@ def _translated(node: nodes.Call, names: Mapping[str, object]) -> Iterator[Fault
     count = _TEXTS[node.node.name]
     given = {keyword.key: "" for keyword in node.kwargs}
     for sentence in node.args[:count]:
-        try:
-            assert isinstance(sentence, nodes.Const)
-            sentence.value % given
-        except (AssertionError, KeyError, TypeError, ValueError):
+        if not (isinstance(sentence, nodes.Const) and _is_sentence(sentence.value, given)):
             yield Fault(node.lineno, "this can't be translated; write it as {% trans %}…{% endtrans %}")
     for number in node.args[count:]:
         if type(_value(number, names)) is not int:
             yield Fault(number.lineno, f"{_dotted(number)} is no number to count by; count by one")
     for keyword in node.kwargs:
         yield from _printed(keyword.value, names)
-    if node.dyn_args is not None or node.dyn_kwargs is not None or len(node.args) != 2 * count - 1:
+    unpacked = node.dyn_args is not None or node.dyn_kwargs is not None
+    if unpacked or len(node.args) != 2 * count - 1 or len(given) < len(node.kwargs):
         yield Fault(node.lineno, "this can't be translated; write it as {% trans %}…{% endtrans %}")
+
+
+def _is_sentence(text: object, given: Mapping[str, str]) -> bool:
+    """A text with gaps, each for one of the values that it is given."""
+    if not isinstance(text, str) or "%" in _GAPS.sub("", text):
+        return False
+    return all(gap == "%%" or gap[2:-2] in given for gap in _GAPS.findall(text))
 
 
 def _included(node: nodes.Include, parts: frozenset[str]) -> Iterator[Fault]:

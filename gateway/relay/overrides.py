@@ -10,9 +10,10 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
-from jinja2 import TemplateError, TemplateSyntaxError, meta
+from jinja2 import TemplateSyntaxError, meta
 from jinja2.sandbox import SandboxedEnvironment
 
 from gateway.errors import ConfigError
@@ -21,6 +22,7 @@ from gateway.relay.grammar import Fault, faults
 from gateway.relay.required import lacks, modele_lacks, problem_lacks
 from gateway.relay.samples import Values
 from gateway.relay.templating import LANGUAGES, Texts
+from gateway.relay.walking import files
 
 _LARGEST = 100_000  # octets: a template is a page
 _MODELES = "modeles"
@@ -78,7 +80,10 @@ def _own(folder: Path) -> tuple[dict[str, str], list[_Found]]:
     """The folder's templates by path, and what can't be one."""
     own: dict[str, str] = {}
     found: list[_Found] = []
-    for path in _files(folder):
+    paths, closed = files(folder)
+    for path, error in closed.items():
+        found.append(_Found(path, *(_unreadable(error) if error else (1, "it leads in a circle; take the link out"))))
+    for path in paths:
         where = _where(path)
         if isinstance(where, str):
             found.append(_Found(path, 1, where))
@@ -88,16 +93,6 @@ def _own(folder: Path) -> tuple[dict[str, str], list[_Found]]:
         except (OSError, ValueError) as error:
             found.append(_Found(path, *_unreadable(error)))
     return own, found
-
-
-def _files(folder: Path) -> Iterator[str]:
-    """Paths of what may be a template: editors' copies, hidden files and a README aren't."""
-    for path in sorted(folder.rglob("*")):
-        parts = path.relative_to(folder).parts
-        if any(part.startswith(".") for part in parts) or path.name.endswith("~") or path.name.startswith("README"):
-            continue
-        if not path.is_dir():
-            yield "/".join(parts)
 
 
 def _source(path: Path) -> str:
@@ -167,14 +162,16 @@ def _written(texts: Texts, path: str) -> Iterator[_Found]:
     environment = texts.environments[where.languages[0]]
     try:
         tree = environment.parse(texts.own[path])
+        found = [_Found(path, *_pair(fault)) for fault in faults(tree, _scope(where), frozenset(samples.PARTS))]
+        if not found:
+            environment.compile(tree)
     except TemplateSyntaxError as error:
-        yield _Found(path, error.lineno, f"{error.message}; mend it there or just before")
-        return
-    except RecursionError:
-        yield _Found(path, 1, "its conditions are nested too deeply; take some apart")
-        return
-    for fault in faults(tree, _scope(where), frozenset(samples.PARTS)):
-        yield _Found(path, *_pair(fault))
+        found = [_Found(path, error.lineno, f"{error.message}; mend it there or just before")]
+    except (RecursionError, MemoryError):
+        found = [_Found(path, 1, "its conditions are nested too deeply; take some apart")]
+    except Exception as error:  # noqa: BLE001 (Python has limits of its own: digits of a number, nested blocks)
+        found = [_Found(path, 1, f"it can't be understood ({error}); write it more simply")]
+    yield from found
     for language in where.languages:
         if where.file in _reached(texts.environments[language], where.demarche, where.file):
             yield _Found(path, 1, "it includes itself; take that out")
@@ -214,11 +211,14 @@ def _pair(fault: Fault) -> tuple[int, str]:
 
 
 def _blamed(texts: Texts, demarche: str, language: str, file: str) -> str:
-    """The file of the folder that a mail's faults are told of: its template, else a part of it; "" if none is."""
+    """The file of the folder that a mail's faults are told of: its template, else a part of it; "" if none is.
+
+    Of a démarche's mails, a file of its own: where it has none, its mails are those of all.
+    """
     for name in (file, *sorted(_reached(texts.environments[language], demarche, file))):
-        for path in templating.candidates(demarche, language, name):
-            if path in texts.own:
-                return path
+        path = next((path for path in templating.candidates(demarche, language, name) if path in texts.own), "")
+        if path and path.startswith(f"{demarche}/" if demarche else ""):
+            return path
     return ""
 
 
@@ -227,16 +227,18 @@ def _reached(environment: SandboxedEnvironment, demarche: str, file: str) -> set
     reached: set[str] = set()
     waiting = [file]
     while waiting:
-        new = _included(environment, f"{demarche}/{waiting.pop()}") - reached
+        assert environment.loader is not None
+        source = environment.loader.get_source(environment, f"{demarche}/{waiting.pop()}")[0]
+        new = _included(source) - reached
         reached |= new
-        waiting += new
+        waiting += new & templating.sources().keys()  # another's fault is told of the file that names it
     return reached
 
 
-def _included(environment: SandboxedEnvironment, name: str) -> set[str]:
-    assert environment.loader is not None
+@lru_cache(maxsize=200)
+def _included(source: str) -> frozenset[str]:
     try:
-        tree = environment.parse(environment.loader.get_source(environment, name)[0])
-    except TemplateError:  # told of its own file
-        return set()
-    return {part for part in meta.find_referenced_templates(tree) if part}
+        tree = templating.packaged().environments[LANGUAGES[0]].parse(source)
+        return frozenset(part for part in meta.find_referenced_templates(tree) if part)
+    except Exception:  # noqa: BLE001 (told of its own file)
+        return frozenset()

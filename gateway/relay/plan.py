@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -30,6 +31,9 @@ STALE = timedelta(days=3)  # a mailbox that is polled for the first time may hol
 MOST_NOTICES = 20  # to one agent in a day about mail that wasn't acted on
 MOST_ACKNOWLEDGEMENTS = 10  # to one address in a day: a spoofed sender isn't bombed through us
 MOST_ENTRIES = 100  # in each section of a digest
+MOST_SHOWN = 200_000  # characters of messages in one mail: the latest, whole where they are no longer than
+LONGEST_SHOWN = 50_000  # characters of one of them
+_ENCRYPTED = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime", "application/pgp-encrypted"})
 
 
 class Reason(StrEnum):
@@ -39,6 +43,7 @@ class Reason(StrEnum):
     ASSIGNED = "assigned"
     MOVED = "moved"
     TRANSFERRED = "transferred"
+    CHALLENGE = "challenge"  # a filter asks the sender of our mail to prove themselves
     WOKEN = "woken"  # the date came until which it was put off
     UNSTAFFED = "unstaffed"  # nobody of its organisation is left: it came to whoever is behind them
 
@@ -173,15 +178,20 @@ def transferred(
 def transmission(
     to: str, place: Place, messages: tuple[Message, ...], *, subject: str, usager: str, former: Organisation | None
 ) -> Draft:
-    """Hands a request to an organisation without agents here, at its public address, with all that was written."""
-    enclosed, held = _enclosures(messages)
+    """Hands a request to an organisation without agents here, at its public address, with all that was written.
+
+    The texts are scrubbed already. What there is no room for is counted.
+    """
+    shown = _shown(messages)
+    enclosed, held = _enclosures(shown)
     words = texts.render(
         "transmission",
         place,
         subject=_named(subject, place),
         usager=usager,
         former=former,
-        messages=_said(messages, place, ""),
+        messages=_said(shown, place, ""),
+        more=len(messages) - len(shown),
         attachments=[enclosure.attachment.name for enclosure in enclosed],
         held=held,
     )
@@ -204,20 +214,24 @@ def notification(
     reason: Reason = Reason.MESSAGE,
     by: str = "",
     notes: tuple[str, ...] = (),
+    more: int = 0,
 ) -> Draft:
     """Puts messages of a conversation before an agent, oldest first, with all that she needs to answer.
 
     Its audience, whom her answer will go to, may not be the messages' authors. `author_name`: of the latest's author.
     `refused`: a dossier that was mentioned by somebody whose it isn't. `by`: the agent who brings it to her, in
-    words; `notes` are hers.
+    words; `notes` are hers. `more`: how many earlier messages there are besides; those that there is no room for
+    are counted with them.
     """
-    enclosed, held = _enclosures(messages)
+    shown = _shown(messages)
+    enclosed, held = _enclosures(shown)
     audience = tuple(filter(None, (conversation.usager, *conversation.guests)))
     words = texts.render(
         "notification",
         place,
         subject=_named(conversation.subject, place),
-        messages=_said(messages, place, author_name),
+        messages=_said(shown, place, author_name),
+        more=more + len(messages) - len(shown),
         answered_to=", ".join(audience),
         guests=list(conversation.guests),
         stranger=any(message.author not in audience for message in messages),
@@ -246,15 +260,17 @@ def digest(
     fresh: tuple[Entry, ...] = (),
     waiting: tuple[Entry, ...] = (),
     closing: tuple[Entry, ...] = (),
+    more: Mapping[str, int] | None = None,
 ) -> Draft:
-    """What is new, what waits, and what will be closed, in one mail. Its place has no reference."""
+    """What is new, what waits, and what will be closed, in one mail. Its place has no reference.
+
+    At most `MOST_ENTRIES` of each; `more`: how many conversations of each section are only counted.
+    """
     sections = {"fresh": fresh, "waiting": waiting, "closing": closing}
-    shown = {
-        name: [_entered(entry, place, name) for entry in found[:MOST_ENTRIES]] for name, found in sections.items()
-    }
-    more = {f"more_{name}": max(0, len(found) - MOST_ENTRIES) for name, found in sections.items()}
-    total = sum(len(found) for found in sections.values())
-    words = texts.render("digest", place, total=total, **shown, **more)
+    shown = {name: [_entered(entry, place, name) for entry in found] for name, found in sections.items()}
+    counted = {f"more_{name}": (more or {}).get(name, 0) for name in sections}
+    total = sum(len(found) for found in sections.values()) + sum(counted.values())
+    words = texts.render("digest", place, total=total, **shown, **counted)
     return _to_agent(Purpose.NOTIFICATION, to, place, words)
 
 
@@ -373,14 +389,23 @@ def _to_agent(
     )
 
 
-def _said(messages: Sequence[Message], place: Place, author_name: str) -> list[dict[str, str]]:
+def _shown(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The latest of these messages, as many as one mail has room for."""
+    lengths = itertools.accumulate(min(len(message.text), LONGEST_SHOWN) for message in reversed(messages))
+    fitting = sum(1 for _ in itertools.takewhile(lambda length: length <= MOST_SHOWN, lengths))
+    return tuple(messages[len(messages) - fitting :])
+
+
+def _said(messages: Sequence[Message], place: Place, author_name: str) -> list[dict[str, object]]:
     """Messages as templates show them. `author_name` is that of the last one's author."""
     latest = messages[-1].author if messages else ""
     return [
         {
             "author": f"{author_name} <{m.author}>" if author_name and m.author == latest else m.author,
             "received": texts.local_time(m.received_at, place),
-            "text": m.text,
+            "text": m.text if len(m.text) <= LONGEST_SHOWN else f"{m.text[:LONGEST_SHOWN].rstrip()} […]",
+            "cut": len(m.text) > LONGEST_SHOWN,
+            "encrypted": any(attachment.type in _ENCRYPTED for attachment in m.attachments),
             "proof": m.proof.value if m.proof else "unverified",
         }
         for m in messages
@@ -410,6 +435,8 @@ def _enclosures(messages: Sequence[Message]) -> tuple[tuple[Enclosure, ...], lis
     room = MOST_ENCLOSED
     for message in messages:
         for attachment in message.attachments:
+            if attachment.inside:
+                continue  # it travels with what holds it
             if attachment.size <= room:
                 room -= attachment.size
                 enclosed.append(Enclosure(message.digest, attachment))

@@ -6,7 +6,7 @@ import re
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 
-from jinja2 import TemplateError
+from jinja2 import TemplateError, TemplateRuntimeError
 
 from gateway.mail.quotes import REPLY_MARKER
 from gateway.relay import samples, templating
@@ -26,7 +26,7 @@ def lacks(texts: Texts, demarche: str, language: str, name: str) -> Iterator[Fau
         try:
             mail = templating.worded(texts, language, f"{demarche}/{name}.txt", known)
             astray = templating.rendered(texts, language, f"{demarche}/_misdirected.txt", known)
-        except TemplateError as error:
+        except Exception as error:  # noqa: BLE001 (whatever a template makes of it is a fault of the template)
             yield _failed(texts, error)
             return
         yield from _laid_out(name, mail)
@@ -45,7 +45,7 @@ def problem_lacks(texts: Texts, language: str) -> Iterator[Fault]:
         for what in ("", "x"):
             try:
                 words = templating.rendered(texts, language, "/_problem.txt", {"code": code, "what": what})
-            except TemplateError as error:
+            except Exception as error:  # noqa: BLE001
                 yield _failed(texts, error)
                 return
             if not words.strip():
@@ -58,7 +58,7 @@ def modele_lacks(texts: Texts, demarche: str, language: str, file: str) -> Itera
     try:
         if not templating.rendered(texts, language, f"{demarche}/{file}", values).strip():
             yield Fault(1, "it says nothing; write the answer, or take the file out")
-    except TemplateError as error:
+    except Exception as error:  # noqa: BLE001
         yield _failed(texts, error)
 
 
@@ -87,11 +87,19 @@ def _values(value: object, steps: list[str]) -> Iterable[object]:
     return _values(inner, steps[1:])
 
 
-def _failed(texts: Texts, error: TemplateError) -> Fault:
-    """A fault that came up in rendering, on the line of the template that it came from."""
+def _failed(texts: Texts, error: Exception) -> Fault:
+    _, line, said = failure(texts, error)
+    if isinstance(error, TemplateRuntimeError):
+        return Fault(line, f"{said}: it may be missing; put {{% if … %}} … {{% endif %}} around it")
+    return Fault(line, f"{said}; mend it there, or write it more simply")
+
+
+def failure(texts: Texts, error: Exception) -> tuple[str, int, str]:
+    """Which of the instance's own templates an error of rendering came from ("" if none), the line, what it says."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in texts.own]
-    line = frames[-1].lineno if frames else 1
-    return Fault(line or 1, f"{error.message}: it may be missing; put {{% if … %}} … {{% endif %}} around it")
+    path, line = (frames[-1].filename, frames[-1].lineno) if frames else ("", None)
+    said = error.message if isinstance(error, TemplateError) else str(error)
+    return path, line or 1, said or type(error).__name__
 
 
 def _flat(text: str) -> str:

@@ -27,12 +27,36 @@ DEMARCHE = Demarche(number=98765, title="Permis de végétaliser", organisation=
 INSTANCE = Instance(name="Démarches d’exemple", url="https://demarches.example.org")
 PLACE = Place(INSTANCE, "K7MP-4QXZ", ORGANISATION, DEMARCHE, 1234567)
 NOWHERE = Place(INSTANCE, "K7MP-4QXZ")
+# What may be there without the rest: what was handed over stands in no démarche, and the directory doesn't know every
+# dossier that a conversation stands in.
+PLACES = (
+    PLACE,
+    replace(PLACE, dossier=None),
+    replace(PLACE, demarche=None),
+    replace(PLACE, demarche=None, dossier=None),
+    replace(NOWHERE, dossier=PLACE.dossier),
+    NOWHERE,
+)
 
 _USAGER, _AGENT = "ulysse@usager.example.net", "Inès Instruit"
 _TEXT = "Bonjour,\n\nvoici ma question.\n\nCordialement"
 _RECEIVED = "12 mars 2026, 10:31"
-_SAID = {"author": f"Ulysse <{_USAGER}>", "received": _RECEIVED, "text": _TEXT, "proof": "plausible"}
-_SILENT = {"author": "", "received": "13 mars 2026, 11:32", "text": "", "proof": "unverified"}
+_SAID = {
+    "author": f"Ulysse <{_USAGER}>",
+    "received": _RECEIVED,
+    "text": _TEXT,
+    "cut": True,
+    "encrypted": False,
+    "proof": "plausible",
+}
+_SILENT = {
+    "author": "",
+    "received": "13 mars 2026, 11:32",
+    "text": "",
+    "cut": False,
+    "encrypted": True,
+    "proof": "unverified",
+}
 _ENTRY = {
     "section": "fresh",
     "reference": "W3HN-8KTD",
@@ -46,17 +70,17 @@ _ENTRY = {
     "answer_to": "reponse+sample@support.example.org",
     "closes": "15 mars 2026, 08:30",
 }
-_BARE_ENTRY = _ENTRY | {
-    "reference": "T5QY-2CMV",
-    "title": "",
-    "dossier": None,
-    "usager": "",
-    "excerpt": "",
-    "count": 1,
-    "answer_to": "",
-    "closes": "",
-}
-_ENTRIES = [_ENTRY, _BARE_ENTRY]
+_BARE = {"title": "", "dossier": None, "usager": "", "excerpt": "", "count": 1, "answer_to": "", "closes": ""}
+# With all that it may have, with each of it missing, and with nothing of it.
+_ENTRIES = [_ENTRY, *(_ENTRY | {name: value} for name, value in _BARE.items()), _ENTRY | _BARE]
+
+
+def _entries(section: str) -> list[dict[str, object]]:
+    return [
+        entry | {"section": section, "reference": f"T5QY-{section[:2].upper()}{nth:02}"}
+        for nth, entry in enumerate(_ENTRIES)
+    ]
+
 
 MAILS: Mapping[str, Values] = {
     "acknowledgement": {
@@ -78,9 +102,7 @@ MAILS: Mapping[str, Values] = {
     },
     "digest": {
         "total": 3,
-        "fresh": _ENTRIES,
-        "waiting": _ENTRIES,
-        "closing": _ENTRIES,
+        **{section: _entries(section) for section in ("fresh", "waiting", "closing")},
         "more_fresh": 5,
         "more_waiting": 1,
         "more_closing": 2,
@@ -91,6 +113,7 @@ MAILS: Mapping[str, Values] = {
     "notification": {
         "subject": "Ma question",
         "messages": [_SAID, _SILENT],
+        "more": 37,
         "answered_to": "ulysse.autre@usager.example.net",
         "stranger": True,
         "guests": ["notaire@example.org"],
@@ -120,6 +143,7 @@ MAILS: Mapping[str, Values] = {
         "usager": _USAGER,
         "former": FORMER,
         "messages": [_SAID, _SILENT],
+        "more": 37,
         "attachments": ["a.pdf"],
         "held": ["plan.zip"],
     },
@@ -163,9 +187,9 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     ),
     "answer": (*_PLACE_NAMED, "text", "first_name", "held"),
     "transferred": (*_PLACE_NAMED, *_CONTACT, "text", "received"),
-    "transmission": (*_PLACE_NAMED, "usager", "messages.text", "messages.author", "messages.received"),
+    "transmission": (*_PLACE_NAMED, "usager", "messages.text", "messages.author", "messages.received", "more"),
     "notification": (
-        *("reference", "messages.text", "messages.author", "messages.received", "refused", "notes", "held"),
+        *("reference", "messages.text", "messages.author", "messages.received", "more", "refused", "notes", "held"),
     ),
     "mention": ("reference", "note", "by"),
     "digest": tuple(
@@ -181,7 +205,7 @@ TO_ANSWER = frozenset(MAILS) - TO_USAGER - {"digest", "transmission"}  # their a
 
 PROOFS = tuple([_SAID | {"proof": proof}] for proof in ("verified", "plausible", "unverified"))
 _KINDS: Mapping[str, tuple[object, ...]] = {
-    "reason": ("assigned", "moved", "transferred", "woken", "unstaffed"),
+    "reason": ("assigned", "moved", "transferred", "woken", "unstaffed", "challenge"),
     "messages": PROOFS,
 }
 _ALWAYS = frozenset({"subject", "received", "recipient", "reply", "total"})
@@ -192,7 +216,7 @@ def situations(name: str) -> Iterator[tuple[Place, Values]]:
     rich = MAILS[name]
     changes = [{key: other} for key in sorted(rich.keys() - _ALWAYS) for other in _others(key, rich[key])]
     bare = {key: _missing(value) for key, value in rich.items() if key not in _ALWAYS}
-    for place in (PLACE, replace(PLACE, dossier=None), NOWHERE):
+    for place in PLACES:
         for change in ({}, *changes, bare):
             yield place, {**rich, **change}
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from jinja2 import TemplateError
 
+from gateway import log
 from gateway.errors import Permanent
+from gateway.model import Problem
 from gateway.relay import overrides, templating
-from gateway.relay.templating import Place, Texts, Words, folded, local_time, problem, render
+from gateway.relay.required import failure
+from gateway.relay.templating import Place, Texts, Words, folded, local_time
 
 __all__ = ["ModeleFaulty", "Place", "Texts", "Words", "load", "local_time", "modele", "modeles", "problem", "render"]
 
@@ -27,6 +31,31 @@ def load(folder: Path | None) -> Texts:
         gateway.errors.ConfigError: a line per fault: `FILE:LINE: fault; remedy`.
     """
     return templating.packaged() if folder is None else overrides.read(folder)
+
+
+def render(name: str, place: Place, **values: object) -> Words:
+    """The subject and text of a mail, in the place's language: in our words where the instance's own fail."""
+    try:
+        return templating.render(name, place, **values)
+    except Exception as error:  # noqa: BLE001 (a mail in other words is better than none)
+        _failed(place.texts, error)
+        return templating.render(name, replace(place, texts=templating.packaged()), **values)
+
+
+def problem(problem: Problem, locale: str, texts: Texts | None = None) -> str:
+    """Why something didn't happen, in words; in ours where the instance's own fail."""
+    try:
+        return templating.problem(problem, locale, texts)
+    except Exception as error:  # noqa: BLE001
+        _failed(texts or templating.packaged(), error)
+        return templating.problem(problem, locale)
+
+
+def _failed(texts: Texts, error: Exception) -> None:
+    if not texts.own:
+        raise error
+    path, line, said = failure(texts, error)
+    log.template_failed(template=path, line=line, reason=said)
 
 
 def modeles(place: Place) -> tuple[str, ...]:
