@@ -129,6 +129,34 @@ def test_the_manual_shows_well() -> None:
 # --- JSON ------------------------------------------------------------------------------------------------
 
 
+FORWARD = """From: ulysse@usager.example.net
+Subject: TR: Une glycine
+
+-----Message d'origine-----
+De : Penelope <penelope@usager.example.net>
+Envoyé : lundi 3 février 2025 10:12
+À : Ulysse
+Objet : Une glycine
+
+Bonjour.
+"""
+BOUNCE = """From: MAILER-DAEMON@mx.example.org
+Subject: Undelivered Mail Returned to Sender
+Content-Type: multipart/report; report-type=delivery-status; boundary=b
+
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.example.org
+
+Final-Recipient: rfc822; ulysse@usager.example.net
+Action: failed
+Status: 5.1.1
+
+--b--
+"""
+
+
 def told_fields(command: str) -> set[str]:
     """The fields that the page names for a command."""
     lines = re.split(r"\n- ", PAGE.partition("\n## JSON\n")[2].partition("\n## ")[0])[1:]
@@ -151,6 +179,8 @@ def test_json_has_the_fields_that_are_told(tmp_path: Path) -> None:
         running.send(question)
         running.mail_to(demo.USAGER, "bien reçu")
         (tmp_path / "one.eml").write_bytes(question.as_bytes())
+        (tmp_path / "two.eml").write_text(FORWARD, "utf-8")
+        (tmp_path / "three.eml").write_text(BOUNCE, "utf-8")
 
         def answer(*arguments: str, typed: bytes = b"") -> Any:
             command = demo.gateway(running.folder, *arguments, "--json")

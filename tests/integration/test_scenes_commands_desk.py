@@ -234,14 +234,18 @@ def test_who_follows_is_told_and_who_mutes_is_not(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("forward", [outlook_forward, gmail_forward])
 def test_an_agent_brings_in_what_was_written_to_her(gateway: Gateway, forward: Callable[..., EmailMessage]) -> None:
-    """The conversation is the original sender's, who is acknowledged; her note stays inside."""
+    """The conversation is the original sender's, who is acknowledged; her note stays inside.
+
+    Where nothing but her token proves her, she writes to her reply address too, of whichever notification.
+    """
+    to = f"demarche+42@{DOMAIN}"
+    gateway.post(letter(f"v.{forward.__name__}@usager.example.net", "Une question.", to=to), to=to)
     nadia = f"nadia.{forward.__name__.partition('_')[0]}@usager.example.net"
     private = letter(
         nadia, "Bonjour Alice,\n\nJ'aimerais végétaliser ma rue.", name="Nadia", subject="Ma rue", to=ALICE
     )
-    gateway.post(
-        forward(private, ALICE, f"@fwd\n@note {SECRET}", to=f"demarche+42@{DOMAIN}"), to=f"demarche+42@{DOMAIN}"
-    )
+    both = f"{to}, {gateway.latest(ALICE).answer_to}"
+    gateway.post(forward(private, ALICE, f"@fwd\n@note {SECRET}", to=both), to=to)
     (acknowledged,) = gateway.sent(nadia)
     reference = acknowledged.reference
     assert "Mairie d'Exemple" in acknowledged.text

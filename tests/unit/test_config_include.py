@@ -3,6 +3,8 @@
 import errno
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -93,6 +95,42 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
         "gateway.toml:2: include[0]: can't read d/pipe.toml: not a file",
         "gateway.toml:3: include[1]: can't read d/gone.csv: No such file or directory",
     ]
+
+
+@contextmanager
+def closed(root: Path, name: str, mode: int) -> Iterator[None]:
+    """A folder whose mode counts: for the superuser it wouldn't, who becomes nobody for so long."""
+    before = os.geteuid()
+    try:
+        for path in (*root.rglob("*"), root, *root.parents) if before == 0 else ():
+            if (found := path.stat().st_mode) & 0o55 != 0o55:
+                path.chmod(found | 0o55)
+        (root / name).chmod(mode)
+        if before == 0:
+            os.seteuid(65534)
+        yield
+    finally:
+        os.seteuid(before)
+        (root / name).chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["d/*", "d/*.toml", "d*/*.toml", "**/*.toml", "**", "*/a.toml", "*/sub/*.toml", "**/d/sub/*"]
+)
+@pytest.mark.parametrize("mode", [0o000, 0o644])
+def test_a_folder_that_cannot_be_read_takes_nothing_away(tmp_path: Path, pattern: str, mode: int) -> None:
+    names = ("t/d/a.toml", "t/d/sub/a.toml", "t/o/a.toml", "t/o/sub/a.toml")
+    main = written(tmp_path, {name: agents(f"n{nth}") for nth, name in enumerate(names)}, f'["t/{pattern}"]')
+    with closed(tmp_path, "t/d", mode):
+        faults = report(main)
+    fault = f"gateway.toml:1: include[0]: can't read t/d: {os.strerror(errno.EACCES)}; let the daemon's user "
+    assert any(line.startswith(fault) for line in faults), faults
+
+
+def test_a_folder_that_only_lets_through_is_enough_where_no_name_is_sought(tmp_path: Path) -> None:
+    main = written(tmp_path, {"d/a.toml": agents("a"), "e/a.toml": agents("b")}, '["?/a.toml"]')
+    with closed(tmp_path, "d", 0o711):
+        assert emails(main) == ["a", "b"]
 
 
 def test_no_depth_is_too_much(tmp_path: Path) -> None:

@@ -229,3 +229,10 @@ def test_commands_that_log_in_nowhere_need_no_password(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="CREDENTIALS_DIRECTORY"):
         load(file, {})
     assert load(file, {}, passwords=False).intake.imap[0].password.get_secret_value() == ""
+
+
+def test_a_number_that_is_too_long_to_be_one(tmp_path: Path) -> None:
+    file = written(tmp_path, f"\n[[dossiers]]\nnumber = {'9' * 5000}\n")
+    line = file.read_text("utf-8").splitlines().index("[[dossiers]]") + 2
+    with pytest.raises(ConfigError, match=rf"gateway\.toml:{line}: not TOML: .*digits.*; "):
+        load(file, {})

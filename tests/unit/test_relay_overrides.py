@@ -18,6 +18,7 @@ from gateway.relay.overrides import read
 from gateway.relay.templating import texts_of
 from gateway.relay.texts import ModeleFaulty, Place
 from tests.builders import NOW
+from tests.unit.test_config_include import closed
 
 PERMIS = Demarche(number=42, title="Permis", organisation=samples.ORGANISATION.siret)
 CONTACT = "{% include '_contact.txt' %}\n"
@@ -174,6 +175,29 @@ def test_what_can_not_be_read_is_told(tmp_path: Path) -> None:
     assert told(tmp_path) == ["help.txt:1: it can't be read (it is no file); let the gateway's user read it"]
 
 
+def test_folders_that_are_linked_are_read_too(tmp_path: Path) -> None:
+    """A link to a démarche's folder makes two of one; what leads in a circle ends it."""
+    written(tmp_path / "own", **{"42__fr___misdirected": "Ce courriel est pour 42.\n", "modeles__a": "x"})
+    written(tmp_path / "elsewhere", help=templating.sources()["help.txt"])
+    (tmp_path / "own/43").symlink_to("42")
+    (tmp_path / "own/en").symlink_to(tmp_path / "elsewhere")
+    assert sorted(read(tmp_path / "own").own) == [
+        *("42/fr/_misdirected.txt", "43/fr/_misdirected.txt", "en/help.txt", "modeles/a.txt")
+    ]
+    (tmp_path / "own/modeles/fr").symlink_to("..")
+    (tmp_path / "elsewhere/x").symlink_to("../own/en")
+    assert [line.partition(";")[0] for line in told(tmp_path / "own")] == [
+        "en/x:1: it leads in a circle",
+        "modeles/fr:1: it leads in a circle",
+    ]
+
+
+def test_a_folder_that_can_not_be_read_is_told(tmp_path: Path) -> None:
+    written(tmp_path, **{"42__fr___misdirected": "Ce courriel est pour 42.\n"})
+    with closed(tmp_path, "42", 0):
+        assert told(tmp_path) == ["42:1: it can't be read (Permission denied); let the gateway's user read it"]
+
+
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "answer.html").write_text("x")
     assert told(tmp_path)[0].startswith("answer.html:1: it is no template; give it a name that ends with .txt")
@@ -249,6 +273,62 @@ def test_ours_can_be_taken_as_a_beginning(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", [*samples.MAILS, "_misdirected", "_authenticity"])
 def test_a_mail_can_not_be_emptied(tmp_path: Path, name: str) -> None:
     assert told(tmp_path, **{name: "x\n"})
+
+
+@pytest.mark.parametrize(
+    ("files", "line"),
+    [
+        (
+            {"answer": f"{ANSWER}{ASTRAY}{{% if organisation %}}{{{{ demarche.title }}}}{{% endif %}}\n"},
+            "answer.txt:6",
+        ),
+        ({"answer": f"{ANSWER}{ASTRAY}{{% if dossier %}}{{{{ demarche.title }}}}{{% endif %}}\n"}, "answer.txt:6"),
+        ({"answer": f"{ANSWER}{ASTRAY}{{% if demarche %}}n° {{{{ dossier }}}}{{% endif %}}\n"}, "answer.txt:6"),
+        (
+            {
+                "_entry": "{{ entry.reference }} {{ entry.answer_to }}\n"
+                "{% if entry.title %}{{ entry.title }} n° {{ entry.dossier }}{% endif %}\n"
+            },
+            "_entry.txt:2",
+        ),
+        (
+            {
+                "_entry": "{{ entry.reference }} {{ entry.answer_to }}\n"
+                "{% if entry.section == 'closing' %}n° {{ entry.dossier }}{% endif %}\n"
+            },
+            "_entry.txt:2",
+        ),
+    ],
+)
+def test_what_a_place_may_lack_is_found(tmp_path: Path, files: dict[str, str | bytes], line: str) -> None:
+    """An organisation without a démarche, a dossier that the directory doesn't know any more."""
+    lines = told(tmp_path, **files)
+    assert all(one.startswith(f"{line}: ") for one in lines)
+    assert all("it may be missing; put {% if … %} … {% endif %} around it" in one for one in lines)
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "fault"),
+    [
+        (f"a\n{{% if {'subject or ' * 3000} subject %}}x{{% endif %}}", 1, "nested too deeply; take some apart"),
+        ("a\n\n{{ 1e400 }}", 3, "only whole numbers"),
+        ("a\n{% if 1e400 %}{% endif %}", 2, "only whole numbers"),
+        ("a\n\n{{ gettext('%(a)s', a=subject, a=subject) }}", 3, "this can't be translated"),
+        (f"a\n{{{{ {'9' * 5000} }}}}", 1, "it can't be understood"),
+        ("a\n{{ gettext('%(a)50000000s', a=subject) }}", 2, "this can't be translated"),
+        ("a\n{{ gettext('%(a)r', a=subject) }}", 2, "this can't be translated"),
+        ("a\n{{ ngettext('%(a)s', '%(a).9s', 3, a=subject) }}", 2, "this can't be translated"),
+        ("a\n{% for x in (subject or reference) %}{% endfor %}", 2, "loop over a list by its name"),
+        ("a\n{% for x in 'abc' %}{% endfor %}", 2, "loop over a list by its name"),
+    ],
+)
+def test_what_would_fail_otherwise_than_jinja_does(tmp_path: Path, source: str, line: int, fault: str) -> None:
+    """As a mail, and as a part that a mail of the folder includes."""
+    lines = told(
+        tmp_path, help=source, _place=source.replace("subject", "reference"), refused="{% include '_place.txt' %}"
+    )
+    for name in ("help", "_place"):
+        assert any(one.startswith(f"{name}.txt:{line}: ") and fault in one for one in lines), lines
 
 
 # --- prepared answers --------------------------------------------------------------------------------------
@@ -423,15 +503,26 @@ def test_whatever_is_written_it_can_be_used_or_is_told(tmp_path: Path, source: s
     if report:
         return
     for where, values in samples.situations("notification"):
-        texts.render("notification", replace(where, texts=taken), **values)
+        templating.render("notification", replace(where, texts=taken), **values)
 
 
-def test_many_templates_are_read_quickly(tmp_path: Path) -> None:
-    for number in range(1, 21):
-        written(tmp_path, **{f"{number}___misdirected": "Ce n’est pas pour vous\u00a0? Dites-le-nous.\n"})
+def test_many_templates_are_read_quickly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a démarche only those mails are rendered that it has something of."""
+    written(tmp_path, **{name: templating.sources()[f"{name}.txt"] for name in samples.MAILS})
+    for number in range(1, 61):
+        written(tmp_path, **{f"{number}__fr__answer": templating.sources()["answer.txt"]})
+    rendered: list[tuple[str, ...]] = []
+    worded = templating.worded
+
+    def counted(texts: templating.Texts, language: str, name: str, values: samples.Values) -> templating.Words:
+        rendered.append((language, *name.split("/")))
+        return worded(texts, language, name, values)
+
+    monkeypatch.setattr(templating, "worded", counted)
     started = time.perf_counter()
-    assert len(read(tmp_path).own) == 20
+    assert len(read(tmp_path).own) == 60 + len(samples.MAILS)
     assert time.perf_counter() - started < 10
+    assert {one for one in rendered if one[1]} == {("fr", str(number), "answer.txt") for number in range(1, 61)}
 
 
 def test_own_templates_stay_out_of_ours() -> None:

@@ -210,6 +210,24 @@ def test_the_enclosures_of_a_burst_share_the_room() -> None:
     assert "trop volumineuses pour ce courriel\u00a0: b0.pdf" in letter.text
 
 
+def test_a_mail_shows_the_latest_that_it_has_room_for_and_says_what_it_leaves_out() -> None:
+    """Forty mails of 500,000 characters would be one of 20 MB."""
+    burst = tuple(message(f"n{n} " + "x" * 500_000, 5) for n in range(40))
+    for letter in (notified(*burst), plan.transmission("a@x", PLACE, burst, subject="s", usager="", former=None)):
+        assert len(letter.text) < 250_000
+        shown = [n for n in range(40) if f"n{n} " in letter.text]
+        assert shown == list(range(40 - len(shown), 40))
+        assert len(shown) >= 2
+        assert f"{40 - len(shown)} messages plus anciens ne figurent pas ici" in letter.text
+        assert letter.text.count("x […]\n(Le texte continue") == len(shown)
+        assert len(letter.enclosures) == len(shown)
+    assert "(7 messages plus anciens ne figurent pas ici\u00a0; la passerelle les conserve.)" in notified(more=7).text
+    assert "Un message plus ancien ne figure pas ici" in notified(more=1).text
+    short = notified(message("x" * 49_000), message("Deux."))
+    assert "plus ancien" not in short.text
+    assert "continue" not in short.text
+
+
 def test_a_stranger_is_pointed_out() -> None:
     assert "ce message ne vient pas de l’usager" in notified(message(author="v@x")).text
     assert "certains de ces messages ne viennent pas" in notified(message(author="v@x"), message()).text
@@ -274,14 +292,14 @@ def test_a_digest() -> None:
     assert "> a b\n" in letter.text
 
 
-def test_a_long_digest_is_cut_and_says_so() -> None:
+def test_a_long_digest_counts_what_it_does_not_show() -> None:
     place = replace(NOWHERE, reference="")
-    many = tuple(replace(ENTRY, reference=f"R{n:03}") for n in range(plan.MOST_ENTRIES + 2))
-    letter = plan.digest(INES, place, fresh=many, waiting=many[:-1], closing=many[:-2])
-    assert letter.text.count("[R") == 3 * plan.MOST_ENTRIES
+    more = {"fresh": 2, "waiting": 1}
+    letter = plan.digest(INES, place, fresh=(ENTRY,), waiting=(ENTRY,), closing=(ENTRY,), more=more)
+    assert letter.text.count("[W3HN") == 3
     assert "\net 2 autres conversations\n" in letter.text
-    assert "\net une autre conversation\n" in letter.text
-    assert letter.subject.startswith(f"{PLACE.instance.name} : {3 * plan.MOST_ENTRIES + 3} conversations")
+    assert letter.text.count("\net une autre conversation\n") == 1
+    assert letter.subject.startswith(f"{PLACE.instance.name} : 6 conversations")
 
 
 def test_a_refusal_gives_the_text_back() -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import TemplateError, UndefinedError
 
+from gateway import log
 from gateway.config.settings import Organisation
 from gateway.model import Problem
 from gateway.relay import grammar, required, samples, templating, texts
@@ -26,7 +27,7 @@ CODES = [
     *("no_dossier", "no_demarche", "move_reach", "same_inbox", "transfer_reach", "transfer_unreachable"),
     *("unknown_organisation", "ambiguous_organisation", "bad_address", "admit_agent", "admit_own"),
     *("already_admitted", "no_forward", "erase_right", "repair_right", "other_dossiers", "other_usager", "not_yours"),
-    *("note_runs_on", "spam_answer", "far_date", "not_admitted"),
+    *("note_runs_on", "spam_answer", "far_date", "not_admitted", "moved_on"),
 ]
 COMMANDS = {
     "en": "note assign close pending open spam tag dossier demarche global transfer admit remove follow mute "
@@ -43,7 +44,7 @@ def at(place: Place, language: str) -> Place:
 def own(source: str, name: str = "answer", **values: object) -> str:
     """What a template of that source becomes."""
     place = replace(PLACE, texts=texts_of({f"{name}.txt": source}), locale="en")
-    return texts.render(name, place, **{**samples.MAILS[name], **values}).text
+    return templating.render(name, place, **{**samples.MAILS[name], **values}).text
 
 
 # --- every template ----------------------------------------------------------------------------------------
@@ -195,7 +196,29 @@ def test_the_inside_of_an_object_is_never_written(source: str) -> None:
 def test_what_is_missing_is_never_written_as_none() -> None:
     place = replace(NOWHERE, texts=texts_of({"answer.txt": "s\n{% trans %}no. {{ dossier }}{% endtrans %}\n"}))
     with pytest.raises(TemplateError, match="NoneType is no text"):
-        texts.render("answer", place, **samples.MAILS["answer"])
+        templating.render("answer", place, **samples.MAILS["answer"])
+
+
+def test_where_an_own_template_fails_ours_is_taken_and_it_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A conversation that no check thought of still has its mails, and its operator learns of the line."""
+    told: list[dict[str, object]] = []
+    monkeypatch.setattr(log, "template_failed", lambda **fields: told.append(fields))
+    faulty = texts_of({"answer.txt": "s\n\n{{ demarche.title }}\n", "fr/_problem.txt": "{{ x }}"})
+    values = samples.MAILS["answer"]
+    assert texts.render("answer", replace(NOWHERE, texts=faulty), **values) == texts.render(
+        "answer", NOWHERE, **values
+    )
+    assert texts.problem(Problem("empty"), "fr", faulty) == texts.problem(Problem("empty"), "fr")
+    assert texts.render("answer", replace(PLACE, texts=faulty), **values).text == "Permis de végétaliser\n"
+    assert told == [
+        {"template": "answer.txt", "line": 3, "reason": "'None' has no attribute 'title'"},
+        {"template": "fr/_problem.txt", "line": 1, "reason": "'x' is undefined"},
+    ]
+
+
+def test_only_what_is_missing_is_told_to_be_asked_for() -> None:
+    (fault,) = required.lacks(texts_of({"help.txt": "s\n{{ marker }}\n{{ 1e400 }}"}), "", "fr", "help")
+    assert fault.text == "name 'inf' is not defined; mend it there, or write it more simply"
 
 
 def test_templates_have_no_functions() -> None:

@@ -17,9 +17,10 @@ from gateway.context import Context
 from gateway.desk.commands import parse
 from gateway.errors import NotFound, Refused
 from gateway.model import Outgoing
-from gateway.store import outbox
+from gateway.store import outbox, repair
 from gateway.store.database import Store
 from gateway.store.tables import conversations
+from gateway.store.views import find as view
 from tests.builders import (
     ALICE,
     DOMAIN,
@@ -173,6 +174,8 @@ def test_a_message_moves_into_another_conversation(store: Store, context: Contex
     assert done.document["reference"] == other
     assert sorted(ids(store, other).values()) == ["ailleurs@x", "second@x"]
     assert bring(store, context, "encore", answers="second@x") == other
+    assert bring(store, context, "toujours", references=("premier@x", "second@x")) == other
+    assert where(store, "premier@x") == mixed
     assert listed(store)[0]["usager"] == ULYSSE
 
 
@@ -204,6 +207,104 @@ def test_an_agents_own_message_waits_for_nobody_when_it_is_split_off(
     note = max(ids(store, mixed))
     own = shown(store, split(store, context, mixed, note, None, ALICE, LATER).document["reference"])
     assert (own["status"], own["usager"], own["waiting_since"]) == ("closed", ULYSSE, None)
+
+
+def test_the_trace_of_a_command_is_no_message(store: Store, context: Context, mixed: str) -> None:
+    act(store, context, mixed, INES, parse("@tag urgent"), LATER)
+    before = everything(store)
+    with pytest.raises(Refused, match="trace of a command"):
+        split(store, context, mixed, max(ids(store, mixed)), None, ALICE, LATER)
+    assert everything(store) == before
+
+
+@pytest.mark.parametrize("forged", [f"{ULYSSE}, {STRANGER}", f"{ULYSSE}\r\nFrom: {STRANGER}"])
+def test_whose_author_is_uncertain_is_nobodys_when_it_is_split_off(
+    store: Store, context: Context, mixed: str, forged: str
+) -> None:
+    token = mails(store, ULYSSE, "acknowledgement")[0].reply_to
+    raw = raw_mail(forged, token, text="Donnez-moi tout", identifier="forged@x")
+    take(store, context, raw, recipients=(token,), envelope_sender=STRANGER)
+    assert where(store, "forged@x") == mixed
+    own = split(store, context, mixed, number(store, "forged@x"), None, ALICE, LATER).document["reference"]
+    assert (shown(store, own)["usager"], shown(store, own)["inbox"]) == ("", {"kind": "demarche", "number": 42})
+
+
+@pytest.mark.parametrize("own", ["@clore", "@attente", "Voilà"])
+def test_an_unanswered_mail_is_work_where_it_comes_to(store: Store, context: Context, mixed: str, own: str) -> None:
+    other = bring(store, context, "ailleurs")
+    act(store, context, other, INES, parse(own), LATER)
+    before = {agent: len(mails(store, agent, "notification")) for agent in (INES, ALICE)}
+    split(store, context, mixed, number(store, "second@x"), other, ALICE, LATER)
+    whole = shown(store, other)
+    assert (whole["status"], whole["waiting_since"]) == ("active", LATER)
+    told = mails(store, INES, "notification")[before[INES] :]
+    assert [("second" in m.draft.text, f"[{other}]" in m.draft.subject) for m in told] == [(True, True)]
+    assert len(mails(store, ALICE, "notification")) == before[ALICE]  # it is her own act
+    assert shown(store, mixed)["status"] == "active"  # the first one waits there
+
+
+def test_who_was_told_of_it_is_not_told_again_while_it_is_work(store: Store, context: Context, mixed: str) -> None:
+    other = bring(store, context, "ailleurs")
+    act(store, context, other, ALICE, parse("@affecter moi"), LATER)
+    before = {agent: len(mails(store, agent)) for agent in (INES, ALICE)}
+    split(store, context, mixed, number(store, "second@x"), other, MANON, LATER)
+    assert len(mails(store, INES)) == before[INES]
+    assert len(mails(store, ALICE)) == before[ALICE] + 1  # who has it now
+
+
+def test_who_has_what_left_a_dossier_is_told_of_it(store: Store, context: Context, mixed: str) -> None:
+    token = mails(store, ULYSSE, "acknowledgement")[0].reply_to
+    bring(store, context, "intruse", token, STRANGER)
+    split(store, context, mixed, number(store, "intruse@x"), None, ALICE, LATER)
+    assert ["intruse" in m.draft.text for m in mails(store, HOTLINE, "notification")] == [True]
+    assert len(mails(store, INES, "notification")) == 3
+
+
+@pytest.mark.parametrize(("own", "status"), [("", "closed"), ("Voilà", "pending")])
+def test_what_has_nothing_left_to_answer_is_no_work(store: Store, context: Context, own: str, status: str) -> None:
+    here, other = bring(store, context, "un"), bring(store, context, "deux")
+    act(store, context, here, INES, parse(own or "@note rien"), LATER)
+    bring(store, context, "trois", answers="un@x")
+    assert shown(store, here)["status"] == "active"
+    if not own:
+        split(store, context, here, number(store, "un@x"), other, ALICE, LATER)
+        assert shown(store, here)["status"] == "active"
+    split(store, context, here, number(store, "trois@x"), other, ALICE, LATER)
+    assert (shown(store, here)["status"], shown(store, here)["waiting_since"] is None) == (status, status == "closed")
+    assert shown(store, other)["status"] == "active"
+
+
+def test_spam_stays_spam(store: Store, context: Context, mixed: str) -> None:
+    other = bring(store, context, "ailleurs")
+    act(store, context, other, ALICE, parse("@spam"), LATER)
+    before = len(mails(store, INES))
+    split(store, context, mixed, number(store, "second@x"), other, ALICE, LATER)
+    assert (shown(store, other)["status"], len(mails(store, INES))) == ("spam", before)
+
+
+def test_an_answered_mail_is_no_work_where_it_comes_to(store: Store, context: Context, mixed: str) -> None:
+    other = bring(store, context, "ailleurs")
+    for reference in (mixed, other):
+        act(store, context, reference, INES, parse("Voilà"), LATER)
+    before = len(mails(store, INES))
+    split(store, context, mixed, number(store, "second@x"), other, ALICE, LATER)
+    assert {shown(store, reference)["status"] for reference in (mixed, other)} == {"pending"}
+    assert len(mails(store, INES)) == before
+
+
+def test_a_conversation_that_takes_a_message_goes_on_to_move_as_its_usager_says(
+    store: Store, context: Context
+) -> None:
+    """She names her dossier where she is asked: that an agent added a message forbids nothing."""
+    here, there = (bring(store, context, text, f"contact@{DOMAIN}") for text in ("un", "deux"))
+    moved = number(store, "un@x")
+    split(store, context, here, moved, there, MANON, LATER)
+    after = store.read_now(lambda c: view(c, there))
+    assert not after.pinned
+    assert store.read_now(lambda c: repair.message(c, after.id, moved)).traits.anchored
+    token = mails(store, ULYSSE, "acknowledgement")[1].reply_to
+    assert bring(store, context, "C’est le dossier 123", token) == there
+    assert shown(store, there)["inbox"] == {"kind": "dossier", "number": 123}
 
 
 @pytest.mark.parametrize("agent", [INES, "nobody@x.example", ULYSSE])
@@ -297,6 +398,58 @@ def test_a_message_is_not_put_before_another_usager(store: Store, context: Conte
     before = everything(store)
     with pytest.raises(Refused, match="different usagers"):
         split(store, context, here, 1, there, MANON, LATER)
+    assert everything(store) == before
+
+
+def test_a_stranger_does_not_come_into_a_dossier_by_a_merge(store: Store, context: Context) -> None:
+    """Whom an agent admitted to a conversation of the démarche isn't admitted to the dossier."""
+    strange = bring(store, context, "étrange", f"demarche+42@{DOMAIN}", STRANGER)
+    act(store, context, strange, ALICE, parse(f"@admettre {ULYSSE}"), LATER)
+    of_dossier = bring(store, context, "un")
+    before = everything(store)
+    for pair in ((strange, of_dossier), (of_dossier, strange)):
+        with pytest.raises(Refused, match="Admit that person"):
+            merge(store, context, *pair, ALICE, LATER)
+    assert everything(store) == before
+    act(store, context, of_dossier, ALICE, parse(f"@admettre {STRANGER}"), LATER)  # the agents let her in themselves
+    merge(store, context, strange, of_dossier, ALICE, LATER)
+
+
+def test_nor_does_who_takes_part_in_the_other_one(store: Store, context: Context) -> None:
+    of_demarche = bring(store, context, "un", f"demarche+42@{DOMAIN}")
+    act(store, context, of_demarche, ALICE, parse(f"@admettre {STRANGER}"), LATER)
+    of_dossier = bring(store, context, "deux")
+    with pytest.raises(Refused, match="Admit that person"):
+        merge(store, context, of_demarche, of_dossier, ALICE, LATER)
+    act(store, context, of_demarche, ALICE, parse(f"@retirer {STRANGER}\n@admettre {GUEST}"), LATER)
+    merge(store, context, of_demarche, of_dossier, ALICE, LATER)  # the dossier's own guest
+
+
+def test_nobody_who_takes_part_is_left_out_by_a_merge(store: Store, context: Context) -> None:
+    older, newer = (bring(store, context, text, f"demarche+42@{DOMAIN}") for text in ("un", "deux"))
+    act(store, context, newer, ALICE, parse(f"@admettre {STRANGER}"), LATER)
+    before = everything(store)
+    with pytest.raises(Refused, match=rf"{STRANGER} takes part in {newer} .* admit .* to {older}, or remove"):
+        merge(store, context, older, newer, ALICE, LATER)
+    assert everything(store) == before
+    act(store, context, older, ALICE, parse(f"@admettre {STRANGER}"), LATER)
+    merge(store, context, older, newer, ALICE, LATER)
+    assert shown(store, older)["guests"] == [STRANGER]
+
+
+def test_those_whose_usager_is_unknown_are_not_the_same_persons(store: Store, context: Context) -> None:
+    def forged(name: str) -> str:
+        raw = raw_mail(f"{ULYSSE}, {STRANGER}", f"contact@{DOMAIN}", identifier=f"{name}@x")
+        take(store, context, raw)
+        return where(store, f"{name}@x")
+
+    one, other = forged("un"), forged("deux")
+    assert shown(store, one)["usager"] == shown(store, other)["usager"] == ""
+    before = everything(store)
+    with pytest.raises(Refused, match="different usagers"):
+        merge(store, context, one, other, MANON, LATER)
+    with pytest.raises(Refused, match="different usagers"):
+        split(store, context, one, number(store, "un@x"), other, MANON, LATER)
     assert everything(store) == before
 
 

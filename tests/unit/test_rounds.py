@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,16 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
-from gateway import rounds
+from gateway import digests as digests_
+from gateway import log, rounds
 from gateway.commands.conversations import act
 from gateway.commands.repair import split
 from gateway.context import Context
 from gateway.desk.commands import parse
 from gateway.errors import StoreError
 from gateway.model import Outgoing
+from gateway.relay import plan
+from gateway.relay.templating import texts_of
 from gateway.store import outbox
 from gateway.store.database import Store
 from tests.builders import (
@@ -276,17 +279,47 @@ def test_who_may_not_see_it_any_more_is_not_told_of_it(world: World) -> None:
         world.mail(f"deux {agent}", NOW + SECOND, to, thread=agent)
     demarche = asdict(world.context.settings.demarches[0]) | {"instructeurs": []}
     world.context = world.with_(demarches=[demarche], support_groups=[])
-    assert world.round(NOW + 60 * SECOND) == 1  # Alice's alone
-    assert (len(world.to(INES)), len(world.to(HOTLINE)), len(world.to(ALICE))) == (1, 1, 2)
+    assert world.round(NOW + 60 * SECOND) == 2  # Alice's own, and what nobody but Inès was told of
+    assert (len(world.to(INES)), len(world.to(HOTLINE)), len(world.to(ALICE))) == (1, 1, 3)
+    assert all(f"{word} {INES}" in world.texts(ALICE)[-1] for word in ("un", "deux"))
     assert world.rounds(NOW, NOW + 3 * DAY, HOUR) == []
+
+
+@pytest.mark.parametrize("first", [HOTLINE, "zoe@mairie.example.org"])
+def test_who_is_told_instead_is_told_once(tmp_path: Path, first: str) -> None:
+    """Alice's own burst is over as well: before that of who has no part in it any more, or after it."""
+    with opened(tmp_path) as store:
+        groups = [{"name": "g", "organisations": ["21310555400017"], "agents": [first]}]
+        people = {"agents": [*agents(), {"email": first}][: 5 if first != HOTLINE else 4]}
+        world = World(store, tmp_path, support_groups=groups, **people)
+        to = f"demarche+42@{DOMAIN}"
+        world.mail("un.", NOW, to)
+        world.mail("deux.", NOW + SECOND, to)
+        world.context = world.with_(support_groups=[], **people)
+        assert world.round(NOW + 60 * SECOND) == 1
+        assert "\n".join(world.texts(ALICE)).count("deux.") == 1
+        assert len(world.to(first)) == 1
+
+
+@pytest.mark.parametrize("own", ["@clore", "@spam", "Bonjour"])
+def test_of_what_needs_nobody_nobody_is_told_instead(digests: World, own: str) -> None:
+    digests.mail("premier", NOW)
+    digests.act(ALICE, own, NOW + HOUR)
+    digests.act(MANON, f"@affecter {ALICE}\n@taire", NOW + HOUR)
+    demarche = asdict(digests.context.settings.demarches[0]) | {"instructeurs": []}
+    digests.context = digests.with_(demarches=[demarche], agents=agents(ines="digest"))
+    before = len(digests.to(ALICE))
+    assert digests.rounds(NOW, MONDAY + DAY, HOUR) == []
+    assert len(digests.to(ALICE)) == before
 
 
 def test_a_digest_leaves_out_what_is_out_of_sight(digests: World) -> None:
     digests.mail("premier", NOW)
     demarche = asdict(digests.context.settings.demarches[0]) | {"instructeurs": []}
     digests.context = digests.with_(demarches=[demarche], agents=agents(ines="digest"))
-    assert digests.rounds(NOW, MONDAY + DAY, HOUR) == []
+    assert digests.rounds(NOW, MONDAY, HOUR) == [MONDAY - DAY] * 2
     assert digests.to(INES) == []
+    assert all("premier" in digests.texts(agent)[0] for agent in (ALICE, HOTLINE))  # whose it is without her
 
 
 def test_a_burst_that_turned_out_to_be_spam_is_not_told(world: World) -> None:
@@ -299,8 +332,117 @@ def test_a_burst_that_turned_out_to_be_spam_is_not_told(world: World) -> None:
 def test_who_muted_it_meanwhile_is_not_told_of_it(digests: World) -> None:
     digests.mail("premier", NOW)
     digests.act(INES, "@taire", NOW + HOUR)
-    assert digests.rounds(NOW, MONDAY + DAY, HOUR) == []
-    assert digests.to(INES) == []
+    assert digests.rounds(NOW, MONDAY, HOUR) == [NOW + 7 * HOUR] * 2
+    assert [len(digests.to(agent)) for agent in (INES, ALICE, HOTLINE)] == [0, 1, 1]
+
+
+# --- what fails ------------------------------------------------------------------------------------------
+
+
+def test_a_digest_whose_template_fails_leaves_in_our_words(digests: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[dict[str, Any]] = []
+    monkeypatch.setattr(log, "template_failed", lambda **fields: told.append(fields))
+    source = "{% if entry.title %}{{ entry.title }} n° {{ entry.dossier.x }}{% endif %}"
+    digests.context = replace(digests.context, texts=texts_of({"_entry.txt": source}))
+    digests.mail("premier", NOW)
+    assert digests.rounds(NOW, MONDAY + DAY, HOUR) == [NOW + 7 * HOUR]
+    assert "Une question" in digests.texts(INES)[0]
+    assert [(fields["template"], fields["line"]) for fields in told] == [("_entry.txt", 1)]
+
+
+def test_a_burst_whose_template_fails_leaves_in_our_words(world: World) -> None:
+    world.context = replace(world.context, texts=texts_of({"notification.txt": "s\n{{ dossier.x }}"}))
+    world.mail("premier", NOW)
+    world.mail("second", NOW + SECOND)
+    assert world.rounds(NOW, NOW + 90 * SECOND, SECOND) == [NOW + 32 * SECOND]
+    assert "second" in world.texts(INES)[1]
+
+
+def test_one_digest_that_fails_takes_nothing_from_the_others_and_comes_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(tmp_path) as store:
+        told: list[dict[str, Any]] = []
+        monkeypatch.setattr(log, "round_failed", lambda **fields: told.append(fields))
+        world = World(store, tmp_path, agents=agents(ines="digest", manon="digest", hotline="digest", alice="digest"))
+        world.round(NOW)
+        world.mail("premier", NOW)
+        world.mail("second", NOW, f"demarche+42@{DOMAIN}", thread="other")
+        digest = plan.digest
+
+        def failing(to: str, *arguments: Any, **values: Any) -> Any:
+            if to == INES:
+                raise RuntimeError
+            return digest(to, *arguments, **values)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(plan, "digest", failing)
+            assert world.round(MONDAY) == 2
+            assert world.rounds(MONDAY, MONDAY + 8 * HOUR, HOUR) == []
+        assert told == [{"reason": "RuntimeError", "agent": INES}]
+        assert [len(world.to(agent)) for agent in (ALICE, HOTLINE, INES)] == [1, 1, 0]
+        assert world.round(MONDAY + DAY) == 1
+        assert "premier" not in "".join(world.texts(ALICE))
+        assert len(world.to(INES)) == 1
+
+
+# --- how much at a time --------------------------------------------------------------------------------------
+
+
+def test_digests_of_many_agents_are_planned_in_slices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(digests_, "_MOST", 1)
+    with opened(tmp_path) as store:
+        world = World(store, tmp_path, agents=agents(ines="digest", hotline="digest", alice="digest"))
+        world.round(NOW)
+        world.mail("premier", NOW)
+        world.mail("second", NOW, f"demarche+42@{DOMAIN}", thread="other")
+        assert [world.round(MONDAY) for _ in range(4)] == [1, 1, 1, 0]
+        assert [len(world.to(agent)) for agent in (ALICE, HOTLINE, INES)] == [1, 1, 1]
+
+
+def test_reminders_without_number_come_with_the_next_digests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(digests_, "_MOST", 2)
+    with opened(tmp_path) as store:
+        world = reminding(tmp_path, store)
+        for number in range(5):
+            world.mail("x", NOW + number * SECOND, thread=f"t{number}", subject=f"Sujet {number}.")
+        found: list[list[int]] = []
+        for day in range(1, 16):
+            before = len(world.to(INES))
+            world.rounds(MONDAY + day * DAY, MONDAY + day * DAY + 4 * SECOND, 2 * SECOND)
+            found += [[n for n in range(5) if f"Sujet {n}." in text] for text in world.texts(INES)[before:]]
+        assert found[:3] == [[0, 1], [0, 1], [0, 1]]
+        assert sorted(sum(found, [])) == sorted([*range(5)] * 3)  # noqa: RUF017
+        assert all(len(one) <= 2 for one in found)
+
+
+@pytest.mark.parametrize(("source", "age"), [("import:old.mbox", 0), ("smtp", 40)])
+def test_of_quiet_mail_nobody_is_reminded_until_it_is_not(tmp_path: Path, source: str, age: int) -> None:
+    with opened(tmp_path) as store:
+        world = reminding(tmp_path, store)
+        raw = raw_mail(to=TO_DOSSIER, identifier="old@x")
+        keep(store, incoming(raw, (TO_DOSSIER,), received_at=NOW - age * DAY, source=source))
+        file_all(store, world.context, NOW)
+        assert world.whole["status"] == "active"
+        assert world.rounds(NOW, MONDAY + 5 * DAY, HOUR / 2) == []
+        world.threads.add("old")
+        raw = raw_mail(to=TO_DOSSIER, identifier="new@x", answers="old@x")
+        keep(store, incoming(raw, (TO_DOSSIER,), received_at=MONDAY + 5 * DAY))
+        file_all(store, world.context, MONDAY + 5 * DAY)
+        assert len(listed(store)) == 1
+        assert len(world.rounds(MONDAY + 5 * DAY, MONDAY + 9 * DAY, HOUR / 2)) == 3
+
+
+def test_what_waits_for_long_without_anybody_told_is_reminded_of_all_the_same(tmp_path: Path) -> None:
+    """No acknowledgement, and nobody wanted to be told when it came: the reminder is all there is."""
+    with opened(tmp_path) as store:
+        values = {"trust": {"acknowledge": "never"}}
+        nobody = agents(manon="none", ines="none", alice="none", hotline="none")
+        world = reminding(tmp_path, store, agents=nobody, **values)
+        world.mail("premier", NOW)
+        assert world.rounds(NOW, MONDAY + 2 * DAY, HOUR) == []
+        world.context = world.with_(desk=OFFICE, **values)
+        assert len(world.rounds(MONDAY + 2 * DAY, MONDAY + 9 * DAY, HOUR / 2)) == 3
 
 
 # --- reminders -------------------------------------------------------------------------------------------
@@ -380,6 +522,42 @@ def closing(tmp_path: Path) -> Iterator[World]:
         world.mail("premier", NOW)
         world.act(INES, "Il manque une pièce.", NOW + HOUR)
         yield world
+
+
+def test_what_nobody_can_be_told_of_is_not_closed(closing: World) -> None:
+    closing.context = closing.with_(
+        desk=CLOSING, agents=agents(manon="none", ines="none", alice="none", hotline="none")
+    )
+    closing.rounds(NOW, CLOSED + 9 * DAY, 6 * HOUR)
+    assert (closing.whole["status"], closing.whole["closing_at"]) == ("pending", None)
+    closing.context = closing.with_(desk=CLOSING)
+    closing.rounds(CLOSED + 9 * DAY, CLOSED + 11 * DAY, 6 * HOUR)
+    assert closing.whole["closing_at"] is not None
+
+
+def test_what_is_to_be_closed_is_named_before(closing: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a digest has no room for is announced in the next one."""
+    monkeypatch.setattr(digests_, "MOST_ENTRIES", 2)
+    for number in range(4):
+        closing.mail("x", NOW + number * SECOND, thread=f"t{number}", subject=f"Sujet {number}.")
+    for one in listed(closing.store):
+        closing.act(INES, "Répondu.", NOW + HOUR, one["reference"])
+    closing.round(ANNOUNCED)
+    assert sum(c["closing_at"] is not None for c in listed(closing.store)) == 2
+    closing.round(ANNOUNCED + DAY)
+    closing.round(ANNOUNCED + 2 * DAY)
+    assert all(c["closing_at"] is not None for c in listed(closing.store))
+    text = "\n".join(closing.texts(INES)[-3:])
+    assert [text.count(f"Sujet {number}.") for number in range(4)] == [1] * 4
+    assert "autre" not in text
+
+
+def test_nothing_is_closed_once_closing_is_turned_off(closing: World) -> None:
+    closing.round(ANNOUNCED)
+    assert closing.whole["closing_at"] == CLOSED
+    closing.context = closing.with_(desk={})
+    assert closing.rounds(CLOSED, CLOSED + 3 * DAY, HOUR) == []
+    assert (closing.whole["status"], closing.whole["closing_at"]) == ("pending", None)
 
 
 ANNOUNCED = datetime(2025, 3, 29, 7, 30, tzinfo=UTC)  # the first digest within three days of the end
@@ -469,13 +647,17 @@ def test_what_has_no_message_left_wakes_without_a_word(digests: World) -> None:
     empty = next(c["reference"] for c in listed(digests.store) if shown(digests.store, c["reference"])["messages"])
     digests.act(INES, "@attente demain", NOW + HOUR, empty)
     (full,) = {c["reference"] for c in listed(digests.store)} - {empty}
-    for message in shown(digests.store, empty)["messages"]:
+    for message in [m for m in shown(digests.store, empty)["messages"] if m["kind"] != "event"]:
         split(digests.store, digests.context, empty, message["id"], full, ALICE, NOW + HOUR)
     digests.rounds(NOW, MONDAY, 4 * HOUR)
     assert shown(digests.store, empty)["status"] == "active"
 
 
 # --- a crash in between ------------------------------------------------------------------------------------
+
+
+class _Killed(BaseException):
+    """The process ends."""
 
 
 def test_a_round_that_fails_leaves_nothing_and_the_next_tells_each_once(
@@ -503,14 +685,14 @@ def test_a_round_that_fails_leaves_nothing_and_the_next_tells_each_once(
 
                 def failing(*arguments: Any, left: Iterator[int] = left) -> Any:
                     if next(left, None) is None:
-                        raise RuntimeError("killed")
+                        raise _Killed
                     return enqueue(*arguments)
 
                 patch.setattr(outbox, "enqueue", failing)
                 try:
                     told = world.round(at)
                     break
-                except RuntimeError:
+                except _Killed:
                     assert _state(store) == before
                     planned += 1
         assert told == planned >= 4
@@ -549,3 +731,21 @@ async def test_the_loop_goes_on_through_trouble_of_the_store(world: World, monke
     assert failures == []
     assert len(world.to(INES)) == 2
     assert KEYS is world.context.keys
+
+
+async def test_the_loop_waits_where_nothing_can_be_done(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A defect is logged once a minute, not every two seconds."""
+    naps: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        naps.append(seconds)
+        if len(naps) == 4:
+            raise asyncio.CancelledError
+
+    for seconds in range(2):
+        world.mail(f"n{seconds}", NOW + seconds * SECOND)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    monkeypatch.setattr(plan, "notification", lambda *_, **__: 1 / 0)
+    with pytest.raises(asyncio.CancelledError):
+        await rounds.run(world.store, lambda: world.context, planned=asyncio.Event(), now=lambda: NOW + 60 * SECOND)
+    assert naps == [60.0, 2.0, 60.0, 2.0]
