@@ -191,8 +191,8 @@ class Forwarded:
 class Mail:
     """Everything that reading found. Never raised over, never complete: `anomalies` says what was odd.
 
-    `loose`: ids that it cites without brackets. `thread_index`: hex of the conversation GUID of Outlook's
-    Thread-Index, "" for none.
+    `quoted_because`: what tells its own words from the quoted ones. `loose`: ids that it cites without brackets.
+    `thread_index`: hex of the conversation GUID of Outlook's Thread-Index, "" for none.
     """
 
     fingerprint: str
@@ -217,6 +217,7 @@ class Mail:
     anomalies: tuple[str, ...] = ()
     loose: tuple[str, ...] = ()
     thread_index: str = ""
+    quoted_because: str = ""
     protection: Protection = Protection.NONE
 
     @property

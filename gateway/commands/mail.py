@@ -88,7 +88,12 @@ def _explanation_document(file: MailFile, mail: Mail, decision: Decision) -> dic
         "forwarded": _forwarded(mail),
         "report": _report(mail),
         "protection": mail.protection.value,
-        "because": [mail.nature_because, decision.grade.because, decision.acknowledge.because],
+        "because": [
+            mail.nature_because,
+            decision.grade.because,
+            decision.acknowledge.because,
+            *([f"quoted: {mail.quoted_because}"] if mail.quoted_because else []),
+        ],
         "duplicate": decision.duplicate_of is not None,
     }
 
@@ -122,7 +127,7 @@ def _report(mail: Mail) -> dict[str, Any] | None:
 
 
 def _explanation(document: dict[str, Any]) -> str:
-    nature, proof, acknowledge = document["because"]
+    nature, proof, acknowledge, *quoted = document["because"]
     inbox = document["route"]["inbox"]
     where = inbox["kind"] if inbox["number"] is None else f"{inbox['kind']}:{inbox['number']}"
     lines = [
@@ -136,6 +141,7 @@ def _explanation(document: dict[str, Any]) -> str:
     ]
     if document["duplicate"]:
         lines.append("  duplicate    the same mail is filed already: nothing would happen")
+    lines += [f"  {because.replace(':', '      ', 1)}" for because in quoted]
     if forwarded := document["forwarded"]:
         lines.append(f"  forwards     « {forwarded['subject']} » of {forwarded['author'] or forwarded['name']}")
     for one in document["report"]["recipients"] if document["report"] else ():

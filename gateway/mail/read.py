@@ -64,6 +64,7 @@ def read(raw: bytes, *, authserv_id: str = "", domain: str = "", envelope_sender
         text=shown.text,
         own=parted.own,
         quoted=parted.quoted,
+        quoted_because=parted.because,
         attachments=files,
         nature=judgement.nature,
         nature_because=judgement.because,

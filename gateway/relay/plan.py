@@ -434,8 +434,9 @@ def _enclosures(messages: Sequence[Message]) -> tuple[tuple[Enclosure, ...], lis
     held: list[str] = []
     room = MOST_ENCLOSED
     for message in messages:
+        holders = {attachment.name for attachment in message.attachments}
         for attachment in message.attachments:
-            if attachment.inside:
+            if attachment.inside in holders:
                 continue  # it travels with what holds it
             if attachment.size <= room:
                 room -= attachment.size

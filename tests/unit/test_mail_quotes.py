@@ -374,3 +374,24 @@ def test_hostile_texts_cost_little(name: str) -> None:
     begun = time.process_time()
     cut(HOSTILE[name])
     assert time.process_time() - begun < 1
+
+
+# --- what tells them -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "because"),
+    [
+        ("Oui.\n\n> Bonjour", "lines marked with « > »"),
+        ("Oui.\n\n-----Message d'origine-----\nDe : a@b.fr\nEnvoyé : lundi\nObjet : x\n\nBonjour", "Message d'origine"),
+        ("Oui.", ""),
+    ],
+)
+def test_what_tells_them_is_said(text: str, because: str) -> None:
+    found = cut(text).because
+    assert because in found
+    assert bool(found) == bool(because)
+
+
+def test_markup_is_named_where_it_alone_tells() -> None:
+    assert "HTML" in cut("Oui.\nBonjour", [Kind.OWN, Kind.QUOTED]).because

@@ -32,22 +32,38 @@ __all__ = ["REPLY_MARKER", "Cut", "cut", "has_marker", "quotes"]
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The author's own lines, and the others. Blank lines at the ends are left out."""
+    """The author's own lines, and the others. Blank lines at the ends are left out. `because`: what tells them."""
 
     own: str
     quoted: str
+    because: str = ""
 
 
 def cut(text: str, markup: Sequence[Kind] = ()) -> Cut:
     """Tell the author's lines from quoted ones. `markup`: what the HTML part says of each line, if anything."""
     lines = text.split("\n")
     quoted, tail = _quoted(lines, [Kind.OWN] * len(lines))
+    reasons = _reasons(lines, tail)
     if any(markup) and len(markup) == len(lines):
         told, _ = _quoted(lines, markup)
         if _written(lines[:tail], told):  # else it's taken back: some write their answer into the quote
-            quoted = told
-    quoted = _without_notices(lines, _without_footers(lines, quoted), tail)
-    return Cut(_together(lines, quoted, wanted=False), _together(lines, quoted, wanted=True))
+            quoted, reasons = told, ["the markup of its HTML part"] if told != quoted else reasons
+    shown = _without_footers(lines, quoted)
+    reasons += ["a footer of a server or a list"] if shown != quoted else []
+    cut_off = _without_notices(lines, shown, tail)
+    reasons += ["a copy of a notice"] if cut_off != shown else []
+    because = "; ".join(reasons) if any(cut_off) else ""
+    return Cut(_together(lines, cut_off, wanted=False), _together(lines, cut_off, wanted=True), because)
+
+
+def _reasons(lines: Sequence[str], tail: int) -> list[str]:
+    """What tells the quoted lines, in words."""
+    marked = any(is_quote(line) for line in lines[:tail])
+    separator = next((line.strip()[:60] for line in lines[tail:] if line.strip()), "")
+    return [
+        *(["lines marked with « > »"] if marked else []),
+        *([f"« {separator} » begins what is quoted"] if separator else []),
+    ]
 
 
 def _without_notices(lines: Sequence[str], quoted: list[bool], tail: int) -> list[bool]:
