@@ -48,7 +48,7 @@ def _add_files(raw: bytes, mail: Part, found: list[Attachment]) -> None:
         for part in expanded(b"", inside(raw, around).parts).parts[: MAX_PARTS - len(found)]:
             if not part.multipart and not is_text(part) and part.type not in _FORM:
                 made = _attachment(part, decoded(b"", part), len(found) + 1, name)
-                if not made.inline:
+                if not (made.inline and made.type.startswith("image/")):  # Apple Mail shows files inline, too
                     found.append(made)
                     if is_mail(part):
                         waiting.append((part, made.name))

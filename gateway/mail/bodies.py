@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gateway.mail import charsets, html
+from gateway.mail import charsets, html, names
 from gateway.mail.contents import calendars
 from gateway.mail.parts import Part, decoded, is_text
 
 MAX_TEXT = 1_000_000
 MAX_TEXTS = 200
 _LONG = 100  # octets that aren't all blank
+_LONG_STUB = 600  # octets, encoded
+# What programs put into the plain part of a mail that they only write in HTML, and phones below every mail.
+_NO_HTML = re.compile(
+    r"(?:ne (?:prend pas en charge|supporte pas|(?:peut|permet|sait|lit) pas|g[èe]re pas|reconna[îi]t pas)"
+    r"|(?:does not|doesn['’]t|cannot|can['’]t|unable to) (?:support|display|show|read|view|render)"
+    r"|unterstützt (?:leider )?kein|kann (?:leider )?kein|no (?:admite|soporta|puede)|non (?:supporta|è in grado)"
+    r"|ondersteunt geen|compatible|format|lecteur)[^.!?]{0,60}\bhtml\b"
+    r"|\bhtml[ -](?:compatible|capable|enabled|only|format)",
+    re.IGNORECASE,
+)
+_SENT_FROM = re.compile(
+    r"(?:-- )?(?:envoyé (?:de|depuis|à partir|via)|télécharger outlook|sent (?:from|via|with)|get outlook"
+    r"|gesendet (?:von|mit)|von meinem|enviado (?:desde|do|con)|inviato da|verzonden (?:vanaf|met|van)"
+    r"|verstuurd vanaf)\b[^\n]{1,80}",
+    re.IGNORECASE,
+)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x84\x86-\x9f]")
 _NEWLINES = re.compile(r"\r\n|\r|\x85|\u2028|\u2029|\x0b|\x0c")
 
@@ -54,25 +71,66 @@ def _other(raw: bytes, parts: tuple[Part, ...]) -> str:
 
 
 def _chosen(raw: bytes, parts: tuple[Part, ...]) -> list[Part]:
-    """The text parts to show. HTML is left out where a plain part is its alternative.
+    """The text parts to show. HTML is left out where a plain part is its alternative, and says something.
 
     Alternatives may be wrapped (`multipart/related`), so what counts is the nearest `multipart/alternative` above.
     """
     texts = [part for part in parts if is_text(part)]
-    plain = {_alternative(parts, part) for part in texts if part.type == "text/plain" and not _blank(raw, part)}
-    chosen: list[Part] = []
-    taken: set[tuple[int, str]] = set()
+    around = {part.number: _alternative(parts, part) for part in texts}
+    stubs = _stubs(raw, texts, around)
+    says = {
+        around[part.number]
+        for part in texts
+        if part.type == "text/plain" and part.number not in stubs and not _blank(raw, part)
+    }
+    chosen = [
+        part
+        for part in texts
+        if around[part.number] < 0
+        or (part.number not in stubs if part.type == "text/plain" else around[part.number] not in says)
+    ]
+    return _said_once(raw, parts, chosen)
+
+
+def _said_once(raw: bytes, parts: tuple[Part, ...], chosen: list[Part]) -> list[Part]:
+    """Without what an alternative says twice. What only seems to be said twice stays."""
+    alike = Counter((part.parent, part.type) for part in chosen)
+    said: set[tuple[int, str, str]] = set()
+    kept: list[Part] = []
+    for part in chosen:
+        if alike[part.parent, part.type] > 1 and parts[part.parent].type == "multipart/alternative":
+            key = (part.parent, part.type, _letters(_text(raw, part)))
+            if key in said:
+                continue
+            said.add(key)
+        kept.append(part)
+    return kept
+
+
+def _stubs(raw: bytes, texts: list[Part], around: dict[int, int]) -> set[int]:
+    """The numbers of plain parts that only say that they're no HTML, or what sent them, while their page says more.
+
+    `around`: of each part the alternative that it stands in. The page of each is read once.
+    """
+    pages = {around[part.number]: part for part in reversed(texts) if part.type == "text/html"}
+    read: dict[int, str] = {}
+    stubs: set[int] = set()
     for part in texts:
-        group = _alternative(parts, part)
-        kind = part.type
-        if group >= 0:
-            if kind == "text/html" and group in plain:
-                continue
-            if (group, kind) in taken and parts[part.parent].type == "multipart/alternative":
-                continue
-            taken.add((group, kind))
-        chosen.append(part)
-    return chosen
+        group = around[part.number]
+        if part.type != "text/plain" or group < 0 or group not in pages or part.end - part.start > _LONG_STUB:
+            continue
+        text = " ".join(_text(raw, part).split())
+        sent = _SENT_FROM.fullmatch(text)
+        if sent or _NO_HTML.search(text):
+            shown = read[group] = read[group] if group in read else _letters(_text(raw, pages[group]))
+            said = _letters(text)
+            if len(shown) > len(said) if sent else shown and said not in shown:
+                stubs.add(part.number)
+    return stubs
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text))
 
 
 def _blank(raw: bytes, part: Part) -> bool:
@@ -121,8 +179,8 @@ def _html_charset(part: Part, data: bytes) -> str:
 
 
 def clean(text: str) -> str:
-    """LF line ends, no control characters but TAB. Non-breaking spaces stay: French needs them."""
-    return _CONTROL.sub("", _NEWLINES.sub("\n", text)).removeprefix("\ufeff")
+    """LF line ends, no control characters but TAB, none that reorder. Non-breaking spaces stay: French needs them."""
+    return names.REORDERING.sub("", _CONTROL.sub("", _NEWLINES.sub("\n", text))).removeprefix("\ufeff")
 
 
 def unflowed(text: str, *, delsp: bool = False) -> str:

@@ -14,6 +14,7 @@ from gateway.mail.headers import decoded
 MAX_ATTACHMENT = 150
 MAX_DISPLAY = 120
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+REORDERING = re.compile(r"[\u202a-\u202e\u2066-\u2069]")  # text can be shown as another by them (UAX 9)
 _FORBIDDEN = re.compile(r'[<>:"|?*]')
 _SPACES = re.compile(r"\s+")
 _RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))})

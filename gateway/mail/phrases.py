@@ -13,64 +13,31 @@ def any_of(*alternatives: str, before: str = "", after: str = "") -> re.Pattern[
     return re.compile(f"{before}(?:{'|'.join(alternatives)}){after}")
 
 
-# --- subjects of reports ------------------------------------------------------------------------------
-
-UNDELIVERED = any_of(
-    r"undeliver|not be delivered|non[- ]?delivery|delivery (?:status|failure|failed|has failed|incomplete|report)",
-    r"delivery problem|failure notice|mail (?:delivery|system error|failure)|returned mail|returned to sender",
-    r"returning to sender|delivery.{0,20}(?:fail|delay|warning)|message (?:status|not delivered)",
-    r"could ?n[o']t be delivered|mail failed|processing error",
-    r"n['’]a pas pu [êe]tre (?:remis|d[ée]livr)|non[- ]?remis|non[- ]distribu|[ée]chec (?:de|d['’])",
-    r"rapport de non|avis de non",
-    r"unzustellbar|nicht zugestellt|zustellung",
-    r"no se (?:pudo|ha podido) entregar|devuelto",
-    r"mancata consegna",
-    r"onbestelbaar|onbezorgbaar",
-    r"n[ãa]o (?:entregue|foi poss[ií]vel entregar)",
-)
-DELAYED = any_of(
-    r"delay|warning: (?:could not send|message)|not yet been delivered|still being retried",
-    r"retard[ée]|diff[ée]r[ée]",
-    r"verz[öo]gert|retrasad|in ritardo|vertraagd|atrasad",
-)
-FAILED = any_of(r"fail", r"[ée]chec", r"undeliver")
-
-# --- texts of reports -----------------------------------------------------------------------------------
-
-REASON = any_of(
-    r"user unknown|unknown user|no such user|user not found|mailbox (?:is )?(?:full|unavailable)|over quota",
-    r"quota exceeded|host unknown|unknown host|unknown recipient|recipient(?: address)? rejected|not listed in",
-    r"undeliverable to|qmail-send",
-    r"utilisateur inconnu|bo[iî]te pleine",
-)
-LATER = any_of(
-    r"delay|will (?:continue to|be retried|keep trying)|has not yet been|not been able to deliver.{0,40} yet",
-    r"warning message only|do not need to resend",
-    r"sera retent|nouvelle tentative",
-)
-
 # --- subjects of automatic answers ------------------------------------------------------------------------
 
 # How programs begin the subject of an absence message. A colon or the end must follow: people write the words too.
 ABSENCE = any_of(
-    r"r[ée]ponse automatique|r[ée]pondeur automatique|message d['’]absence|absence du bureau",
-    r"notification d['’]absence",
-    r"automatic re(?:ply|sponse)|auto(?:matic)?[- ]?(?:reply|response)|autoreply",
-    r"out of (?:the )?office(?: auto(?:matic)?[- ]?reply)?",
-    r"automatische antwort|abwesenheitsnotiz|abwesenheitsbenachrichtigung",
-    r"automatisch antwoord|automatische reactie|afwezigheidsbericht",
-    r"respuesta autom[áa]tica|fuera de (?:la )?oficina",
-    r"risposta automatica|fuori ufficio|assente dall['’]ufficio",
-    r"resposta autom[áa]tica|fora do escrit[óo]rio",
-    after=r"\s*(?:[:：]|$)",
-)
-LOTUS_ABSENCE = any_of(
-    r"out of (?:the )?office", r"absen", r"is away", r"on (?:vacation|leave)", before=r"auto: .{0,120}\b"
-)
-TICKET = any_of(
-    r"\bticket\b|\[[^\]]{0,30}#\s?\d{3,}\]|request received|we(?:'ve| have) received",
-    r"accus[ée] de r[ée]ception|demande (?:n°|re[çc]ue|enregistr[ée]e)",
-    r"vorgang|anfrage erhalten|solicitud recibida|richiesta ricevuta",
+    r"r[ée]ponse automatique(?: d'absence)?|r[ée]pondeur(?: automatique)?",
+    r"message (?:automatique|d'absence|automatique d'absence)|(?:message|notification) d'absence|absence du bureau",
+    r"absente?(?:\(e\)|·e|\.e)? du bureau|auto-?r[ée]ponse|automatic re(?:ply|sponse)",
+    r"auto(?:matic(?:ally)?)?[- ]?(?:generated )?(?:reply|response|respons)|autoreply|autoresponder",
+    (
+        r"out[- ]of[- ](?:the[- ])?office(?:[- ]auto(?:matic)?[- ]?reply| (?:reply|message|notification|response"
+        r"|notice))?"
+    ),
+    r"vacation (?:auto)?(?:reply|response|message)|away from (?:my mail|the office)",
+    r"automatische (?:antwort|r[üu]ckantwort|antwortmail)|abwesenheitsnotiz",
+    r"abwesenheits(?:benachrichtigung|meldung|nachricht)|abwesenheitsassistent|autom\. antwort|abwesenheitsagent",
+    r"automatisch antwoord|automatische (?:reactie|beantwoording)|afwezigheidsbericht|afwezigheidsmelding",
+    r"respuesta autom[áa]tica|fuera de (?:la )?oficina|mensaje de ausencia|contestaci[óo]n autom[áa]tica",
+    r"risposta automatica|fuori (?:ufficio|sede)|(?:assente|assenza) dall'ufficio|messaggio automatico",
+    r"resposta autom[áa]tica|fora do escrit[óo]rio|aus[êe]ncia do escrit[óo]rio|aus[êe]ncia tempor[áa]ria|autosvar",
+    r"automatisk(?:t)? svar|fr[åa]nvaro(?:meddelande)?|ikke til stede|automaattinen vastaus|poissaoloilmoitus",
+    r"odpowied[źz] automatyczna|automatyczna odpowied[źz]|automatick[áa] odpov[ěe][ďd]|automatikus v[áa]lasz",
+    r"r[ăa]spuns automat|автоматический ответ|автоответ|自動応答|自动答复|自动回复|otomatik yan[ıi]t",
+    r"αυτόματη απάντηση",
+    before=r"\W{0,3}",
+    after=r"(?:\]\s|\)?\]?\s{0,3}(?:[:：]|$))",
 )
 
 # --- quotes -----------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ it is better than the standard library; the tree of parts is found by `parts`, w
 
 from __future__ import annotations
 
-from gateway.mail import addresses, attachments, forwards, ids, quotes, reports, thread_index
+from gateway.mail import addresses, attachments, forwards, ids, quotes, reports, subjects, thread_index
 from gateway.mail.authentication import authentication
 from gateway.mail.bodies import Body, body, pages
 from gateway.mail.contents import opened, sealed
@@ -47,7 +47,9 @@ def read(raw: bytes, *, authserv_id: str = "", domain: str = "", envelope_sender
     )
     judgement = judge(evidence)
     answered, ancestors = ids.in_reply_to(head), ids.references(head)
-    parted = quotes.cut(shown.text, structure.kinds(shown.text, pages(raw, found.parts)))
+    marked = subjects.base(evidence.subject)
+    answers = bool(answered or ancestors or marked.response or marked.forward)
+    parted = quotes.cut(shown.text, structure.kinds(shown.text, pages(raw, found.parts)), answers=answers)
     files = attachments.attachments(raw, found.parts)
     protection = sealed.protection(found, shown.text)
     return Mail(

@@ -187,9 +187,9 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     ),
     "answer": (*_PLACE_NAMED, "text", "first_name", "held"),
     "transferred": (*_PLACE_NAMED, *_CONTACT, "text", "received"),
-    "transmission": (*_PLACE_NAMED, "usager", "messages.text", "messages.author", "messages.received", "more"),
+    "transmission": (*_PLACE_NAMED, "usager", "messages.text", "messages.author", "messages.received"),
     "notification": (
-        *("reference", "messages.text", "messages.author", "messages.received", "more", "refused", "notes", "held"),
+        *("reference", "messages.text", "messages.author", "messages.received", "refused", "notes", "held"),
     ),
     "mention": ("reference", "note", "by"),
     "digest": tuple(

@@ -26,16 +26,18 @@ MOST_TEXT = 100_000  # characters that are looked through: evidence stands near 
 _SPACE = r"[ \u00a0\u2002-\u200a\u202f]"
 _BETWEEN = r"[ \u00a0\u2002-\u200a\u202f.'’]"
 _QUOTE = r"\n(?:> ?){0,9}"
+_TELEPHONE = r"0[1-9](?:[ .\u00a0]?[0-9]{2}){4}(?![0-9])"
 _UNITS = (
     r"€|£|\$|%|euros?|eur|k€|dollars?|millions?|[km]o|pages?|pi[eè]ces?|documents?|fichiers?"
     r"|fois|ans?|mois|jours?|semaines?"
 )
 # No number begins with 0, as telephone numbers do; « 12/2024 », « 12 345/2024 » and « 2024-15 » are references of
-# something else, a group of five figures ends a SIRET, and of a number that a line's end cuts nobody knows the whole.
+# something else, « 123-A » too; further figures behind it, but for a telephone's, make it half of a number, and of
+# one that a line's end cuts nobody knows the whole.
 _FIGURES = (
     rf"(?P<figures>(?>[1-9][0-9]{{0,2}}(?:,[0-9]{{3}}){{2}}|"
     rf"[1-9][0-9]{{0,2}}(?:{_BETWEEN}[0-9]{{3}}(?![0-9])){{1,3}}|[1-9][0-9]{{0,9}}))"
-    rf"(?!\w|[ \u00a0]?/[ \u00a0]?[0-9]|/|[.,:–-][0-9]|{_BETWEEN}[0-9]{{5}}|{_BETWEEN}[0-9]{{3}}{_BETWEEN}"
+    rf"(?!\w|[ \u00a0]?/[ \u00a0]?[0-9]|/|[.,:–-][0-9]|-[^\W_]|{_BETWEEN}(?!{_TELEPHONE})[0-9]"
     rf"|{_QUOTE}[0-9]{{3}}(?![0-9])|{_SPACE}?(?:{_UNITS})(?!\w)|{_SPACE}(?:bis|ter|quater)\b)"
 )
 
@@ -44,10 +46,12 @@ _FIGURES = (
 _GAP = rf"[^\S\n]{{0,3}}(?:{_QUOTE})?[^\S\n]{{0,3}}[*_]{{0,2}}"  # one end of line at most
 _DOSSIER = r"(?<![\w-])(?:dossiers?|files?|applications?)(?!\w)"
 # n° and nº, and what keyboards, scanners and charsets make of them; right after the word « dossier » less will do.
+_LONG = rf"[^\w\n]{{1,6}}[1-9](?:{_BETWEEN}?[0-9]){{5}}"
 _SIGN = (
-    r"(?:n[^\S\n]?(?:Â?[°º˚]|[oᵒ⁰](?![\w°])|\ufffd{1,2})\.?|№|num(?:[ée]ros?)?(?!\w)\.?"
+    rf"(?:n[^\S\n]?(?:Â?[°º˚]|o\.|o(?={_LONG})|[ᵒ⁰](?![\w°])|\ufffd{{1,2}})\.?|№|num(?:[ée]ros?)?(?!\w)\.?"
     r"|numbers?(?!\w)|n(?:um|br?|r)\.?(?=[^\S\n]?[0-9]))"
 )
+_NO = r"n[^\S\n]?o(?![\w°])"  # a word as well: « Le dossier no 3 personnes »; a sign for sure before a long number
 _SIGN_OF_DOSSIER = rf"(?:{_SIGN}|n\??(?=[.:]?[^\S\n]?[0-9])\.?|\#)"
 _OPENING = rf"{_GAP}[:=(\[«\"“]?{_GAP}"
 _LINKING = (
@@ -69,16 +73,18 @@ _MARKED = re.compile(
 )
 _PLURAL = re.compile(r"(?:dossiers|files|applications)\b", re.IGNORECASE)
 _FURTHER = re.compile(
-    rf"[^\S\n]{{0,2}}(?:,|et|and|&|ou|or)[^\S\n]{{1,2}}(?:{_SIGN_OF_DOSSIER}{_GAP})?{_FIGURES}", re.IGNORECASE
+    rf"[^\S\n]{{0,2}}(?P<by>,|et|and|&|ou|or)[^\S\n]{{1,2}}(?P<sign>{_SIGN_OF_DOSSIER}{_GAP})?{_FIGURES}",
+    re.IGNORECASE,
 )
 _MOST_FURTHER = 10
 
 _WORD = r"[^\W\d_][\w'’.]{0,30}"
 _BARE = re.compile(
-    rf"(?<![\w-])(?<!nombre de )(?:dossiers?|(?:my|your|the)[^\S\n]file){_OPENING}{_FIGURES}"  # dossier 123
-    rf"|(?<![\w-])dossiers?(?P<between>(?:{_SPACE}{_WORD}){{1,6}}){_SPACE}{_SIGN}{_OPENING}"
+    rf"(?<![\w-])(?<!nombre de )(?:dossiers?|(?:my|your|the)[^\S\n]file){_GAP}(?:{_NO})?{_OPENING}"
+    rf"{_FIGURES}"  # dossier 123, dossier no 123
+    rf"|(?<![\w-])dossiers?(?P<between>(?:{_SPACE}{_WORD}){{1,6}}){_SPACE}(?:{_SIGN}|{_NO}){_OPENING}"
     rf"{_FIGURES.replace('figures', 'after')}"  # dossier de subvention n° 123
-    rf"|(?<![\w-]){_SIGN}{_OPENING}{_FIGURES.replace('figures', 'before')}"
+    rf"|(?<![\w-])(?:{_SIGN}|{_NO}){_OPENING}{_FIGURES.replace('figures', 'before')}"
     rf"[^\S\n]{{0,2}}[:–—(-]?[^\S\n]{{0,2}}{_OWNER}(?:dossier|file)(?!\w)",  # n° 123 du dossier
     re.IGNORECASE,
 )
@@ -94,7 +100,9 @@ _OTHERS = frozenset(
 )
 _LAST_WORD = re.compile(r"([^\W\d_]{1,30})[.:]?[^\S\n]{0,3}$")
 # Of a custom subject nothing is known but that it holds the number: « Accusé de réception – 123 456 ».
-_IN_SUBJECT = re.compile(rf"(?<![\w/.,:+#–-])(?<![0-9]{_BETWEEN})(?P<sign>{_SIGN}{_GAP})?{_FIGURES}", re.IGNORECASE)
+_IN_SUBJECT = re.compile(
+    rf"(?<![\w/.,:+#–-])(?<![0-9]{_BETWEEN})(?P<sign>(?:{_SIGN}|{_NO}){_GAP})?{_FIGURES}", re.IGNORECASE
+)
 _UNMISTAKABLE = 6  # figures: more than a postcode or a year has
 _DEMARCHE = re.compile(
     rf"(?<![\w-])(?:d[ée]marches?|procedures?){_GAP}[:(]?{_GAP}{_TITLE}{_GAP}[(]?{_SIGN}{_OPENING}{_FIGURES}"
@@ -107,23 +115,30 @@ _NAMED = re.compile(r"[«“]\s{0,2}([^«»“”\n]{3,300}?)\s{0,2}[»”]|\(([
 
 def numbers(text: str) -> tuple[int, ...]:
     """Numbers called a dossier's in words: « dossier n° 123 456 », « n° de dossier : 123 », "file no. 123"."""
-    return _valid(_marked(unicodedata.normalize("NFC", text)))
+    return _valid(figures for figures, sure in _marked(text) if sure)
 
 
-def _marked(text: str) -> Iterator[str]:
+def listed_numbers(text: str) -> tuple[int, ...]:
+    """Those that only may be further ones: « dossiers n° 123, 124 », but also « dossiers n° 123, 3 enfants »."""
+    return _valid(figures for figures, sure in _marked(text) if not sure)
+
+
+def _marked(text: str) -> Iterator[tuple[str, bool]]:
+    """(Figures, are they surely a dossier's number?)"""
+    text = unicodedata.normalize("NFC", text)
     for match in _MARKED.finditer(text):
-        yield _figures(match)
+        yield _figures(match), True
         if _PLURAL.match(match[0]):
             yield from _further(text, match.end())
 
 
-def _further(text: str, position: int) -> Iterator[str]:
+def _further(text: str, position: int) -> Iterator[tuple[str, bool]]:
     """« dossiers n° 123, 124 et 125 »: those after the first."""
     for _ in range(_MOST_FURTHER):
         match = _FURTHER.match(text, position)
         if match is None:
             return
-        yield _figures(match)
+        yield _figures(match), match["by"] != "," or match["sign"] is not None
         position = match.end()
 
 

@@ -114,7 +114,7 @@ def _evidence(
 
 def _numbered(text: str, strength: Strength, where: str) -> Iterator[_Evidence]:
     """The dossiers that a text names by their number, the sure ones first, then démarches."""
-    for names, weak in ((numbers.numbers, False), (numbers.bare_numbers, True)):
+    for names, weak in ((numbers.numbers, False), (numbers.listed_numbers, True), (numbers.bare_numbers, True)):
         for number in names(text):
             words = f"the {where} names dossier {number}"
             yield _Evidence(Inbox(InboxKind.DOSSIER, number), strength, words, weak=weak)
@@ -131,7 +131,8 @@ def _own(mail: Mail, urls: tuple[str, ...]) -> Iterator[_Evidence]:
         return
     own = mail.own[: numbers.MOST_TEXT]
     linked = [inbox for inbox in numbers.links(own, urls) if inbox.kind is InboxKind.DOSSIER]
-    sure = dict.fromkeys((*linked, *(Inbox(InboxKind.DOSSIER, number) for number in numbers.numbers(own))))
+    marked = dict.fromkeys((*numbers.numbers(own), *numbers.listed_numbers(own)))
+    sure = dict.fromkeys((*linked, *(Inbox(InboxKind.DOSSIER, number) for number in marked)))
     named = sure or dict.fromkeys(Inbox(InboxKind.DOSSIER, number) for number in numbers.bare_numbers(own))
     if len(named) == 1:
         inbox = next(iter(named))

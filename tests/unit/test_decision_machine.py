@@ -18,10 +18,10 @@ from tests.builders import DOMAIN, MANON, NOW, ULYSSE, listed, make_context, ope
 
 TEXTS = {
     Nature.AUTO_REPLY: ("Réponse automatique : votre réponse", "Je suis absent."),
-    Nature.ACKNOWLEDGEMENT: ("[GLPI #0012] Nouveau ticket x", "Merci."),
+    Nature.ACKNOWLEDGEMENT: ("[GLPI #0012] Nouveau ticket x", "Votre demande a été enregistrée."),
     Nature.REPORT: ("Report Domain: example.org Submitter: x.example Report-ID: 1", "Voir la pièce."),
     Nature.CHALLENGE: (
-        "Votre message est en attente",
+        "Re: Votre message est en attente",
         "Votre message est en attente. Veuillez confirmer que vous êtes un humain : https://filtre.example.net/1",
     ),
 }

@@ -208,7 +208,11 @@ def test_a_bounce_marks_its_delivery_and_tells_the_agent(store: Store, context: 
 
 @pytest.mark.parametrize(
     "fields",
-    [{"Auto_Submitted": "auto-replied"}, {"List_Id": "<l.x>"}, {"Subject": "Absence du bureau : Re: x"}],
+    [
+        {"Auto_Submitted": "auto-replied"},
+        {"List_Id": "<l.x>"},
+        {"Subject": "Absence du bureau : Re: x", "text": "Je suis absente jusqu’au 12 mars."},
+    ],
 )
 def test_machines_are_recorded_and_told_nothing(store: Store, context: Context, fields: dict[str, str]) -> None:
     take(store, context, raw_mail(**fields))  # type: ignore[arg-type]

@@ -34,6 +34,48 @@ def test_html_is_shown_where_the_plain_part_is_empty(empty: bytes) -> None:
     assert read(alternative(empty, "<p>Voilà</p>".encode())).text == "Voilà"
 
 
+@pytest.mark.parametrize(
+    "stub",
+    [
+        "Votre logiciel de messagerie ne prend pas en charge le HTML.",
+        "Votre messagerie ne permet pas d'afficher ce message au format HTML.",
+        "Ce message est au format HTML.",
+        "To view the message, please use an HTML compatible email viewer!",
+        "Your email client does not support HTML messages",
+        "Ihr E-Mail-Programm unterstützt leider keine HTML-Mails.",
+        "Envoyé de mon iPhone",
+        "\n\n-- \nEnvoyé depuis mon téléphone",
+        "Sent from my Galaxy",
+    ],
+)
+def test_html_is_shown_where_the_plain_part_says_nothing_of_its_own(stub: str) -> None:
+    page = "<p>Où en est mon dossier ?</p><p>Envoyé de mon iPhone</p>"
+    assert read(alternative(stub.encode(), page.encode())).text == "Où en est mon dossier ?\n\nEnvoyé de mon iPhone"
+
+
+@pytest.mark.parametrize(
+    ("text", "page"),
+    [
+        (
+            "Votre logiciel ne prend pas en charge le HTML ?",
+            "<p>Votre logiciel <b>ne prend pas</b> en charge le HTML ?",
+        ),
+        ("Votre logiciel ne prend pas en charge le HTML.", "<img src=x>"),
+        ("Envoyé de mon iPhone", "<div>Envoyé de mon iPhone</div>"),
+        ("Oui.\nEnvoyé de mon iPhone", "<p>Oui.</p><p>Envoyé de mon iPhone</p><p>pied</p>"),
+        ("Envoyé par la poste le 3 mars", "<p>Envoyé par la poste le 3 mars</p><p>pied</p>"),
+    ],
+)
+def test_a_short_plain_part_of_its_author_stays(text: str, page: str) -> None:
+    assert read(alternative(text.encode(), page.encode())).text == text
+
+
+@pytest.mark.parametrize(("second", "text"), [("deux", "un\n\ndeux"), ("un\n", "un"), ("", "un")])
+def test_two_plain_parts_of_one_alternative_are_shown_unless_they_say_the_same(second: str, text: str) -> None:
+    part = f"\n--b\nContent-Type: text/plain\n\n{second}\n--b\nContent-Type: text/html".encode()
+    assert read(alternative(b"un", b"<p>trois</p>").replace(b"\n--b\nContent-Type: text/html", part)).text == text
+
+
 def test_a_footer_does_not_replace_a_page_whose_plain_alternative_is_empty() -> None:
     inner = alternative(b" \n", "<p>Voilà</p>".encode()).removeprefix(HEAD).replace(b"boundary=b", b"boundary=i")
     inner = inner.replace(b"--b", b"--i")
@@ -148,6 +190,12 @@ def test_texts_of_a_mixed_mail_are_joined_and_named_ones_are_attachments() -> No
 def test_line_ends_and_control_characters() -> None:
     mail = read(HEAD + "\na\r\nb\rc\x00\x1b[31m\td\u2028e\xa0!\n".encode().replace(b"Subject: x\n", b""))
     assert mail.text == "a\nb\nc[31m\td\ne\xa0!"
+
+
+def test_characters_that_reorder_what_is_shown_are_left_out() -> None:
+    text = "le fichier \u202efdp.exe\u202c, \u2066x\u2069 \U0001f468\u200d\U0001f469"
+    shown = "le fichier fdp.exe, x \U0001f468\u200d\U0001f469"  # what joins an emoji stays
+    assert read(HEAD + b"Content-Type: text/plain; charset=utf-8\n\n" + text.encode()).text == shown
 
 
 def test_a_long_text_is_cut_and_told() -> None:

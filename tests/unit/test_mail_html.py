@@ -81,6 +81,21 @@ TEXTS = {
     "islands": ("<xml><o:x>1</o:x></xml><svg><text>s</text></svg><select><option>o</select>a", "a"),
     "an indentation": ("<blockquote style='margin:0 0 0 40px;border:none'>retrait</blockquote>x", "retrait\n\nx"),
     "a quote with a bar": ("<blockquote style='margin:0 0 0 .8ex;border-left:1px #ccc solid'>a</blockquote>", "> a"),
+    "a head without an end": (
+        "<html><head><meta charset=utf-8><body><p>Oui</p><blockquote type=cite><html><head><title>t</title></head>q",
+        "Oui\n\n> q",
+    ),
+    "elements that end with their tag": (
+        "a<title/>b<svg class=\"x\"/>c<xml id='y' />d<script src='z'/>e<p>f<svg><text>s</text></svg>g</p>",
+        "abcde\n\nfg",
+    ),
+    "a value that ends with a slash": ("<script src=https://e.example/>s</script>a", "a"),
+    "empty comments": ("a<!-->b<!--->c<!---->d<!--x-->e", "abcde"),
+    "an order that was changed": (
+        "a\u202eb&#x2066;c <a href='https://e.example/\u202ea\u200bb&#x202e;c'>x</a>",
+        "abc x <https://e.example/abc>",
+    ),
+    "a link over cells": ("<a href='https://e.example/'>x<td>y</a>", "x  y <https://e.example/>"),
     "control characters": ("a&#27;b&#133;c\x85d", "ab\u2026c d"),
 }
 
@@ -174,6 +189,8 @@ HOSTILE = {
     "marked": "<div class=yahoo_quoted>" * 40_000 + "</div>" * 20_000,
     "open tags": "<" * 500_000,
     "links": "<a><br>" * 120_000,
+    "ends of links": "x<b>" * 100_000 + "</a>" * 100_000,
+    "links over cells": "x<b>" * 50_000 + "<a href=http://e.example>x<td></a>" * 20_000,
     "attributes": "<p " + "class=a " * 120_000 + ">x",
     "a quote": '<p class="' * 90_000,
     "entities": "&#" * 500_000,

@@ -123,7 +123,7 @@ def test_a_receipt() -> None:
     ],
 )
 def test_automatic_answers(fields: tuple[str, ...]) -> None:
-    assert read(mail(*fields)).nature is Nature.AUTO_REPLY
+    assert read(mail(*fields, body="Bonjour,\n\nje suis absente jusqu'au 12 mai.\n")).nature is Nature.AUTO_REPLY
 
 
 def test_a_null_envelope_sender_is_a_machine() -> None:

@@ -85,7 +85,13 @@ Please do not reply to this email. To contact your administration, go directly t
 This procedure is managed by: Mairie d’Exemple
 This email has been sent to :
 ulysse@usager.example.net"""
-NOTICES = [f"{NEW_MESSAGE}\n\n{FOOT}", f"{SUBMITTED}\n\n{FOOT}", f"{REFUSED}\n\n{FOOT}", ENGLISH]
+# Nothing tells these from an answer between the lines.
+REASON = """\
+Le motif est le suivant :
+Il manque une pièce.
+Cordialement,
+Mairie d’Exemple"""
+NOTICES = [f"{NEW_MESSAGE}\n\n{FOOT}", f"{SUBMITTED}\n\n{FOOT}", ENGLISH]
 OWN = "Bonjour,\n\nVoici la pièce demandée.\n\nCordialement,\nUlysse Laërtiade\nTéléphone : 06 00 00 00 00"
 
 
@@ -111,6 +117,25 @@ def test_a_copy_below_the_answer(notice: str) -> None:
 def test_what_stands_below_the_copy_is_the_authors(notice: str) -> None:
     below = "Et ceci encore.\nUlysse"
     assert parted(f"{OWN}\n\n{notice}\n\n{below}") == (f"{dense(OWN)}\n{below}", dense(notice))
+
+
+def test_of_a_refusal_the_reason_stays() -> None:
+    own, cut = parted(f"{OWN}\n\n{REFUSED}\n\n{FOOT}")
+    assert own == f"{dense(OWN)}\n{REASON}"
+    assert cut == f"{dense(REFUSED).removesuffix(REASON)}{dense(FOOT)}"
+
+
+ANSWER = "J'ai déjà envoyé ce plan le 2 mars.\n\nCordialement,\nUlysse"
+
+
+@pytest.mark.parametrize("place", ["\n\nBonne journée,", "\n\nConsulter mon dossier"])
+@pytest.mark.parametrize("above", ["Voir plus bas.\n\n", ""])
+def test_an_answer_between_the_lines_of_a_notice_is_the_authors(place: str, above: str) -> None:
+    text = f"{above}{SUBMITTED}\n\n{FOOT}".replace(place, f"\n\n{ANSWER}{place}", 1)
+    own, cut = parted(text)
+    assert dense(ANSWER) in own
+    assert cut.endswith(dense(FOOT))
+    assert "Cordialement" not in cut
 
 
 def test_below_a_line_of_one_value_stands_no_more() -> None:

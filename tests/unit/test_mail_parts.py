@@ -83,6 +83,13 @@ def test_an_attached_mail_is_an_attachment_followed_by_its_files() -> None:
     assert mail.text == "Bonjour"
 
 
+def test_files_of_an_attached_mail_are_listed_though_they_stand_inline_but_not_its_pictures() -> None:
+    picture = b"Content-Type: image/png\r\nContent-Disposition: inline; filename=logo.png\r\n\r\nx"
+    forwarded = multipart(b"mixed", PLAIN, PDF.replace(b"attachment", b"inline"), picture, boundary=b"z")
+    inner = b"Content-Type: message/rfc822\r\n\r\nSubject: interne\r\n" + forwarded
+    assert [a.name for a in read(HEAD + multipart(b"mixed", PLAIN, inner)).attachments] == ["interne.eml", "rib.pdf"]
+
+
 def test_inline_images_keep_their_content_id() -> None:
     head = b"Content-Type: image/png; name=logo.png\r\nContent-ID: <logo@x>\r\n"
     image = head + b"Content-Transfer-Encoding: base64\r\n\r\niVBO"
@@ -242,6 +249,14 @@ BOMBS = {
     "open links": H + b"Content-Type: text/html\n\n" + b"<a><br>" * 100_000,
     "open comments": H + b"Content-Type: text/html\n\n" + b"<!--" * 200_000,
     "blockquotes": H + b"Content-Type: text/html\n\n" + b"<blockquote>" * 80_000 + b"x",
+    "stubs": H
+    + b"Content-Type: multipart/alternative; boundary=b\n\n"
+    + b"--b\n\nSent from my phone\n" * 900
+    + b"--b\nContent-Type: text/html\n\n"
+    + b"<p>x" * 20_000,
+    "texts that are alike": H
+    + b"Content-Type: multipart/alternative; boundary=b\n\n"
+    + (b"--b\n\n" + b"mot " * 500 + b"\n") * 900,
     "cells": H + b"Content-Type: text/html\n\n" + b"<td>x" * 150_000,
     "results": b"Authentication-Results: mx; " + b"dkim=pass " * 9_000 + b"\n" + H + b"\nx",
     "reports": H

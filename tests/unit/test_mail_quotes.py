@@ -66,14 +66,14 @@ SEPARATORS = [
     "-----Mensagem original-----",
     "-----Oorspronkelijk bericht-----",
     "De : Support <support@example.org>\nEnvoyé : lundi 3 février 2025 10:12\nÀ : Claire\nObjet : Votre dossier",
-    "De\xa0: Support\nEnvoyé\xa0: lundi\nÀ\xa0: Claire\nObjet\xa0: Votre dossier",
-    "*De :* Support\n*Envoyé :* lundi\n*À :* Claire\n*Objet :* Votre dossier",
-    "From: Support\nSent: Monday\nTo: Claire\nSubject: Your file",
-    "Von: Support\nGesendet: Montag\nAn: Claire\nBetreff: Ihr Antrag",
+    "De\xa0: Support\nEnvoyé\xa0: lundi 3 février 2025 10:12\nÀ\xa0: Claire\nObjet\xa0: Votre dossier",
+    "*De :* Support\n*Envoyé :* lundi 3 février 2025 10:12\n*À :* Claire\n*Objet :* Votre dossier",
+    "From: Support\nSent: Monday, February 3, 2025 10:12 AM\nTo: Claire\nSubject: Your file",
+    "Von: Support\nGesendet: Montag, 3. Februar 2025 10:12\nAn: Claire\nBetreff: Ihr Antrag",
     "________________________________\nDe : Support\nEnvoyé : lundi\nÀ : Claire\nObjet : x",
-    "De : Support\nEnvoyé : lundi\nÀ : Claire\nCc : X <x@example.org>;\n Y <y@example.org>\nObjet : x",
+    "De : Support\nEnvoyé : 03/02/2025 10:12\nÀ : Claire\nCc : X <x@example.org>;\n Y <y@example.org>\nObjet : x",
     "De : Support <s@example.org>\nDate : lundi, 3 février 2025 à 10:12\nÀ : Claire\nObjet : x",
-    "**De :** Support\n**Envoyé :** lundi\n**À :** Claire\n**Objet :** x",
+    "**De :** Support\n**Envoyé :** lundi 3 février 2025 10:12\n**À :** Claire\n**Objet :** x",
     '----- Mail original -----\nDe: "Support" <s@example.org>\nÀ: "Claire"\nEnvoyé: Lundi 3 Février 2025\nObjet: x',
     'De: "Support" <s@example.org>\nÀ: "Claire"\nEnvoyé: Lundi 3 Février 2025\nObjet: x',
     "----- Le 3 Fév 25, à 10:12, Support <s@example.org> a écrit :",
@@ -125,7 +125,7 @@ def test_a_separator(separator: str) -> None:
     assert found.quoted.endswith("votre RIB.")
 
 
-@pytest.mark.parametrize("attribution", ATTRIBUTIONS[:5])
+@pytest.mark.parametrize("attribution", ATTRIBUTIONS[:4])
 def test_a_quote_without_its_marks(attribution: str) -> None:
     assert cut(f"{OWN}\n\n{attribution}\n\nMerci d'envoyer votre RIB.").own == OWN
 
@@ -262,7 +262,7 @@ def test_a_footer_behind_a_rule(footer: str, rule: str, end: str) -> None:
     text = f"{OWN}\n\n{rule}\n{footer}{end.format(rule=rule)}"
     assert cut(text).own == OWN
     after = cut(f"{text}\n\nAprès.").own
-    assert after.split() == [*OWN.split(), "Après."] if end else after == OWN
+    assert after.split() == [*OWN.split(), "Après."]
     assert not quotes(text)
 
 
@@ -383,7 +383,10 @@ def test_hostile_texts_cost_little(name: str) -> None:
     ("text", "because"),
     [
         ("Oui.\n\n> Bonjour", "lines marked with « > »"),
-        ("Oui.\n\n-----Message d'origine-----\nDe : a@b.fr\nEnvoyé : lundi\nObjet : x\n\nBonjour", "Message d'origine"),
+        (
+            "Oui.\n\n-----Message d'origine-----\nDe : a@b.fr\nEnvoyé : lundi\nObjet : x\n\nBonjour",
+            "Message d'origine",
+        ),
         ("Oui.", ""),
     ],
 )

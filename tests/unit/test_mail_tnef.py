@@ -122,6 +122,7 @@ def test_nothing_raises(at: int, put: bytes, taken: int) -> None:
     [
         wrapped(*[attribute(6, b"")] * 300_000),
         wrapped(*[attribute(0x9002, b"", 2) + attribute(0x800F, b"x", 2)] * 100_000),
+        wrapped(attribute(0x9003, struct.pack("<I", 700) + struct.pack("<II", 0x00011001, 20_000) * 700)),
         wrapped(
             attribute(0x9003, struct.pack("<I", 2**32 - 1) + struct.pack("<III", 0x3003001E, 2**31, 0) * 300_000)
         ),

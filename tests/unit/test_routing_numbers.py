@@ -15,6 +15,7 @@ from gateway.routing.numbers import (
     bare_numbers,
     demarche_numbers,
     links,
+    listed_numbers,
     numbers,
     slugs,
     subject_numbers,
@@ -67,7 +68,8 @@ def test_the_platforms_subjects(subject: str, figures: str) -> None:
         "dossier n° 123, merci",
         "dossier n° 123 06 12 34 56 78",
         "(dossier n°123)",
-        "dossier no 123",
+        "dossier no. 123",
+        "dossier no.123",
         "dossier N 123",
         "dossier num. 123",
         "dossier n˚ 123",
@@ -123,6 +125,12 @@ def test_as_people_write_it(text: str) -> None:
         "dossier n° 14:30",
         "dossier n° 50 %",
         "dossier n° 40 Mo",
+        "mon dossier n° 123 456 78 à la CAF",
+        "dossier no 12 345 67",
+        "dossier n° 1234 5678",
+        "dossier n° 123 456 7",
+        "dossier n° 123-A de la préfecture",
+        "Le dossier no 3 personnes",
         "dossier n° 13 266\n855",
         "dossier n° 13\n> 266 855",
         "pièce n° 3 du dossier",
@@ -147,6 +155,9 @@ def test_a_number_after_the_bare_word() -> None:
         "mon dossier : 123",
         "dossier (123)",
         "my file 123",
+        "dossier no 123",
+        "le no 123 de mon dossier",
+        "dossier de subvention no 123",
         "dossier de demande de subvention n° 123",
         "le n° 123 de mon dossier",
         "N° 123 : dossier permis",
@@ -164,6 +175,8 @@ def test_what_only_may_be_a_dossier(text: str) -> None:
         "nombre de dossiers : 123",
         "dossier 123 €",
         "dossier 12 pages",
+        "dossier no 12 345 67",
+        "dossier 123-A",
         "123 dossiers",
         "the files 123",
     ],
@@ -172,14 +185,22 @@ def test_what_is_none_at_all(text: str) -> None:
     assert (numbers(text), bare_numbers(text)) == ((), ())
 
 
+@pytest.mark.parametrize("text", ["dossier no 123456", "dossier n o 123 456", "DOSSIER NO : 123.456"])
+def test_no_is_a_sign_before_a_long_number(text: str) -> None:
+    assert numbers(text) == (123456,)
+
+
 def test_each_number_once_in_order() -> None:
     assert numbers("dossier n° 7, dossier n° 5, dossier n° 7") == (7, 5)
 
 
 def test_several_after_one_plural() -> None:
-    assert numbers("mes dossiers n° 123, 124 et n° 13 266 855, merci") == (123, 124, 13266855)
+    assert numbers("mes dossiers n° 123, n° 124 et 13 266 855, merci") == (123, 124, 13266855)
+    assert numbers("mes dossiers n° 123, 124 et n° 13 266 855, merci") == (123, 13266855)
+    assert listed_numbers("mes dossiers n° 123, 124 et n° 13 266 855, merci") == (124,)
+    assert numbers("dossiers n° 1 200, 3 enfants") == (1200,)
     assert numbers("mon dossier n° 123 et 2 pièces") == (123,)
-    assert len(numbers("dossiers n° 1" + ", 2, 3" * 40)) == 3
+    assert len(numbers("dossiers n° 1" + "".join(f" et {n}" for n in range(2, 40)))) == 11
 
 
 def test_english_groups_by_commas() -> None:

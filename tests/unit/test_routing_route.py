@@ -132,7 +132,10 @@ def test_the_dossier_that_she_names_herself_beats_the_notice_that_she_answers(ow
     assert routed(answer(own, quoted="", subject="dossier n° 123"), "contact", **BOTH).strength is not Strength.OWN
 
 
-@pytest.mark.parametrize("own", ["Bonjour, voici la pièce.", "mes dossiers n° 125 et 126", "le dossier n° 999"])
+@pytest.mark.parametrize(
+    "own",
+    ["Bonjour, voici la pièce.", "mes dossiers n° 125 et 126", "mes dossiers n° 125, 126", "le dossier n° 999"],
+)
 def test_otherwise_the_notice_counts(own: str) -> None:
     assert routed(answer(own), "contact", **BOTH).inbox == DOSSIER
 
@@ -407,3 +410,15 @@ def test_whatever_she_answers_she_enters_no_dossier_of_somebody_elses(own: str, 
     into = conversation(1, usager="penelope@x.example", asked=asked)
     found = routed(letter, "contact", into=into, by=two_dossiers())
     assert found.inbox.kind is not InboxKind.DOSSIER or found.inbox == OTHER_DOSSIER
+
+
+@pytest.mark.parametrize(
+    "text", ["mon dossier n° 123 45 678 à la CAF", "dossier n° 123-A de la préfecture", "Le dossier no 123 personnes"]
+)
+def test_half_a_number_takes_no_stranger_to_the_demarche_of_a_dossier(text: str) -> None:
+    assert routed(mail(STRANGER, text=text), "contact").inbox == GLOBAL
+
+
+def test_numbers_listed_after_others_count_for_those_who_are_admitted() -> None:
+    assert routed(mail(text="mes dossiers n° 999, 123"), "contact").inbox == DOSSIER
+    assert routed(mail(STRANGER, text="mes dossiers n° 999, 123"), "contact").inbox == GLOBAL

@@ -154,6 +154,8 @@ def _value(reader: _Reader, kind: int) -> memoryview | None:
     kind &= 0xFFF
     first: memoryview | None = None
     count = reader.number() if several or kind in _COUNTED else 1
+    if not _FIXED.get(kind, 1):
+        return reader.view[:0]  # values without a size take no bytes, however many there are said to be
     for _ in range(min(count, MAX_ATTRIBUTES)):
         if kind in _COUNTED:
             length = reader.number()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from html import escape
 from urllib.parse import unquote
 
+from gateway.mail import names
 from gateway.mail.html import marks
 from gateway.mail.html.lines import MAX_QUOTE, Line, Lines
 from gateway.mail.html.marks import Kind, Mark, Marked
@@ -110,7 +111,7 @@ class _Writer:
     def text(self, value: str) -> None:
         if self.marked.hidden:
             return
-        value = _CONTROL.sub(" ", characters(value))
+        value = names.REORDERING.sub("", _CONTROL.sub(" ", characters(value)))
         if self.pre:
             self._preformatted(value)
             return
@@ -189,6 +190,8 @@ class _Writer:
 
     def _link(self, url: str, since: int) -> None:
         """Show where a link leads, unless it says so itself."""
+        if not url:
+            return
         shown = "".join(self.lines.pieces[since:]).strip(_UNSEEN)
         scheme, _, target = url.partition(":")
         if scheme.lower() == "mailto":
@@ -198,7 +201,7 @@ class _Writer:
             target = url if scheme.lower() in ("http", "https") else ""
             known = _bare(url) == _bare(shown)
         if target and shown and not known:
-            self.lines.pieces.append(f" <{_CONTROL.sub('', ''.join(target.split()))}>")
+            self.lines.pieces.append(f" <{names.visible(''.join(target.split()))}>")
 
     def _image(self, attributes: str) -> None:
         alt = attribute(attributes, "alt")
@@ -219,7 +222,7 @@ class _Writer:
             lines.open_table()
         else:
             lines.close_table()
-        self.since = 0
+        self._keep_place()
 
     def _list(self, name: str, attributes: str) -> None:
         if name == "li":
@@ -233,7 +236,7 @@ class _Writer:
             self._break()
         else:
             self.lines.close_list()
-        self.since = 0
+        self._keep_place()
 
     def _blockquote(self, closing: bool, attributes: str) -> None:
         self._paragraph()
@@ -255,7 +258,11 @@ class _Writer:
 
     def _break(self, always: bool = False) -> None:
         self.lines.end_line(always, verbatim=self.pre)
-        self.since = 0
+        self._keep_place()
+
+    def _keep_place(self) -> None:
+        """Of the open link what stands on this line: its beginning, if the line goes on."""
+        self.since = min(self.since, len(self.lines.pieces))
 
 
 def _bare(url: str) -> str:

@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator
 
 _TAG = re.compile(r"/?([a-zA-Z][a-zA-Z0-9:-]{0,30})")
-_DROPPED = frozenset({"script", "style", "head", "title", "template", "noscript", "xml", "svg", "select", "datalist"})
+# A head isn't dropped but what's in it: where its end is missing, it isn't the next one's, in a quote.
+_DROPPED = frozenset({"script", "style", "title", "template", "noscript", "xml", "svg", "select", "datalist"})
 _VALUE = r"""\s{0,9}=\s{0,9}("[^"]{0,4000}"|'[^']{0,4000}'|[^\s>"']{1,4000})"""
 _NAMED = {
     name: re.compile(rf"(?<![\w-]){name}{_VALUE}", re.IGNORECASE)
@@ -53,7 +54,7 @@ def characters(text: str) -> str:
 def _markup(source: str, folded: str, start: int, unclosed: set[str]) -> tuple[int, tuple[str, str] | None]:
     """What stands at a "<", and where it ends."""
     if source.startswith("<!--", start):
-        return _after(source, "-->", start + 4), None
+        return _after(source, "-->", start + 2), None  # <!--> and <!---> are whole ones
     if source.startswith(("<!", "<?"), start):
         return _after(source, ">", start), None
     match = _TAG.match(source, start + 1)
@@ -61,9 +62,14 @@ def _markup(source: str, folded: str, start: int, unclosed: set[str]) -> tuple[i
         return start + 1, ("text", "<")
     end = _tag_end(source, match.end())
     name = match[0].lower()
-    if name in _DROPPED:
+    if name in _DROPPED and not _is_empty(source[match.end() : end]):
         return _after_dropped(source, folded, name, end, unclosed), None
     return end, (name, source[match.end() : end])
+
+
+def _is_empty(attributes: str) -> bool:
+    """Does the element end with its tag, as XML has it?"""
+    return attributes == "/>" or attributes.endswith((" />", '"/>', "'/>"))
 
 
 def _after_dropped(source: str, folded: str, name: str, start: int, unclosed: set[str]) -> int:

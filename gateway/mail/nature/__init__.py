@@ -7,6 +7,7 @@ evidence   what the rules look at, and how they answer
 reported   bounces, delays, receipts; what postmasters are sent
 challenge  those who ask the sender to prove themselves
 automatic  automatic answers, other desks, calendars, lists
+absence    absence messages that nothing marks
 words      the words of all of them, in every language (with words_reports, words_absence)
 """
 
@@ -16,7 +17,7 @@ import re
 from collections.abc import Callable
 
 from gateway.mail import notices
-from gateway.mail.nature import automatic, challenge, reported
+from gateway.mail.nature import absence, automatic, challenge, reported
 from gateway.mail.nature.evidence import Evidence, Judgement
 from gateway.model import Nature
 
@@ -66,9 +67,9 @@ _RULES: tuple[Callable[[Evidence], Judgement | None], ...] = (
     challenge.challenge,
     automatic.acknowledgement,
     automatic.declared,
-    automatic.absence_subject,
+    absence.absence_subject,
     automatic.bulk,
-    automatic.absence_text,
+    absence.absence_text,
     automatic.robot,
     automatic.null_sender,
 )

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 
 from gateway.mail.nature import words
-from gateway.mail.nature import words_absence as absence
 from gateway.mail.nature.evidence import Evidence, Judgement, said
+from gateway.mail.nature.words_absence import PERSONAL
 from gateway.model import Nature
 
 # --- calendars ----------------------------------------------------------------------------------------------------
@@ -67,9 +67,9 @@ def acknowledgement(e: Evidence) -> Judgement | None:
     if mark and ticket and not e.no_sender():
         return Judgement(Nature.ACKNOWLEDGEMENT, f"marked {mark}, and it says {said(ticket)}: another help desk")
     subject = words.DESK_SUBJECT.match(e.title)
-    if subject:
-        return Judgement(Nature.ACKNOWLEDGEMENT, f"the subject is a help desk's: {said(subject)}")
     registered = words.REGISTERED.search(e.opening[:600])
+    if subject and (mark or ((registered or words.SAYS_AUTOMATIC.search(e.opening)) and not _tells(e))):
+        return Judgement(Nature.ACKNOWLEDGEMENT, f"the subject is a help desk's: {said(subject)}")
     robot = registered and _robot(e)
     if registered and robot:
         return Judgement(Nature.ACKNOWLEDGEMENT, f"it says {said(registered)} and {robot}: another help desk")
@@ -77,12 +77,15 @@ def acknowledgement(e: Evidence) -> Judgement | None:
 
 
 def _robot(e: Evidence) -> str:
-    """How mail without a mark says that nobody wrote it: in words, and nobody else is to be answered."""
-    if e.answered or _other_reply_to(e):
+    """How mail without a mark says that nobody wrote it: in words, by its address, with nobody else to answer."""
+    if e.answered or _other_reply_to(e) or not words.ROBOT_ADDRESS.match(e.author.address):
         return ""
-    address = words.ROBOT_ADDRESS.match(e.author.address)
-    automatic = words.SAYS_AUTOMATIC.search(e.opening)
-    return said(automatic) if automatic and (address or not absence.PERSONAL.search(e.opening)) else ""
+    return "" if _tells(e) else said(words.SAYS_AUTOMATIC.search(e.opening))
+
+
+def _tells(e: Evidence) -> bool:
+    """It asks, or tells of what somebody got or did: machines speak of themselves alone."""
+    return any(p.search(e.opening) for p in (PERSONAL, words.TELLS_OF_IT, words.IN_FIRST_PERSON))
 
 
 def _other_reply_to(e: Evidence) -> bool:
@@ -129,6 +132,8 @@ def bulk(e: Evidence) -> Judgement | None:
 
     `Precedence` and Feedback-ID aren't enough, alone or together: Proton writes the latter on everybody's mail.
     """
+    if any(_ours(e, e.head.value(name)) for name in ("list-id", "list-post")):
+        return None
     for name in ("list-id", "list-post"):
         if e.head.has(name):
             return Judgement(Nature.BULK, f"{name}: it came through a mailing list")
@@ -145,42 +150,18 @@ def bulk(e: Evidence) -> Judgement | None:
     return None
 
 
+def _ours(e: Evidence, value: str) -> bool:
+    """Is it a list of our own domain? What comes through a contact address that is a list is its writers' mail."""
+    host = value[:1_000].lower().rpartition("<")[2].partition(">")[0].partition("?")[0].rpartition("@")[2].strip()
+    return bool(e.domain) and (host == e.domain.lower() or host.endswith("." + e.domain.lower()))
+
+
 # --- no mark at all -------------------------------------------------------------------------------------------------
-
-_LONGEST = 1_500
-
-
-def absence_subject(e: Evidence) -> Judgement | None:
-    """Out-of-office answers without any header, by how programs begin their subject.
-
-    A subject that is nothing else, over a text that asks something, is a person's who complains of such a mail.
-    """
-    subject = (
-        absence.ABSENCE.match(e.title)
-        or absence.ABSENCE_AFTER.search(e.title)
-        or absence.LOTUS_ABSENCE.match(e.title)
-    )
-    if not subject or (subject[0] == e.title and absence.PERSONAL.search(e.opening)):
-        return None
-    return Judgement(Nature.AUTO_REPLY, f"the subject is an absence message's: {said(subject)}")
-
-
-def absence_text(e: Evidence) -> Judgement | None:
-    """The same by all that is said: away, and what becomes of the mail or whom to turn to; and nothing personal."""
-    away = absence.AWAY.search(e.opening[:400])
-    if not away or len(e.opening) > _LONGEST or absence.PERSONAL.search(e.opening):
-        return None
-    hint = absence.MAYBE_ABSENT.search(e.title)
-    rest = absence.MEANWHILE.search(e.opening) or (absence.BACK.search(e.opening) if hint else None)
-    if rest is None or not (hint or e.answered):
-        return None
-    return Judgement(Nature.AUTO_REPLY, f"all it says is {said(away)} and {said(rest)}: an absence message")
 
 
 def robot(e: Evidence) -> Judgement | None:
     """It says in words that nobody wrote it, and comes from an address that nobody reads."""
-    address = words.ROBOT_ADDRESS.match(e.author.address)
-    words_of = _robot(e) if address else ""
+    words_of = _robot(e)
     return Judgement(Nature.AUTO_REPLY, f"{e.author.address} says {words_of}") if words_of else None
 
 

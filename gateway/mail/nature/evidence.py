@@ -74,6 +74,11 @@ class Judgement:
     because: str
 
 
+def greets(e: Evidence) -> bool:
+    """People greet; machines whose names people use too do not."""
+    return words.GREETING.match(e.opening.lstrip(" ,.!")) is not None
+
+
 def said(match: re.Match[str] | None) -> str:
     """The words that decided, to be printed."""
     return f"« {match[0].strip()[:80]} »" if match else ""

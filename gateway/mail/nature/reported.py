@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from gateway.mail import reports
 from gateway.mail.nature import words_reports as words
-from gateway.mail.nature.evidence import Evidence, Judgement, said
+from gateway.mail.nature.evidence import Evidence, Judgement, greets, said
+from gateway.mail.nature.words_absence import PERSONAL
 from gateway.mail.parts import Part
 from gateway.mail.reports import free_form, sns
 from gateway.model import Nature
@@ -28,6 +29,13 @@ _OFFICES = re.compile(r"postmaster(?:[+=.-][^@]*)?@.*")
 
 def feedback(e: Evidence) -> Judgement | None:
     """Complaints (ARF, RFC 5965) and reports on DMARC (RFC 7489 §7.2) and TLS (RFC 8460): for a postmaster."""
+    aggregate = words.DMARC_SUBJECT.match(e.title)
+    if aggregate and not e.answered:
+        return Judgement(
+            Nature.REPORT, f"the subject is an aggregate report's: {said(aggregate)} (RFC 7489 §7.2.1.1)"
+        )
+    if _brings(e):
+        return None
     declared = _report_type(e)
     if declared == "feedback-report" or any(p.type == "message/feedback-report" for p in e.parts):
         return Judgement(Nature.REPORT, "it is a feedback report (RFC 5965)")
@@ -35,11 +43,6 @@ def feedback(e: Evidence) -> Judgement | None:
         return Judgement(Nature.REPORT, "it is a report on TLS (RFC 8460)")
     if e.answered:
         return None
-    aggregate = words.DMARC_SUBJECT.match(e.title)
-    if aggregate:
-        return Judgement(
-            Nature.REPORT, f"the subject is an aggregate report's: {said(aggregate)} (RFC 7489 §7.2.1.1)"
-        )
     named = next((name for name in map(_named, e.parts) if _AGGREGATE.fullmatch(name)), "")
     if named:
         return Judgement(Nature.REPORT, f"{named} is an aggregate report's name (RFC 7489 §7.2.1.1)")
@@ -63,7 +66,7 @@ def status_report(e: Evidence) -> Judgement | None:
 
     But a person who forwards a report may bring the same part: hers is no report unless a machine sent it.
     """
-    if not e.statuses or (_report_type(e) is None and e.answered and not _sender(e)):
+    if not e.statuses or _brings(e):
         return None
     actions = {r.action for r in e.statuses}
     for action, nature in (("failed", Nature.BOUNCE), ("delayed", Nature.DELAY)):
@@ -74,6 +77,8 @@ def status_report(e: Evidence) -> Judgement | None:
 
 def receipt(e: Evidence) -> Judgement | None:
     """RFC 8098: somebody's program says that a mail was shown or deleted; or that it was refused (RFC 5429 §2.2)."""
+    if _brings(e):
+        return None
     kinds = ("message/disposition-notification", "message/global-disposition-notification")
     if _report_type(e) != "disposition-notification" and not any(p.type in kinds for p in e.parts):
         return None
@@ -81,6 +86,13 @@ def receipt(e: Evidence) -> Judgement | None:
     if refused and e.automatic():
         return Judgement(Nature.BOUNCE, f"it is a refusal, {said(refused)}, as a disposition notification (RFC 5429)")
     return Judgement(Nature.RECEIPT, "it is a disposition notification (RFC 8098)")
+
+
+def _brings(e: Evidence) -> bool:
+    """Does a person bring somebody's report: no multipart/report, no machine's sender, and words of their own?"""
+    if _report_type(e) is not None or ((sender := _sender(e)) and sender.sure):
+        return False
+    return e.answered or greets(e) or PERSONAL.search(e.opening) is not None
 
 
 def _report_type(e: Evidence) -> str | None:
@@ -114,7 +126,7 @@ def in_words(e: Evidence) -> Judgement | None:
     evidence = (2 if title else 0) + (2 if text else 0) + _brought(e)
     if not (title or text) and not (sender.wanted == 1 and reports.returned(e.parts)):
         return None
-    if evidence < sender.wanted or (not sender.sure and ((e.answered and not text) or _greets(e))):
+    if evidence < sender.wanted or (not sender.sure and ((e.answered and not text) or not _proven(e))):
         return None
     return _late_or_failed(e, f"{sender.name} and {said(text or title) or 'the mail that it brings back'}")
 
@@ -156,9 +168,13 @@ def _brought(e: Evidence) -> int:
     return back + (reason or free_form.names_someone(e.text)) + 2 * reports.inline(e.text)
 
 
-def _greets(e: Evidence) -> bool:
-    """People greet; the offices whose names people use too do not."""
-    return words.GREETING.match(e.opening.lstrip(" ,.!")) is not None
+def _proven(e: Evidence) -> bool:
+    """Of those whose names people use too: more than words and an address, and nothing personal."""
+    if greets(e) or PERSONAL.search(e.opening):
+        return False
+    back = reports.returned(e.parts) or bool(free_form.parted(e.text)[1])
+    known = words.FIRST_WORDS.match(e.opening) is not None
+    return known or back or free_form.has_code(e.text) or reports.inline(e.text)
 
 
 def _late_or_failed(e: Evidence, because: str) -> Judgement:

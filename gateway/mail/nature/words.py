@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import re
 
-
-def any_of(*alternatives: str, before: str = "", after: str = "") -> re.Pattern[str]:
-    return re.compile(f"{before}(?:{'|'.join(alternatives)}){after}")
-
+from gateway.mail.phrases import any_of
 
 ANSWERED = any_of(
     *(
@@ -29,6 +26,12 @@ ANSWERED = any_of(
     ),
     *(r"i", r"r", r"rif", r"enc", r"doorst", r"vb", r"odp", r"vs"),
     after=r"\s?(?:\[\d{1,2}\])?\s?:",
+)
+# How people begin a letter.
+GREETING = any_of(
+    r"bonjour|bonsoir|madame|monsieur|mesdames|messieurs|cher|ch[èe]re|salut|hello|hi\b|dear",
+    r"good (?:morning|afternoon)|guten tag|hallo|sehr geehrte|liebe|hola|buenos|estimad|buongiorno|gentile|ciao",
+    r"bom dia|boa tarde|prezad|ol[áa]|beste|geachte|goedemorgen|goedemiddag",
 )
 # Where a quote, a forward or a returned mail begins.
 BOUNDARY = any_of(
@@ -59,7 +62,6 @@ SAYS_AUTOMATIC = any_of(
 ROBOT_ADDRESS = any_of(
     r"no[-_.]?reply|do[-_.]?not[-_.]?reply|ne[-_.]?pas[-_.]?re(?:pondre|spondre)|nepasrepondre|noresponse",
     r"nao-?responda|no[-_.]?responder|nicht-?antworten|auto(?:matique|mailer|reply|responder)|robot|notifications?",
-    r"support|helpdesk|hotline",
     after=r"(?:[-_.+][^@]{0,80})?@",
 )
 TICKET = any_of(
@@ -84,11 +86,11 @@ REGISTERED = any_of(
         r"nous (?:accusons|avons bien re[çc]u|vous confirmons|confirmons) .{0,60}(?:r[ée]ception|demande|message"
         r"|mail|courriel|ticket)"
     ),
-    r"accus[ée] de r[ée]ception",
     (
         r"your (?:request|ticket|message|e-?mail|enquiry|inquiry|case|query).{0,80}(?:has been|was"
         r"|is) (?:successfully )?(?:received|created|logged|registered|opened|being reviewed)"
     ),
+    r"your (?:request|ticket) has been (?:given|assigned)",
     r"(?:we have|we've) received your|thank you for contacting|a (?:support )?ticket has been (?:created|opened)",
     r"ihre (?:anfrage|nachricht|e-?mail|meldung).{0,80}(?:erhalten|eingegangen|registriert|erfasst)",
     r"(?:hemos|se ha) recib|su (?:solicitud|mensaje).{0,60}(?:recibid|registrad)",
@@ -164,5 +166,12 @@ TELLS_OF_IT = any_of(
     r"i (?:can't|cannot|could not|couldn't)|your (?:website|filter|form|portal)",
     r"my (?:message|mail|e-?mail|file|application|account) (?:is|was|has)|ich habe .{0,40}(?:erhalten|bekommen)",
     r"he recibido|ho ricevuto",
+)
+# A machine has no « je »; a service says « nous ».
+IN_FIRST_PERSON = any_of(
+    r"je|j'\w{1,20}|moi|m'\w{1,20}|mon|ma|mes|i|i'm|i've|my|me|ich|mir|mich|meine?[nrs]?|yo|mi|mis|io|mio|mia",
+    r"eu|meu|minha|ik|mijn",
+    before=r"(?<![\w'])",
+    after=r"(?![\w'])",
 )
 LINK = re.compile(r"https?://[^\s/]{3,}")

@@ -1,33 +1,12 @@
-"""How absence messages are written, and how people write of themselves. Words of a language are a line here."""
+"""How absence messages are written, and how people write of themselves. Words of a language are a line here.
+
+How programs begin the subject is in `gateway.mail.phrases`.
+"""
 
 from __future__ import annotations
 
-from gateway.mail.nature.words import any_of
+from gateway.mail.phrases import any_of
 
-# How programs begin the subject of an absence message. A colon or the end must follow: people write the words too.
-ABSENCE = any_of(
-    r"r[ée]ponse automatique(?: d'absence)?|r[ée]pondeur(?: automatique)?",
-    r"message (?:automatique|d'absence|automatique d'absence)|(?:message|notification) d'absence|absence du bureau",
-    r"absente?(?:\(e\)|·e|\.e)? du bureau|auto-?r[ée]ponse|automatic re(?:ply|sponse)",
-    r"auto(?:matic(?:ally)?)?[- ]?(?:generated )?(?:reply|response|respons)|autoreply|autoresponder",
-    (
-        r"out[- ]of[- ](?:the[- ])?office(?:[- ]auto(?:matic)?[- ]?reply| (?:reply|message|notification|response"
-        r"|notice))?"
-    ),
-    r"vacation (?:auto)?(?:reply|response|message)|away from (?:my mail|the office)",
-    r"automatische (?:antwort|r[üu]ckantwort|antwortmail)|abwesenheitsnotiz",
-    r"abwesenheits(?:benachrichtigung|meldung|nachricht)|abwesenheitsassistent|autom\. antwort|abwesenheitsagent",
-    r"automatisch antwoord|automatische (?:reactie|beantwoording)|afwezigheidsbericht|afwezigheidsmelding",
-    r"respuesta autom[áa]tica|fuera de (?:la )?oficina|mensaje de ausencia|contestaci[óo]n autom[áa]tica",
-    r"risposta automatica|fuori (?:ufficio|sede)|(?:assente|assenza) dall'ufficio|messaggio automatico",
-    r"resposta autom[áa]tica|fora do escrit[óo]rio|aus[êe]ncia do escrit[óo]rio|aus[êe]ncia tempor[áa]ria|autosvar",
-    r"automatisk(?:t)? svar|fr[åa]nvaro(?:meddelande)?|ikke til stede|automaattinen vastaus|poissaoloilmoitus",
-    r"odpowied[źz] automatyczna|automatyczna odpowied[źz]|automatick[áa] odpov[ěe][ďd]|automatikus v[áa]lasz",
-    r"r[ăa]spuns automat|автоматический ответ|автоответ|自動応答|自动答复|自动回复|otomatik yan[ıi]t",
-    r"αυτόματη απάντηση",
-    before=r"\W{0,3}",
-    after=r"(?:\]\s|\)?\]?\s{0,3}(?:[:：]|$))",
-)
 # The same at the end, in brackets: « Re: x (Automatic Response) »; and with a name: « X is out of the office ».
 ABSENCE_AFTER = any_of(
     r"\((?:automatic|auto)[ -]?(?:response|reply)\)$|\[(?:automatic|auto)[ -]?(?:response|reply)\]",
@@ -52,7 +31,7 @@ AWAY = any_of(
         r"|vacances|arr[êe]t)|hors du bureau|indisponible|en d[ée]placement)"
     ),
     r"(?:actuellement|[ée]tant) (?:absente?(?:\(e\)|·e)?|en cong[ée]s?|en vacances|en d[ée]placement)",
-    r"(?:je suis|nous sommes) (?:de retour|ferm[ée]s?)",
+    r"je ne suis pas au bureau|(?:je suis|nous sommes) (?:de retour|ferm[ée]s?)",
     (
         r"(?:nos bureaux|le service|la mairie|le secr[ée]tariat) (?:sera|seront|est"
         r"|sont) (?:exceptionnellement )?ferm[ée]"
@@ -71,7 +50,7 @@ AWAY = any_of(
     r"(?:estoy|estar[ée]|me encuentro) .{0,40}(?:fuera de (?:la )?oficina|ausente|de vacaciones)",
     r"(?:sono|sar[òo]) .{0,40}(?:assente|fuori (?:ufficio|sede)|in ferie)",
     r"(?:estou|estarei|encontro-me) .{0,40}(?:ausente|fora do escrit[óo]rio|de f[ée]rias)",
-    r"ik ben .{0,60}(?:afwezig|niet aanwezig|niet bereikbaar|met (?:vakantie|verlof)|op vakantie)",
+    r"ik ben er niet|ik ben .{0,60}(?:afwezig|niet aanwezig|niet bereikbaar|met (?:vakantie|verlof)|op vakantie)",
 )
 # … and what follows: what becomes of the mail meanwhile, or whom to turn to instead. Never « call me ».
 MEANWHILE = any_of(
@@ -139,4 +118,48 @@ PERSONAL = any_of(
     r"podr[íi]an? (?:me|ust|env|dec)|puede usted|mi (?:solicitud|expediente)|adjunto|potreste|potrebbe",
     r"la mia (?:domanda|pratica)|in allegato|poderia|o meu (?:pedido|processo)|em anexo",
     r"kunt u (?:mij|ons|het|de|dit)|mijn (?:aanvraag|dossier)|bijlage",
+)
+# How a letter ends; a name and an address may follow.
+CLOSING = any_of(
+    r"(?:bien |tr[èe]s )?cordialement|(?:bonne|belle|excellente) (?:journ[ée]e|r[ée]ception)|bonnes f[êe]tes",
+    r"(?:sinc[èe]res |meilleures )?salutations|bien à vous|(?:kind|best|warm) regards|regards|sincerely",
+    r"mit freundlichen gr[üu](?:ß|ss)en|(?:viele|freundliche|beste) gr[üu](?:ß|ss)e|(?:un )?(?:cordial )?saludos?",
+    r"cordiali saluti|distinti saluti|cumprimentos|met vriendelijke groet(?:en)?",
+    before=r"\b(?:",
+    after=r")\b",
+)
+# What surrounds it.
+POLITE = any_of(
+    r"bonjour|bonsoir|madame|monsieur|mesdames|messieurs|merci (?:de|pour) votre (?:message|mail|e-mail|courriel)",
+    r"hello|dear (?:sir|madam|all|sender)|(?:thank you|thanks) for your (?:e-?mail|message|mail)",
+    r"sehr geehrte damen und herren|guten tag|hallo|vielen dank f[üu]r ihre (?:nachricht|e-?mail)",
+    r"buenos d[íi]as|estimados? se[ñn]ore?s?|gracias por su (?:mensaje|correo)|buongiorno",
+    r"grazie per (?:la sua|il suo) (?:mail|messaggio)|bom dia",
+    r"obrigad[oa] pel[oa] su?a mensagem|geachte (?:heer|mevrouw)",
+    r"this is an automat\w{1,4} (?:reply|response|message)|ceci est une? (?:r[ée]ponse|message) automatique",
+)
+# The words of a period, and of the grammar around it. Anything longer than three letters has to be here.
+PERIOD = any_of(
+    r"jusqu|inclus|compris|depuis|pour|avec|actuel|retour|cong|bureau|matin|soir|apr[èe]s|midi|semaine|mois|prochain",
+    r"annuel|maternit|parental|maladie|formation|vacances|[ée]t[ée]s?$|limit[ée]$",
+    r"absent|correspondant|votre|merci|serai|suis|p[ée]riode|pendant|durant",
+    r"janv|f[ée]vr|mars|avri|juin|juil|ao[ûu]t|sept|octo|nove|d[ée]ce|lundi|mardi|mercr|jeudi|vendr|samed|diman",
+    r"until|from|through|starting|inclusive|back|week|next|return|will|with|office|currently|annual|leave|today",
+    r"janu|febr|marc|april|june|july|augu|mond|tues|wedn|thur|frid|satu|sund|vacation|holiday|this|tomorrow",
+    r"nicht|wieder|erreichbar|derzeit|einschlie|woche|n[äa]chste|urlaub|b[üu]ro|m[äa]rz",
+    r"juni|juli|okto|deze|montag",
+    r"sich|bitte|frau|herr|dienst|mittw|donner|freit|samst|sonnt|zur[üu]ck",
+    r"hasta|desde|mayo|enero|abril|agos|lunes|martes|mi[ée]rc|jueves|viern|s[áa]ba|domin|fino|dall|ufficio|gen|magg",
+    r"giugn|lugl|otto|marted|mercol|gioved|vener|luned|escrit|maio|feverei|outub",
+    r"segunda|ter[çc]a|quarta|quinta|sexta",
+    r"vuelv|ritorn|sar[òo]$|please|vanaf|maan|dins|woens|dond|vrij|zater|zond|maart|augustus|terug|aanwezig|oficina",
+)
+# What the writer does, or wants done, though away; and whoever can be reached after all.
+HANDLES = any_of(
+    r"(?:enverrai|transmettrai|apporterai|passerai|viendrai|fournirai|d[ée]poserai|compl[èe]terai|appellerai)",
+    r"(?:i will|i'll) (?:send|bring|come|provide|call)|will follow|nehme ich|schicke ich|bringe ich|komme ich",
+    r"sie mich|(?:joindre|reach|contact|call|appele[rz]|contacte[rz]) me\b",
+    r"joignable|reachable|on my mobile|mon portable",
+    before=r"\b(?:",
+    after=r")",
 )

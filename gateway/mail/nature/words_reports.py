@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from gateway.mail.nature.words import any_of
+from gateway.mail.phrases import any_of
 
 UNDELIVERED = any_of(
     r"undeliver|not be delivered|non[- ]?delivery|delivery (?:status|failure|failed|has failed|incomplete|report)",
@@ -100,11 +100,6 @@ OFFICE = any_of(
     r"mail(?:er)?[-_. ]?(?:admin\w{0,12}|system|server|gateway)|imss\w{0,6}|interscan\b.{0,20}",
     r"mail(?:marshal|sweeper).{0,20}|ndr|mimesweeper.{0,20}|\w{0,8} ?ndr administrat\w{1,6}|bounces?",
     r"(?:mail )?delivery(?: .{1,26})?|admin",
-)
-GREETING = any_of(
-    r"bonjour|bonsoir|madame|monsieur|mesdames|messieurs|cher|ch[èe]re|salut|hello|hi\b|dear",
-    r"good (?:morning|afternoon)|guten tag|hallo|sehr geehrte|liebe|hola|buenos|estimad|buongiorno|gentile|ciao",
-    r"bom dia|boa tarde|prezad|ol[áa]|beste|geachte|goedemorgen|goedemiddag",
 )
 DMARC_SUBJECT = re.compile(
     r"(?:\[[^\]]{1,30}\] )?(?:dmarc (?:aggregate )?)?report[- ]domain:\s{0,3}\S{1,253}[\s;,]{1,4}"

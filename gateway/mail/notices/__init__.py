@@ -2,7 +2,8 @@
 
 Usagers answer above (or below) a notice that their program copied without a `>` or a separator. A copy is cut only
 where its own words stand, block by block: buttons, feet, and below the author's words the greeting and the sentence
-that begin it, with what joins them to these. Everything else is the author's: in doubt nothing is cut.
+that begin it, with what joins them to these. Everything else is the author's, also between those: in doubt nothing is
+cut.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ def _attached(lines: Sequence[str], first: int, found: Kind) -> int:
 class _Pending:
     """What is cut if a sign follows: the blocks since `start`.
 
-    `kinds`: which signs count; `unknown`: other lines may stand between; `foot`: it follows one.
+    `kinds`: which signs count; `unknown`: other lines may stand between, and stay; `foot`: it follows one.
     """
 
     start: int
@@ -135,7 +136,7 @@ def _cut(blocks: Sequence[_Block]) -> list[bool]:
         below = block.kind in _LOOSE and pending is not None and pending.foot
         if cut[index] or below:
             if pending is not None and (below or block.kind in pending.kinds):
-                cut[pending.start : index + 1] = [True] * (index + 1 - pending.start)
+                _fill(blocks, cut, pending.start, index + 1)
             pending = _Pending(index + 1, _SIGNS, foot=below or block.kind in _FEET)
         elif pending is not None and pending.goes_on(block, index):
             continue
@@ -145,6 +146,14 @@ def _cut(blocks: Sequence[_Block]) -> list[bool]:
             pending = None
     _above(blocks, cut)
     return cut
+
+
+def _fill(blocks: Sequence[_Block], cut: list[bool], start: int, stop: int) -> None:
+    """Cut what is known. Other lines may be an answer between a notice's, and a closing below them the author's."""
+    answered = False
+    for index in range(start, stop):
+        answered = answered or blocks[index].kind is Kind.OTHER
+        cut[index] = cut[index] or not answered or blocks[index].kind in _SENTENCES
 
 
 def _begun(blocks: Sequence[_Block], index: int) -> _Pending:

@@ -39,13 +39,17 @@ class Cut:
     because: str = ""
 
 
-def cut(text: str, markup: Sequence[Kind] = ()) -> Cut:
-    """Tell the author's lines from quoted ones. `markup`: what the HTML part says of each line, if anything."""
+def cut(text: str, markup: Sequence[Kind] = (), *, answers: bool = True) -> Cut:
+    """Tell the author's lines from quoted ones. `markup`: what the HTML part says of each line, if anything.
+
+    `answers`: does the mail answer or forward another? In one that doesn't, `>` alone may be the author's own mark.
+    """
     lines = text.split("\n")
-    quoted, tail = _quoted(lines, [Kind.OWN] * len(lines))
-    reasons = _reasons(lines, tail)
+    marks = _marks(lines, answers=answers)
+    quoted, tail = _quoted(lines, [Kind.OWN] * len(lines), marks)
+    reasons = _reasons(lines, marks[:tail], tail)
     if any(markup) and len(markup) == len(lines):
-        told, _ = _quoted(lines, markup)
+        told, _ = _quoted(lines, markup, marks)
         if _written(lines[:tail], told):  # else it's taken back: some write their answer into the quote
             quoted, reasons = told, ["the markup of its HTML part"] if told != quoted else reasons
     shown = _without_footers(lines, quoted)
@@ -56,9 +60,24 @@ def cut(text: str, markup: Sequence[Kind] = ()) -> Cut:
     return Cut(_together(lines, cut_off, wanted=False), _together(lines, cut_off, wanted=True), because)
 
 
-def _reasons(lines: Sequence[str], tail: int) -> list[str]:
+def _marks(lines: Sequence[str], *, answers: bool) -> list[bool]:
+    """Which lines `>` marks as quoted: all, or none in a mail that answers nothing, as far as attributions tell."""
+    marks = [is_quote(line) for line in lines]
+    told = answers or any(
+        marks[index] and not marks[index - 1] and attributions.above(lines, _above(lines, index)) is not None
+        for index in range(1, len(lines))
+    )
+    return marks if told else [False] * len(lines)
+
+
+def _above(lines: Sequence[str], index: int) -> int:
+    """The line with words above another; a blank line may stand between."""
+    return index - 1 if lines[index - 1].strip() else index - 2
+
+
+def _reasons(lines: Sequence[str], marks: Sequence[bool], tail: int) -> list[str]:
     """What tells the quoted lines, in words."""
-    marked = any(is_quote(line) for line in lines[:tail])
+    marked = any(marks)
     separator = next((line.strip()[:60] for line in lines[tail:] if line.strip()), "")
     return [
         *(["lines marked with « > »"] if marked else []),
@@ -74,9 +93,9 @@ def _without_notices(lines: Sequence[str], quoted: list[bool], tail: int) -> lis
     return copied if _written(lines, copied) else quoted
 
 
-def _quoted(lines: Sequence[str], kinds: Sequence[Kind]) -> tuple[list[bool], int]:
+def _quoted(lines: Sequence[str], kinds: Sequence[Kind], marks: Sequence[bool]) -> tuple[list[bool], int]:
     """Which lines are quoted, and at which line the quoted end of the mail begins."""
-    marked = _marked(lines, [kind is Kind.QUOTED for kind in kinds])
+    marked = _marked(lines, [kind is Kind.QUOTED or mark for kind, mark in zip(kinds, marks, strict=True)])
     tail = _tail(lines, marked, kinds)
     if tail.start < len(lines) and not _bare_marker(lines, tail) and not _written(lines[: tail.start], marked):
         # A separator at the very top: a bare forward, or an answer below. What is the author's can't be told; but an
@@ -103,7 +122,7 @@ def _written(lines: Sequence[str], quoted: Sequence[bool]) -> bool:
 def quotes(text: str) -> bool:
     """Does a text quote a mail?"""
     lines = text.split("\n")
-    quoted, _ = _quoted(lines, [Kind.OWN] * len(lines))
+    quoted, _ = _quoted(lines, [Kind.OWN] * len(lines), _marks(lines, answers=True))
     return any(told and any(map(str.isalnum, line)) for line, told in zip(lines, quoted, strict=True))
 
 
@@ -120,8 +139,7 @@ def _together(lines: Sequence[str], quoted: Sequence[bool], *, wanted: bool) -> 
 
 
 def _marked(lines: Sequence[str], quoted: list[bool]) -> list[bool]:
-    """Which lines are quoted by `>` or by markup, or introduce such a quote. Blank ones go with what's above them."""
-    quoted = [told or is_quote(line) for line, told in zip(lines, quoted, strict=True)]
+    """Also the lines that introduce what's quoted by `>` or by markup. Blank ones go with what's above them."""
     for index in range(1, len(lines)):
         if quoted[index] and not quoted[index - 1] and _ends_link(lines, index):
             quoted[index] = False
@@ -141,8 +159,7 @@ def _ends_link(lines: Sequence[str], index: int) -> bool:
 
 def _introduced(lines: Sequence[str], quoted: list[bool], index: int) -> None:
     """Mark the attribution above the quote that begins at `index`; a blank line may stand between."""
-    last = index - 1 if lines[index - 1].strip() else index - 2
-    first = attributions.above(lines, last)
+    first = attributions.above(lines, _above(lines, index))
     if first is not None:
         quoted[first:index] = [True] * (index - first)
 

@@ -19,6 +19,7 @@ _FEW_WORDS = 5
 _INVISIBLE = dict.fromkeys((*range(0x200B, 0x2010), *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF))
 _ADDRESS = re.compile(r"[<(\[]\s?(?:mailto:)?[^\s<>@]{1,100}@[^\s<>@]{1,200}|[^\s<>@]{1,64}@[^\s<>@]{1,200}\s?>")
 _TIME = re.compile(r"(?<!\d)\d{1,2}\s?[:.h]\s?\d{2}(?!\d)")
+_QUOTATION = ("«", "“", "„", "‟", "‘", '"')
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)")
 _GLUED = re.compile(r"\S {3,8}(?=\S)")
 
@@ -56,8 +57,9 @@ def above(lines: Sequence[str], last: int) -> int | None:
 def bare(lines: Sequence[str], first: int) -> int | None:
     """The line below an attribution that begins here and whose quote bears no marks, or None.
 
-    Nothing but it tells where the author's words end, so more is asked: an opening, an address or a time, and a verb
-    (or, in a language that isn't known here, an address, a year and a time).
+    Nothing but it tells where the author's words end, so more is asked: an address, and an opening, a date and a
+    verb (or, in a language that isn't known here, a year and a time). People write dates, times and names too: « Le
+    3 février à 10h12, Marie a écrit : ». What stands in quotation marks below it is reported by somebody.
     """
     opens = _opens(lines[first])
     if not opens and not lines[first].startswith("    "):
@@ -68,7 +70,8 @@ def bare(lines: Sequence[str], first: int) -> int | None:
             return None
         joined += " " + lines[last]
         if _ends(lines[last]):
-            return last + 1 if _is_sure(plain(joined), opens=opens) else None
+            sure = _is_sure(plain(joined), opens=opens) and not _reported(lines, last + 1)
+            return last + 1 if sure else None
     return None
 
 
@@ -112,11 +115,17 @@ def _names(text: str) -> bool:
 
 
 def _is_sure(text: str, *, opens: bool) -> bool:
-    addressed, timed = _ADDRESS.search(text) is not None, _TIME.search(text) is not None
+    if _ADDRESS.search(text) is None:
+        return False
     if _says(text):
-        named = addressed or (timed and words.POSSESSIVES.isdisjoint(text.split()))
-        return opens and _dated(text) and named
-    return len(text) < _MAX_GENERIC and addressed and timed and _YEAR.search(text) is not None
+        return opens and _dated(text)
+    return len(text) < _MAX_GENERIC and _TIME.search(text) is not None and _YEAR.search(text) is not None
+
+
+def _reported(lines: Sequence[str], start: int) -> bool:
+    """Do quotation marks open what follows?"""
+    following = next((line.strip() for line in lines[start : start + 4] if line.strip()), "")
+    return following.startswith(_QUOTATION)
 
 
 def _says(text: str) -> bool:

@@ -74,29 +74,6 @@ TO_SOMEONE = frozenset(
         *("elle", "j'ai", "j’ai", "ont", "avons", "on", "qui", "who", "er", "sie", "ich", "él", "ella", "hij", "zij"),
     )
 )
-# « Le 3 février à 10h12, votre collègue a écrit : »: a person's sentence too.
-POSSESSIVES = frozenset(
-    (
-        *(
-            "mon",
-            "ma",
-            "mes",
-            "ton",
-            "ta",
-            "tes",
-            "son",
-            "sa",
-            "ses",
-            "notre",
-            "nos",
-            "votre",
-            "vos",
-            "leur",
-            "leurs",
-        ),
-        *("my", "your", "our", "his", "her"),
-    )
-)
 # What legal footers say, each in its way: that it's confidential, for whom, by mistake, forbidden, checked;
 # and how data are protected.
 LEGAL = (
@@ -122,6 +99,15 @@ LISTED = (
     any_of(r"mailing list|mailingliste?\b|liste de diffusion|lista de correo|lista di distribuzione"),
     any_of(r"listinfo|unsubscribe|désabonn|désinscri|\blistes?@|\blists?\.\w|abmelden|darse de baja|disiscriv"),
 )
+# And what nobody but a person writes there: of themselves, a greeting, a question.
+PERSONAL = any_of(
+    r"je|j['’]\w{1,20}|mon|ma|mes|moi|i|i['’]m|i['’]ve|my|ich|mein\w{0,2}|yo|mío|mia|mio|eu|ik|mijn",
+    r"(?<!de )(?<!à )(?<!pour )(?<!en )nous (?:avons|sommes|étions|voudrions|souhaitons|n['’]avons|ne sommes)",
+    r"bonjour|bonsoir|cordialement|hello|dear|hallo|guten tag|sehr geehrte\w?|hola|buenos d[ií]as|buongiorno",
+    before=r"(?<![\w'’.@/-])",
+    after=r"(?![\w.@/-]\w)(?!\w)",
+)
+QUESTION = any_of(r"\w ?\?", after=r"(?:\s|$)")
 # « ## Répondez au-dessus de cette ligne ## » of other help desks, its rules taken off.
 REPLY_ABOVE = any_of(
     r"[^#\-]{0,60}(?:above this line|au[- ]dessus de cette ligne|(?:oberhalb|über) dieser (?:zeile|linie))[^#]{0,20}",

@@ -16,14 +16,22 @@ from gateway.mail.quotes.attributions import bare, glued
 # Printed at the top of our notifications. Recognised by its letters alone, so that quoting, wrapping and broken
 # charsets don't hide it.
 REPLY_MARKER = "✂ ---- Répondez au-dessus de cette ligne / Reply above this line ----"
-_MARKER_CORES = ("pondezaudessusdecetteligne", "replyabovethisline")
+_MARKER = re.compile(r"r?[a-z]{0,8}pondezaudessusdecetteligne(?:replyabovethisline)?|replyabovethisline")
+_WHOLE_MARKER = "pondezaudessusdecettelignereplyabovethisline"
+_MARKER_LINES = 3
+_DASHES = ("--", "—", "–")
 
 MAX_LINES = 20_000  # below them nothing is looked for
 _LETTERS = re.compile(r"[^a-z]+")
 _RULES = "-_=*~‐‑‒–—―━─"
 _SPACES = " \t\xa0\u202f"
-_HINTS = (":", "：", "--", "__", "==", "‐‐", "——", "––", "━━", "──")
+_HINTS = ("--", "__", "==", "‐‐", "——", "––", "━━", "──")
 _DESK_RULES = ("##", "--", "==", "-=")
+# A full date with its time.
+_TIMED = re.compile(
+    r"(?<!\d)(?:(?:19|20)\d{2}(?!\d).{0,20}?(?<!\d)\d{1,2} ?[:.h] ?\d{2}|\d{1,2}/\d{1,2}/\d{2} .{0,4}\d{1,2}:\d{2})"
+)
+_OUTLOOKS_RULE = "_" * 20
 _ADDRESS = re.compile(r"[^\s<>@\[\]]{1,64}@[^\s<>@]{2,200}")
 
 
@@ -41,18 +49,29 @@ def is_quote(line: str) -> bool:
 
 
 def marker(lines: Sequence[str], index: int) -> bool:
-    """Our own marker, on this line or broken over it and the next."""
+    """Our own marker alone, on this line or broken over it and the next ones."""
     line = lines[index].lower()
     if "pondez" not in line and "reply" not in line:
         return False
-    joined = _LETTERS.sub("", " ".join(lines[index : index + 2]).lower()[:400])
-    following = _LETTERS.sub("", " ".join(lines[index + 1 : index + 2]).lower()[:400])
-    return any(core in joined and core not in following for core in _MARKER_CORES) and _ruled(lines, index)
+    windows = (lines[index : index + count] for count in range(1, _MARKER_LINES + 1))
+    return any(_is_marker(window) for window in windows)
 
 
-def _ruled(lines: Sequence[str], index: int) -> bool:
-    """The marker's dashes: the same words in somebody's sentence aren't it."""
-    return any("--" in line or "—" in line or "–" in line for line in lines[max(0, index - 1) : index + 3])
+def _is_marker(lines: Sequence[str]) -> bool:
+    """The marker's words and its dashes right beside them; in a sentence, or quotation marks, they aren't it.
+
+    What a program ran together with the line above (« … a écrit : ✂ ---- … ») may stand before the whole marker.
+    """
+    joined = " ".join(lines).lower()[-400:]
+    letters = _LETTERS.sub("", joined)
+    alone = _MARKER.fullmatch(letters) is not None
+    if not (alone or letters.endswith(_WHOLE_MARKER)) or not _LETTERS.sub("", lines[-1].lower()):
+        return False
+    if any(mark in joined for mark in "«»“”"):
+        return False
+    places = [at for at, c in enumerate(joined) if "a" <= c <= "z"]
+    before = joined[: places[0]] if alone else ""
+    return any(dashes in joined[places[-1] :] or dashes in before for dashes in _DASHES)
 
 
 def boundary(lines: Sequence[str], index: int) -> Boundary | None:
@@ -69,7 +88,7 @@ def boundary(lines: Sequence[str], index: int) -> Boundary | None:
 
 def _end(lines: Sequence[str], index: int) -> int | None:
     """Where the other mail's text begins, if this line is a separator, a header block, or such."""
-    if separator(lines[index]):
+    if separator(lines[index]) and (_ruled(lines[index]) or _mail_follows(lines, index)):
         return _below(lines, index + 1)
     end = bare(lines, index)
     if end is not None:
@@ -82,13 +101,27 @@ def separator(line: str) -> bool:
     bare_line = line.strip(_SPACES).replace("’", "'").removeprefix("?")
     if not 8 <= len(bare_line) <= 120:
         return False
-    ruled = bare_line.lstrip("*")[:2] in _HINTS or bare_line[:2] in _DESK_RULES
-    if not (ruled or bare_line.endswith(":")):
+    if not (_ruled(line) or bare_line.endswith(":")):
         return False
     inner = " ".join(bare_line.strip(_RULES + _SPACES + ":>#").lower().split())
     if phrases.SEPARATOR.fullmatch(inner):
         return True
     return bare_line[:2] in _DESK_RULES and bare_line[-1] in "#-=" and words.REPLY_ABOVE.fullmatch(inner) is not None
+
+
+def _ruled(line: str) -> bool:
+    bare_line = line.strip(_SPACES).removeprefix("?")
+    return bare_line.lstrip("*")[:2] in _HINTS or bare_line[:2] in _DESK_RULES
+
+
+def _mail_follows(lines: Sequence[str], index: int) -> bool:
+    """Does a mail follow words that only a colon ends? A person's sentence is above a quote, too, but not apart."""
+    at = next((i for i in range(index + 1, min(len(lines), index + 4)) if lines[i].strip()), None)
+    if at is None:
+        return False
+    if is_quote(lines[at]):
+        return index == 0 or not lines[index - 1].strip()
+    return _header_block(lines, at) is not None or bare(lines, at) is not None
 
 
 def _below(lines: Sequence[str], start: int) -> int:
@@ -104,15 +137,33 @@ def _header_block(lines: Sequence[str], index: int) -> int | None:
     """Below a block De/Envoyé/À/Objet: a sender and at least two of the others.
 
     People write such lines too (« De : Paris / À : Lyon / Date : … », « Objet : » at the head of a letter). So there
-    is a subject or an address among them, and the sender's address where the sender doesn't come first.
+    is a date, and the sender's address; or, where the sender comes first, another address, or a subject with the
+    time. Or a subject below Outlook's rule, or below Orange's « Message du 03/02/25 10:12 ».
     """
     first = phrases.LABELS.get(_label(lines[index])) if _may_label(lines[index]) else None
     found = block(lines, index) if first not in (None, "other") else None
     if found is None or found.depth or len(found.fields.keys() - {"other"}) < 3:
         return None
-    addressed = _ADDRESS.search(found.fields["from"]) is not None
-    told = "subject" in found.fields or "@" in found.fields.get("to", "") if first == "from" else False
-    return found.end if addressed or told else None
+    return found.end if _is_programs(found.fields, first == "from", _line_above(lines, index)) else None
+
+
+def _is_programs(fields: dict[str, str], sender_first: bool, above: str) -> bool:
+    titled = sender_first and "subject" in fields
+    if titled and (above.startswith(_OUTLOOKS_RULE) or phrases.ORIGINAL.fullmatch(above[:120].lower())):
+        return True
+    date = fields.get("date", "")[:200]
+    if not any(map(str.isdigit, date)):
+        return False
+    if _ADDRESS.search(fields["from"]) or (sender_first and "@" in fields.get("to", "")):
+        return True
+    return titled and _TIMED.search(date) is not None
+
+
+def _line_above(lines: Sequence[str], index: int) -> str:
+    """The line with words above another; a blank line may stand between."""
+    return next(
+        (lines[i].strip(_SPACES + "*") for i in range(index - 1, max(-1, index - 3), -1) if lines[i].strip()), ""
+    )
 
 
 def _may_label(line: str) -> bool:
