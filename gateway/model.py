@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 # --- a mail's way in: what intake hands over -------------------------------------------------------------
@@ -349,6 +349,11 @@ class Evidence:
     strength: int = 0
     because: str = ""
     named: tuple[int, ...] = ()
+
+
+# What placement goes by, and the store looks up by.
+MOST_BEARERS = 20  # of one id: one mail comes several times, by a list, directly; what more mails bear names none
+MATTER_WINDOW = timedelta(days=30)  # between two mails that only their subject joins
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ def rethread(store: Store, context: Context, now: datetime, *, apply: bool) -> S
     if apply:
         documents = store.write_now(lambda tx: _applied(tx, _compared(tx.connection, anew, context), context, now))
     else:
-        documents = store.read_now(lambda connection: _documents(connection, _compared(connection, anew, context)))
+        documents = store.read_now(lambda connection: _documents(_compared(connection, anew, context)))
     differences, reread = documents
     words = "applied" if apply else "nothing is written: `gateway rethread --apply` does it"
     lines = [_line(difference) for difference in differences]
@@ -89,7 +89,7 @@ def _renewed(old: Trace, new: Trace | None) -> Trace:
 # --- what changes ----------------------------------------------------------------------------------------
 
 
-def _documents(connection: Connection, found: _Found) -> tuple[list[dict[str, Any]], list[str]]:
+def _documents(found: _Found) -> tuple[list[dict[str, Any]], list[str]]:
     by_id = {trace.id: trace for trace in found.whole.traces}
     differences = [_difference(changed, found.whole.held, by_id) for changed in found.changes]
     return differences, [trace.message_id for trace in found.reread]
@@ -124,7 +124,7 @@ def _line(difference: dict[str, Any]) -> str:
 
 
 def _applied(tx: Tx, found: _Found, context: Context, now: datetime) -> tuple[list[dict[str, Any]], list[str]]:
-    documents = _documents(tx.connection, found)
+    documents = _documents(found)
     neighbourhood.renew(tx, found.reread)
     taken = recall.messages_by_id(tx.connection, [message for changed in found.changes for message in changed.takes])
     filings = [

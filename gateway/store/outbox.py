@@ -187,7 +187,8 @@ def _participation(tx: Tx, conversation: int, address: str, role: Role) -> tuple
     person = {"conversation": conversation, "address": address, "role": role.value}
     row = tx.connection.execute(_PERSON, person).one_or_none()
     if row is None:
-        usager = tx.connection.scalar(_USAGER, {"conversation": conversation}) or ""
+        agent = role is Role.AGENT
+        usager = tx.connection.scalar(_USAGER, {"conversation": conversation}) if agent else None
         return inserted(tx.connection, participations, {**person, "epoch": 0, "usager": usager}), 0
     if row.role != Role.AGENT.value or row.told == row.usager:
         return row.id, row.epoch

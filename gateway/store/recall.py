@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection, bindparam, func, literal_column, select
 
 from gateway.model import (
+    MATTER_WINDOW,
+    MOST_BEARERS,
     Attachment,
     Clues,
     Conversation,
@@ -35,9 +37,7 @@ from gateway.store.traits import as_traits
 _DAY = timedelta(days=1)
 _MOST_UNANSWERED = 10
 _MOST_WRITTEN = 100
-_MATTER = timedelta(days=30)  # gateway.threading.partition
 _FIRST_DAY, _LAST_DAY = datetime(1970, 3, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
-MOST_BEARERS = 20  # gateway.threading.lineage: what more mails bear names none
 _MOST_ALIKE = 20
 _MOST_LINKS = 300  # each way: many mails may bear one id
 _BORNE = messages.c.message_id != literal_column("''")
@@ -297,8 +297,8 @@ def _alike(connection: Connection, clues: Clues) -> tuple[int, ...]:
     values = {
         "matter": clues.matter or None,
         "outlook": clues.outlook or None,
-        "since": max(clues.sent_at, _FIRST_DAY) - _MATTER,
-        "until": min(clues.sent_at, _LAST_DAY) + _MATTER,
+        "since": max(clues.sent_at, _FIRST_DAY) - MATTER_WINDOW,
+        "until": min(clues.sent_at, _LAST_DAY) + MATTER_WINDOW,
     }
     found = connection.scalars(query, values)
     return tuple(dict.fromkeys(conversation_by_id(connection, identifier).id for identifier in found))

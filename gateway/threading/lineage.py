@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Iterable
 
-MOST_BEARERS = 20  # one mail comes several times: by a list, directly, from other mailboxes
+from gateway.model import MOST_BEARERS
 
 
 def lineages(

@@ -16,15 +16,24 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from gateway.model import GLOBAL, Conversation, Evidence, Held, Inbox, InboxKind, Status, Trace
-from gateway.threading.lineage import MOST_BEARERS
+from gateway.model import (
+    GLOBAL,
+    MATTER_WINDOW,
+    MOST_BEARERS,
+    Conversation,
+    Evidence,
+    Held,
+    Inbox,
+    InboxKind,
+    Status,
+    Trace,
+)
 
-WINDOW = timedelta(days=30)  # between two mails that only their subject joins
 _LATEST = datetime.max.replace(tzinfo=UTC)
 _NOTHING = Evidence()
-_CLOSENESS = {InboxKind.GLOBAL: 0, InboxKind.DEMARCHE: 1, InboxKind.DOSSIER: 2}
+CLOSENESS = {InboxKind.GLOBAL: 0, InboxKind.DEMARCHE: 1, InboxKind.DOSSIER: 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +183,7 @@ def _before(trace: Trace, alike: Mapping[str, list[Trace]]) -> Trace | None:
     at = trace.traits.sent_at
     if not trace.traits.orphan or at is None:
         return None
-    for key, window in ((trace.traits.outlook, None), (trace.traits.matter, WINDOW)):
+    for key, window in ((trace.traits.outlook, None), (trace.traits.matter, MATTER_WINDOW)):
         like = alike.get(key, []) if key else []
         position = bisect_left(like, _order(trace), key=_order)
         last = like[position - 1] if position else None
@@ -270,7 +279,7 @@ def _closer(block: Block, trace: Trace, rules: Rules) -> None:
 
 
 def _within(inbox: Inbox, outer: Inbox, rules: Rules) -> bool:
-    return _CLOSENESS[inbox.kind] > _CLOSENESS[outer.kind] and nested(inbox, outer, rules)
+    return CLOSENESS[inbox.kind] > CLOSENESS[outer.kind] and nested(inbox, outer, rules)
 
 
 def _links(
@@ -294,9 +303,8 @@ def _united(
         return block
 
     every = list(links)
-    apart: dict[int, list[Block]] = defaultdict(
-        list
-    )  # what a token or an agent put apart isn't joined by other links
+    # What a token or an agent put apart isn't joined by other links.
+    apart: dict[int, list[Block]] = defaultdict(list)
     for one, other in every:
         if one.traits.anchored or other.traits.anchored:
             apart[id(found[one.id])].append(found[other.id])
@@ -337,7 +345,7 @@ def _guests(block: Block) -> set[str]:
 
 
 def _join(one: Block, other: Block) -> None:
-    closest = max(one, other, key=lambda block: _CLOSENESS[block.inbox.kind])
+    closest = max(one, other, key=lambda block: CLOSENESS[block.inbox.kind])
     one.evidence = closest.evidence
     one.traces += other.traces
     one.held += other.held

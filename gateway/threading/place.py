@@ -30,9 +30,8 @@ from gateway.model import (
     Status,
     Trace,
 )
-from gateway.threading.partition import Rules, counts, joins, nested
+from gateway.threading.partition import CLOSENESS, Rules, counts, joins, nested
 
-_CLOSENESS = {InboxKind.GLOBAL: 0, InboxKind.DEMARCHE: 1, InboxKind.DOSSIER: 2}
 _PRESSING = (Status.ACTIVE, Status.PENDING, Status.CLOSED, Status.SPAM)
 
 
@@ -166,7 +165,7 @@ def also(because: str, related: Iterable[Conversation]) -> str:
 def joined(oldest: Conversation, rest: Iterable[Conversation]) -> Conversation:
     """The oldest with what the others knew better: the closest inbox, work that waits, an assignee, tags."""
     every = (oldest, *sorted(rest, key=lambda conversation: conversation.id))
-    closest = max(every, key=lambda c: (_CLOSENESS[c.inbox.kind], c.strength, -c.id))
+    closest = max(every, key=lambda c: (CLOSENESS[c.inbox.kind], c.strength, -c.id))
     assigned = next((c for c in every if c.assignee), oldest)
     pressing = min(every, key=lambda c: _PRESSING.index(c.status))
     return replace(
