@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run demo test check check-full conformance bench lock translations clean servers
+.PHONY: run demo test check check-full conformance security bench lock translations clean servers
 .DEFAULT_GOAL := check
 
 run: $(INSTALLED)  ## the daemon, on the shipped configuration
@@ -26,9 +26,13 @@ check: $(INSTALLED)  ## style, types, and who may import whom
 conformance: $(INSTALLED)  ## what is made of real mail, held against what others state of it: a table
 	$(BIN)/python -m tests.conformance
 
-check-full: check test conformance  ## all of it, and 10,000 broken mails
+security: $(INSTALLED) servers  ## every attack, against the gateway and against one without the defence
+	$(BIN)/python -m tests.security
+
+check-full: check test conformance  ## all of it, 10,000 broken mails, and the attacks that take long
 	$(BIN)/python -m tests.fuzz.filing bombs all
 	$(BIN)/python -m tests.fuzz.filing 0 10000
+	$(BIN)/python -m tests.security --full
 
 bench: $(INSTALLED) servers  ## speed, side by side with others in one run
 	$(BIN)/python -m tests.bench

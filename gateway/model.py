@@ -38,7 +38,8 @@ class ImapCursor:
 class Incoming:
     """One mail as it came in, not yet kept.
 
-    `authserv_id` is the id whose Authentication-Results the source may be believed on, or "" for none.
+    `authserv_id` is the id whose Authentication-Results the source may be believed on, or "" for none; `verify`: we
+    are to check SPF, DKIM and DMARC ourselves, since nobody in front of us does.
     """
 
     raw: bytes
@@ -47,11 +48,24 @@ class Incoming:
     envelope: Envelope = Envelope()
     authserv_id: str = ""
     cursor: ImapCursor | None = None
+    verify: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One method's result (RFC 8601 §2.3). `properties` by `ptype.property`, lower-case, e.g. `header.from`."""
+
+    method: str
+    result: str
+    properties: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One mail, kept: what the store gives back for filing. `attempts` counts this one."""
+    """One mail, kept: what the store gives back for filing. `attempts` counts this one.
+
+    `results`: what our own check of SPF, DKIM, DMARC and ARC came to, where `verify` asks for it; None before it.
+    """
 
     id: int
     digest: str
@@ -61,6 +75,8 @@ class Arrival:
     envelope: Envelope
     authserv_id: str
     attempts: int
+    verify: bool = False
+    results: tuple[Result, ...] | None = None
 
 
 # --- what reading finds (gateway.mail) -------------------------------------------------------------------
@@ -111,7 +127,8 @@ class Attachment:
 
     `part` is its position in the depth-first walk of the mail, or a path into what was opened there: how its bytes
     are found again (`gateway.mail.contents`). `inside`: the name of the attachment that holds it, which is listed
-    too (an attached mail, a signed object); "" for the mail's own.
+    too (an attached mail, a signed object); "" for the mail's own. `held`: why it isn't sent on, "" where it may be
+    ("infected", "unscanned", "type", "size").
     """
 
     name: str
@@ -122,6 +139,7 @@ class Attachment:
     inline: bool = False
     content_id: str = ""
     inside: str = ""
+    held: str = ""
 
 
 class Protection(StrEnum):
@@ -573,6 +591,7 @@ class Purpose(StrEnum):
     ANSWER = "answer"
     ACKNOWLEDGEMENT = "acknowledgement"
     NOTICE = "notice"  # to an agent: a refusal, a failed delivery, what a command did
+    CONFIRMATION = "confirmation"  # asks an agent whether a mail in her name is hers
 
 
 class DeliveryState(StrEnum):
@@ -688,6 +707,7 @@ class Filing:
     `messages` come with the drafts they cause; `notices` are about the first of them. Conversations in `merge` become
     part of this one, messages in `takes` come to it. `beside`: what the same mail changes in other conversations,
     with notices about what they take and those in `concerning`. A new conversation without a reference is given one.
+    `proof`: what the history's acts rest on, for the audit.
     """
 
     conversation: Conversation
@@ -700,3 +720,4 @@ class Filing:
     beside: tuple[Filing, ...] = ()
     history: tuple[Event, ...] = ()
     settlements: tuple[Settlement, ...] = ()
+    proof: str = ""

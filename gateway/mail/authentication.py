@@ -8,26 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from gateway.mail import charsets
 from gateway.mail.headers import Head
-from gateway.model import Authentication, Author, Verdict
+from gateway.model import Authentication, Author, Result, Verdict
 
 _MAX_VALUE = 20_000
 _MAX_RESULTS = 50
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|([;=/])|([^\s";=/]+)', re.DOTALL)
 _BY = re.compile(r"\bby\s+\[?([A-Za-z0-9_.:-]+)")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One method's result: `properties` by `ptype.property`, lower-case, e.g. `header.from`."""
-
-    method: str
-    result: str
-    properties: dict[str, str]
 
 
 def authentication(head: Head, authserv_id: str, author: Author) -> Authentication:

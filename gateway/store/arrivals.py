@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, liter
 from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
 
 from gateway.errors import NotFound
-from gateway.model import Arrival, Envelope, ImapCursor, Incoming
+from gateway.model import Arrival, Envelope, ImapCursor, Incoming, Result
 from gateway.store.database import AnyRow, Tx
 from gateway.store.packs import Location
 from gateway.store.tables import arrivals, imap_ledger, raws
@@ -92,6 +92,7 @@ def _row(mail: Incoming, digest: bytes, owner: str, until: datetime | None) -> d
         "peer": mail.envelope.peer,
         "helo": mail.envelope.helo,
         "authserv_id": mail.authserv_id,
+        "verify": mail.verify,
         "state": "waiting",
         "attempts": 1 if owner else 0,
         "owner": owner,
@@ -208,6 +209,8 @@ COLUMNS = (
     arrivals.c.peer,
     arrivals.c.helo,
     arrivals.c.authserv_id,
+    arrivals.c.verify,
+    arrivals.c.results,
     arrivals.c.attempts,
     raws.c.size,
 )
@@ -223,6 +226,8 @@ def as_arrival(row: AnyRow, attempts: int) -> Arrival:
         envelope=Envelope(row.sender, tuple(row.recipients), row.peer, row.helo),
         authserv_id=row.authserv_id,
         attempts=attempts,
+        verify=row.verify,
+        results=None if row.results is None else tuple(Result(**result) for result in row.results),
     )
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from gateway.errors import Permanent, StoreError
 
-HEAD = "0003"
+HEAD = "0004"
 
 
 def current(connection: Connection) -> str:

@@ -81,6 +81,7 @@ raws = Table(
 )
 
 # One row for each mail that came in, however often the same one comes. `sender` NULL: there was no SMTP envelope.
+# `results`: our own check of SPF, DKIM, DMARC and ARC, where `verify` asks for it; NULL before it is made.
 arrivals = Table(
     "arrivals",
     metadata,
@@ -93,6 +94,8 @@ arrivals = Table(
     Column("peer", Text, nullable=False),
     Column("helo", Text, nullable=False),
     Column("authserv_id", Text, nullable=False),
+    Column("verify", Boolean, nullable=False),
+    Column("results", Json),
     Column("state", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("owner", Text, nullable=False),
@@ -104,6 +107,22 @@ arrivals = Table(
 Index("ix_arrivals_waiting", arrivals.c.id, sqlite_where=arrivals.c.state == "waiting")
 Index("ix_arrivals_aside", arrivals.c.id, sqlite_where=arrivals.c.state == "aside")
 Index("ix_arrivals_digest", arrivals.c.digest)
+Index("ix_arrivals_received_at", arrivals.c.received_at)
+
+# What the antivirus said of a raw mail, where one is asked. « held »: it didn't say, and is asked again at `next_at`.
+scans = Table(
+    "scans",
+    metadata,
+    Column("digest", LargeBinary(32), ForeignKey("raws.digest"), primary_key=True),
+    Column("verdict", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("at", Time, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", Time),
+    CheckConstraint("verdict IN ('clean', 'infected', 'held')", name="verdict"),
+    sqlite_with_rowid=False,
+)
+Index("ix_scans_next_at", scans.c.next_at, sqlite_where=scans.c.next_at.is_not(None))
 
 # Which mails of an IMAP mailbox are kept (RFC 9051 §2.3.1.1). `settled`: what had to be done there is done.
 imap_ledger = Table(
@@ -317,6 +336,41 @@ Index(
 Index("ix_deliveries_sending", deliveries.c.id, sqlite_where=deliveries.c.state == "sending")
 Index("ix_deliveries_seen", deliveries.c.conversation, deliveries.c.recipient, deliveries.c.created_at)
 Index("ix_deliveries_recipient", deliveries.c.recipient, deliveries.c.created_at)
+
+Index(
+    "ix_deliveries_acknowledged",
+    deliveries.c.created_at,
+    sqlite_where=deliveries.c.purpose == "acknowledgement",
+)
+
+# Mails in an agent's name that aren't proven to be hers: she was asked by a delivery, and may confirm them once.
+confirmations = Table(
+    "confirmations",
+    metadata,
+    Column("delivery", ForeignKey("deliveries.id"), primary_key=True),
+    Column("message", ForeignKey("messages.id"), nullable=False, unique=True),
+    Column("agent", Text, nullable=False),
+    Column("asked_at", Time, nullable=False),
+    Column("done_at", Time),
+    sqlite_with_rowid=False,
+)
+
+# Who did what, with which proof: append-only, each row bound to the one before it (gateway.store.audit). `digest` is
+# the SHA-256 of `salt` and `what`, so that words can be erased and the chain still holds.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("at", Time, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("conversation", Text, nullable=False),
+    Column("proof", Text, nullable=False),
+    Column("salt", LargeBinary(16), nullable=False),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("previous", LargeBinary(32), nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),
+)
 
 # Every attempt to hand a delivery over, and what was answered.
 attempts = Table(

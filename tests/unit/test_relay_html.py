@@ -145,7 +145,7 @@ def test_the_same_text_is_the_same_page() -> None:
     assert html.page("a\nb", "s", "fr") == html.page("a\nb", "s", "fr")
 
 
-@pytest.mark.parametrize("name", [*samples.TO_USAGER, "transmission"])
+@pytest.mark.parametrize("name", [*sorted(samples.TO_USAGER), "transmission"])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_our_mails(name: str, language: str) -> None:
     for place, values in samples.situations(name):

@@ -1,0 +1,57 @@
+"""Trust: what our own checks and the antivirus say of a mail, what agents are asked to confirm, and the audit"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from gateway.store.tables import Json, Key, Time
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("arrivals", sa.Column("verify", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.add_column("arrivals", sa.Column("results", Json(), nullable=True))
+    op.create_index("ix_arrivals_received_at", "arrivals", ["received_at"])
+    op.create_table(
+        "scans",
+        sa.Column("digest", sa.LargeBinary(32), sa.ForeignKey("raws.digest"), primary_key=True),
+        sa.Column("verdict", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("at", Time(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_at", Time(), nullable=True),
+        sa.CheckConstraint("verdict IN ('clean', 'infected', 'held')", name="verdict"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_scans_next_at", "scans", ["next_at"], sqlite_where=sa.text("next_at IS NOT NULL"))
+    op.create_index(
+        "ix_deliveries_acknowledged",
+        "deliveries",
+        ["created_at"],
+        sqlite_where=sa.text("purpose = 'acknowledgement'"),
+    )
+    op.create_table(
+        "confirmations",
+        sa.Column("delivery", Key, sa.ForeignKey("deliveries.id"), primary_key=True),
+        sa.Column("message", Key, sa.ForeignKey("messages.id"), nullable=False, unique=True),
+        sa.Column("agent", sa.Text(), nullable=False),
+        sa.Column("asked_at", Time(), nullable=False),
+        sa.Column("done_at", Time(), nullable=True),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "audit",
+        sa.Column("id", Key, primary_key=True),
+        sa.Column("at", Time(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("what", sa.Text(), nullable=False),
+        sa.Column("conversation", sa.Text(), nullable=False),
+        sa.Column("proof", sa.Text(), nullable=False),
+        sa.Column("salt", sa.LargeBinary(16), nullable=False),
+        sa.Column("digest", sa.LargeBinary(32), nullable=False),
+        sa.Column("previous", sa.LargeBinary(32), nullable=False),
+        sa.Column("hash", sa.LargeBinary(32), nullable=False),
+    )
