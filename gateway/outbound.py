@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from gateway import acting, log
 from gateway.context import Context
-from gateway.errors import GatewayError, StoreError
+from gateway.errors import GatewayError, Permanent, StoreError
 from gateway.mail.contents import contents
 from gateway.model import Attempt, DeliveryState, Outgoing
 from gateway.relay import schedule
@@ -182,6 +182,8 @@ class Relay:
             raise
         except _Withdrawn:
             return Attempt(DeliveryState.CANCELLED, "cancelled before it left")
+        except Permanent as error:
+            return Attempt(DeliveryState.REFUSED, f"it can't leave: {error}")
         except Exception as error:  # noqa: BLE001 (one delivery's trouble isn't the others')
             return Attempt(state, f"the transport failed: {type(error).__name__}")
 

@@ -1,7 +1,7 @@
 """A draft becomes the octets on the wire, the same ones at every attempt.
 
-We write the header ourselves, from a closed list of fields, and look at the result before it leaves
-(`assert_wire`): no interpreter or library version can slip in a field, a bare CR or LF, or an endless line.
+We write the header ourselves, from a closed list of fields, and look at the result (`wire.assert_wire`): no
+interpreter or library version can slip in a field, a bare CR or LF, or an endless line.
 """
 
 from __future__ import annotations
@@ -14,42 +14,24 @@ from collections.abc import Sequence
 from email.utils import format_datetime
 from urllib.parse import quote
 
-from gateway.errors import Permanent
 from gateway.model import Attachment, Draft, Outgoing, Role
 from gateway.relay import html
 from gateway.relay.templating import NO_SUBJECT
+from gateway.relay.wire import assert_wire, path
 
-_MOST = 998  # octets in a line without its CRLF (RFC 5322 §2.1.1)
-_FIELDS = (
-    "From",
-    "To",
-    "Reply-To",
-    "Subject",
-    "Date",
-    "Message-ID",
-    "In-Reply-To",
-    "References",
-    "Auto-Submitted",
-    "X-Auto-Response-Suppress",
-    "Content-Language",
-    "MIME-Version",
-    "Content-Type",
-    "Content-Transfer-Encoding",
-)
+_LONGEST_ID = 970  # characters; a line has room for 998
 _Part = tuple[dict[str, str], bytes]  # its header fields and its octets
-
-
-class WireError(Permanent):
-    """What was composed isn't what may leave: a defect of ours, stopped at the door."""
 
 
 def compose(outgoing: Outgoing, contents: Sequence[bytes]) -> bytes:
     """The mail as it leaves, with CRLF line ends. `contents` are the octets of the draft's enclosures, in order.
 
     Raises:
-        WireError: the result breaks a rule of the wire.
+        WireError: the result breaks a rule of the wire, or an address can't be written to.
     """
     draft = outgoing.draft
+    for address in (draft.to, outgoing.reply_to, outgoing.envelope_sender):
+        path(address)
     automatic = "auto-replied" if draft.silent else "auto-generated"
     fields = {
         "From": _mailbox(draft.from_name, outgoing.reply_to),
@@ -71,27 +53,6 @@ def compose(outgoing: Outgoing, contents: Sequence[bytes]) -> bytes:
     wire = b"\r\n".join((*lines, b"", body))
     assert_wire(wire, tuple(header))
     return wire
-
-
-def assert_wire(wire: bytes, fields: tuple[str, ...]) -> None:
-    """Check the final octets: exactly these header fields, in this order; CRLF only; no NUL; lines ≤ 998.
-
-    Raises:
-        WireError: and nothing leaves.
-    """
-    header, separator, _ = wire.partition(b"\r\n\r\n")
-    bare = wire.replace(b"\r\n", b"")
-    if b"\r" in bare or b"\n" in bare or b"\0" in bare:
-        raise WireError("a bare CR, LF or NUL in a composed mail")
-    if max(len(line) for line in wire.split(b"\r\n")) > _MOST:
-        raise WireError("a line of more than 998 octets in a composed mail")
-    names = tuple(
-        line.partition(b":")[0].decode("ascii", "replace")
-        for line in header.split(b"\r\n")
-        if line[:1] not in {b" ", b"\t"}
-    )
-    if not separator or names != fields or any(name not in _FIELDS for name in names):
-        raise WireError("the header of a composed mail isn't the one that was meant")
 
 
 # --- header fields ---------------------------------------------------------------------------------------
@@ -152,7 +113,7 @@ def _encoded_word(octets: bytes) -> str:
 
 def _ids(ids: Sequence[str]) -> str:
     """Message-IDs in angle brackets, one a line. One that can't stand in a header is left out."""
-    sound = [i for i in ids if i.isascii() and i.isprintable() and " " not in i and len(i) < _MOST - 20]
+    sound = [i for i in ids if i.isascii() and i.isprintable() and " " not in i and len(i) < _LONGEST_ID]
     return "\r\n ".join(f"<{identifier}>" for identifier in sound)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from gateway.model import Attempt, DeliveryState, Outgoing
+from gateway.relay.wire import enveloped
 
 _FLAGS = ("", ":2,", ":2,S", ":2,RS", ":2,FS", ":2,FRS", ":2,F", ":2,R", ":2,ST", ":2,T", ":2,PS", ":2,DS")
 
@@ -37,7 +38,7 @@ class MaildirTransport:
             (self.folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
         name = f"{int(outgoing.created_at.timestamp())}.{outgoing.message_id.partition('@')[0]}.gateway"
         if not self._there(name):
-            self._put(name, _with_envelope(outgoing, wire))
+            self._put(name, enveloped(outgoing.envelope_sender, outgoing.draft.to, wire))
         return Attempt(DeliveryState.SENT, f"written as new/{name}", str(self.folder))
 
     def _there(self, name: str) -> bool:
@@ -58,8 +59,3 @@ class MaildirTransport:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-def _with_envelope(outgoing: Outgoing, wire: bytes) -> bytes:
-    envelope = f"X-Envelope-From: <{outgoing.envelope_sender}>\r\nX-Envelope-To: <{outgoing.draft.to}>\r\n"
-    return envelope.encode() + wire

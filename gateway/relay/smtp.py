@@ -9,12 +9,15 @@ import aiosmtplib
 from aiosmtplib.errors import (
     SMTPAuthenticationError,
     SMTPConnectTimeoutError,
+    SMTPDataError,
     SMTPException,
     SMTPResponseException,
+    SMTPServerDisconnected,
 )
 
 from gateway.config.settings import RelaySettings
 from gateway.model import Attempt, DeliveryState, Outgoing
+from gateway.relay.wire import path, transmitted
 
 _CONNECT, _REPLY, _FINAL_REPLY = 30.0, 120.0, 600.0  # seconds; RFC 5321 §4.5.3.2 asks for 10 minutes at the end
 
@@ -31,11 +34,14 @@ class SmtpTransport:
         self._free = asyncio.Semaphore(settings.connections)
 
     async def deliver(self, outgoing: Outgoing, wire: bytes, committing: Callable[[], Awaitable[None]]) -> Attempt:
+        octets = transmitted(wire)
+        for address in (outgoing.envelope_sender, outgoing.draft.to):
+            path(address)
         async with self._free:
             client = await self._connected()
             if isinstance(client, Attempt):
                 return client
-            attempt, sound = await self._hand_over(client, outgoing, wire, committing)
+            attempt, sound = await self._hand_over(client, outgoing, octets, committing)
             if sound:
                 self._idle.append(client)
             else:
@@ -82,7 +88,7 @@ class SmtpTransport:
         self,
         client: aiosmtplib.SMTP,
         outgoing: Outgoing,
-        wire: bytes,
+        octets: bytes,
         committing: Callable[[], Awaitable[None]],
     ) -> tuple[Attempt, bool]:
         """One transaction; and whether the connection can be used again."""
@@ -92,7 +98,7 @@ class SmtpTransport:
             await client.mail(outgoing.envelope_sender, options=options, encoding="utf-8", timeout=_REPLY)
             await client.rcpt(outgoing.draft.to, encoding="utf-8", timeout=_REPLY)
         except SMTPResponseException as error:
-            return self._answered(error, tls), error.code not in {-1, 421}
+            return self._answered(error, tls), _in_step(error.code)
         except (SMTPException, OSError) as error:
             return self._attempt(DeliveryState.DEFERRED, _words(error), tls), False
         try:
@@ -101,10 +107,10 @@ class SmtpTransport:
             client.close()
             raise
         try:
-            reply = await client.data(wire, timeout=_FINAL_REPLY)
+            reply = await _data(client, octets)
         except SMTPResponseException as error:
             if error.code > 0:
-                return self._answered(error, tls), error.code != 421
+                return self._answered(error, tls), _in_step(error.code)
             return self._attempt(DeliveryState.UNKNOWN, _words(error), tls), False
         except (SMTPException, OSError) as error:
             return self._attempt(DeliveryState.UNKNOWN, _words(error), tls), False
@@ -120,6 +126,34 @@ class SmtpTransport:
         # Servers answer in any charset; what isn't UTF-8 comes as surrogates, which no database takes.
         words = " ".join(reply.encode("utf-8", "replace").decode().split())
         return Attempt(state, words[:500], host, tls)
+
+
+async def _data(client: aiosmtplib.SMTP, octets: bytes) -> aiosmtplib.SMTPResponse:
+    """DATA, and exactly these octets. The library's own way would rewrite them, after they were looked at.
+
+    Only the first digit of the last answer counts (RFC 5321 §4.2): any 2xx is a mail taken, never to be sent again.
+
+    Raises:
+        SMTPDataError: « no », or another answer than 354 to DATA.
+        SMTPException: no answer, or one that says neither.
+    """
+    answer = await client.execute_command(b"DATA", timeout=_REPLY)
+    if answer.code != aiosmtplib.SMTPStatus.start_input:
+        raise SMTPDataError(answer.code, answer.message)
+    if client.protocol is None:
+        raise SMTPServerDisconnected("Connection lost")
+    client.protocol.write(octets)
+    answer = await client.protocol.read_response(timeout=_FINAL_REPLY)
+    if 400 <= answer.code < 600:
+        raise SMTPDataError(answer.code, answer.message)
+    if not 200 <= answer.code < 300:
+        raise SMTPException(f"{answer.code} is no answer to a mail")
+    return answer
+
+
+def _in_step(code: int) -> bool:
+    """Was this a plain « no », or is the server going, or answering something else than was asked?"""
+    return 400 <= code < 600 and code != 421
 
 
 def _options(outgoing: Outgoing) -> list[str]:

@@ -2,7 +2,9 @@
 
     attempt = await transport.deliver(outgoing, wire, committing)
 
-- It returns what happened (`sent`, `deferred`, `refused`, `unknown`) with the answer; it raises nothing on purpose.
+- It returns what happened (`sent`, `deferred`, `refused`, `unknown`) with the answer.
+- It looks once more at what it is about to write (`wire`); what may not leave raises errors.Permanent before anything
+  is written. Nothing else is raised on purpose.
 - It awaits `committing()` before the step after which it can't know any more whether the mail arrived: from then
   on a crash leaves the delivery uncertain. Up to there, trying again is safe.
 - A transport whose delivery is idempotent says so (`idempotent`): its uncertain deliveries are simply done again.

@@ -18,6 +18,7 @@ from gateway.errors import StoreError
 from gateway.model import Attachment, Attempt, DeliveryState, Enclosure, Outgoing, Settlement
 from gateway.outbound import Relay
 from gateway.relay.maildir import MaildirTransport
+from gateway.relay.wire import WireError
 from gateway.store import filing, outbox, recall, views
 from gateway.store.database import Store
 from tests.builders import MANON, NOW, ULYSSE, listed, make_context, opened, raw_mail, shown, take
@@ -179,6 +180,13 @@ async def test_unknown_is_tried_again_where_the_configuration_says_so(world: Wor
 async def test_a_defect_of_the_transport(world: World, commits: bool, state: str) -> None:
     await world.worked(world.relay(Pretended(RuntimeError("s3cret"), commits)))
     assert (world.state()["state"], world.state()["last_reply"]) == (state, "the transport failed: RuntimeError")
+
+
+async def test_what_may_not_leave_is_refused_and_the_agent_is_told(world: World) -> None:
+    await world.worked(world.relay(Pretended(WireError("a bare CR"), commits=False)))
+    assert (world.state()["state"], world.state()["last_reply"]) == ("refused", "it can't leave: a bare CR")
+    (notice,) = world.notices()
+    assert "a bare CR" in notice
 
 
 # --- crashes ---------------------------------------------------------------------------------------------

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from gateway.model import Attachment, Enclosure, Role
 from gateway.relay import html
-from gateway.relay.compose import WireError, assert_wire, compose
+from gateway.relay.compose import compose
+from gateway.relay.wire import WireError
 from tests.builders import DOMAIN, draft, outgoing
 
 FIELDS = ["From", "To", "Reply-To", "Subject", "Date", "Message-ID", "Content-Language", "MIME-Version"]
@@ -215,41 +216,7 @@ def test_a_missing_content_is_a_defect() -> None:
         compose(outgoing(letter=draft(enclosures=(enclosure("a", b"x"), enclosure("b", b"y")))), (b"x",))
 
 
-# --- the check at the door -------------------------------------------------------------------------------
-
-GOOD = b"From: a@x\r\nTo: b@x\r\n\r\ntext\r\n"
-NAMES = ("From", "To")
-
-
-def test_what_was_meant_may_leave() -> None:
-    assert_wire(GOOD, NAMES)
-    assert_wire(GOOD.replace(b"a@x", b"a@x\r\n\tc"), NAMES)
-    assert_wire(GOOD.replace(b"text", b"x" * 998), NAMES)
-
-
-@pytest.mark.parametrize(
-    "wire",
-    [
-        GOOD.replace(b"\r\nTo", b"\r\nBcc: e@x\r\nTo"),
-        GOOD.replace(b"\r\nTo", b"\r\nX-Other: e@x\r\nTo"),
-        GOOD.replace(b"\r\nTo", b"\r\nFrom: e@x\r\nTo"),
-        b"To: b@x\r\nFrom: a@x\r\n\r\ntext\r\n",
-        GOOD.replace(b"a@x", b"a\n@x"),
-        GOOD.replace(b"a@x", b"a\r@x"),
-        GOOD.replace(b"a@x", b"a\0@x"),
-        GOOD.replace(b"text", b"te\nxt"),
-        GOOD.replace(b"text", b"te\rxt"),
-        GOOD.replace(b"text", b"te\r\r\n\nxt"),
-        GOOD.replace(b"text", b"te\0xt"),
-        GOOD.replace(b"text", b"x" * 999),
-        GOOD.replace(b"a@x", b"x" * 999),
-        GOOD.replace(b"\r\n\r\n", b"\r\n"),
-        GOOD.replace(b"\r\nTo", b"\r\n\r\nTo"),
-    ],
-)
-def test_what_may_not_leave(wire: bytes) -> None:
-    with pytest.raises(WireError):
-        assert_wire(wire, NAMES)
+# --- addresses -------------------------------------------------------------------------------------------
 
 
 def test_an_address_too_long_for_a_line_stays() -> None:
@@ -257,7 +224,14 @@ def test_an_address_too_long_for_a_line_stays() -> None:
         compose(outgoing(letter=draft("x" * 1000 + "@x")), ())
 
 
-@given(words)
-def test_no_address_writes_a_field(address: str) -> None:
-    found = parsed(compose(replace(outgoing(letter=draft(f"a@x{address}")), reply_to=f"r@x{address}"), ()))
-    assert found.keys() == WHOLE
+@given(words, st.sampled_from(["to", "reply_to", "envelope_sender"]))
+def test_an_address_writes_no_field_or_isnt_written_to(address: str, where: str) -> None:
+    mail = (
+        outgoing(letter=draft(f"a@x{address}")) if where == "to" else replace(outgoing(), **{where: f"r@x{address}"})
+    )
+    try:
+        wire = compose(mail, ())
+    except WireError:
+        return
+    assert parsed(wire).keys() == WHOLE
+    assert "\r" not in address

@@ -13,9 +13,10 @@ import pytest
 import trustme
 
 from gateway.config.settings import RelaySettings
-from gateway.model import Attempt, DeliveryState
+from gateway.model import Attempt, DeliveryState, Outgoing
 from gateway.relay.compose import compose
 from gateway.relay.smtp import SmtpTransport
+from gateway.relay.wire import WireError
 from tests.builders import draft, outgoing
 from tests.smarthost import HANG_UP, Smarthost, smarthost
 
@@ -54,6 +55,49 @@ async def test_a_mail_is_taken() -> None:
     assert host.lines[0] == "EHLO support.example.org"
     assert host.lines[1].startswith("MAIL FROM:<reponse+bounce@support.example.org>")
     assert host.lines[2] == "RCPT TO:<ulysse@usager.example.net>"
+
+
+@pytest.mark.parametrize(
+    ("letter", "wire"),
+    [
+        (outgoing(), b"Subject: x\r\n\r\none\n.\r\nMAIL FROM:<evil@x>\r\n"),
+        (outgoing(), b"Bcc: evil@x\r\n\r\none\r\n"),
+        (outgoing(envelope_sender="a@x> SIZE=1"), b"Subject: x\r\n\r\none\r\n"),
+        (outgoing(letter=draft("a@x>\r\nRCPT TO:<evil@x")), b"Subject: x\r\n\r\none\r\n"),
+    ],
+)
+async def test_what_may_not_leave_isnt_even_begun(letter: Outgoing, wire: bytes) -> None:
+    async with smarthost() as host:
+        by = transport(host)
+        with pytest.raises(WireError):
+            await by.deliver(letter, wire, nothing)
+        assert host.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("stage", "answer", "state"),
+    [
+        ("MAIL", "220 what?", DEFERRED),
+        ("RCPT", "354 what?", DEFERRED),
+        ("DATA", "250 Ok", DEFERRED),
+        (".", "354 more", UNKNOWN),
+    ],
+)
+async def test_a_server_that_answers_something_else_is_left(stage: str, answer: str, state: DeliveryState) -> None:
+    async with smarthost() as host:
+        by = transport(host)
+        host.answers[stage] = answer
+        assert (await by.deliver(outgoing(), compose(outgoing(), ()), nothing)).state is state
+        host.answers[stage] = "354 go on" if stage == "DATA" else "250 Ok"
+        assert (await by.deliver(outgoing(), compose(outgoing(), ()), nothing)).state is SENT
+        assert host.connections == 2
+        await by.close()
+
+
+async def test_whatever_begins_with_2_is_a_mail_taken() -> None:
+    async with smarthost() as host:
+        host.answers["."] = "251 will forward"
+        assert (await delivered(host)).state is SENT
 
 
 async def test_lines_that_begin_with_a_dot_arrive() -> None:
