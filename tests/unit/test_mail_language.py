@@ -118,9 +118,9 @@ def test_a_language_is_never_the_other(french: list[str], english: list[str]) ->
 
 
 def test_a_hostile_text_costs_little() -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     language("\ufdfa" * 1_000_000)
-    assert time.perf_counter() - begun < 0.5
+    assert time.process_time() - begun < 2
 
 
 def test_plain() -> None:

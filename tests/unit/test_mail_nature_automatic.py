@@ -280,4 +280,4 @@ def test_a_persons_mail_with_a_question_is_a_persons(text: list[str], subject: l
 def test_long_mails_are_judged_in_linear_time(unit: str) -> None:
     begun = time.process_time()
     mail(unit * 100_000, unit * 1_000)
-    assert time.process_time() - begun < 4
+    assert time.process_time() - begun < 12

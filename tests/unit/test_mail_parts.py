@@ -269,4 +269,4 @@ BOMBS = {
 def test_bombs_are_read_in_little_time(name: str) -> None:
     begun = time.process_time()
     read(BOMBS[name], authserv_id="mx", domain="example.org")
-    assert time.process_time() - begun < 2
+    assert time.process_time() - begun < 6

@@ -373,7 +373,7 @@ HOSTILE = {
 def test_hostile_texts_cost_little(name: str) -> None:
     begun = time.process_time()
     cut(HOSTILE[name])
-    assert time.process_time() - begun < 1
+    assert time.process_time() - begun < 3
 
 
 # --- what tells them -----------------------------------------------------------------------------------------

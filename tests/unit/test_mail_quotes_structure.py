@@ -113,4 +113,4 @@ def test_hostile_texts_cost_little(line: str) -> None:
     pages = [page("<blockquote type=cite>q</blockquote>" + "une ligne assez longue " * 40_000)]
     begun = time.process_time()
     kinds(text, pages)
-    assert time.process_time() - begun < 2
+    assert time.process_time() - begun < 6

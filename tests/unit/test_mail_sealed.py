@@ -86,7 +86,7 @@ def test_nothing_raises(at: int, put: bytes, taken: int, pieces: bool) -> None:
 def test_bombs_take_little_time(data: bytes) -> None:
     begun = time.process_time()
     seal(data)
-    assert time.process_time() - begun < 2
+    assert time.process_time() - begun < 6
 
 
 PGP = "-----BEGIN PGP MESSAGE-----\n\nhQEM\n-----END PGP MESSAGE-----\n"

@@ -131,7 +131,7 @@ def test_nothing_raises(at: int, put: bytes, taken: int) -> None:
 def test_bombs_take_little_time(data: bytes) -> None:
     begun = time.process_time()
     assert len(tnef.read(data).files) <= tnef.MAX_FILES
-    assert time.process_time() - begun < 2
+    assert time.process_time() - begun < 6
 
 
 # --- rich text ----------------------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ def test_unpacking_is_bounded() -> None:
     begun = time.process_time()
     found = rtf.unpacked(struct.pack("<II", len(body) + 12, 2**32 - 1) + b"LZFu" + bytes(4) + body)
     assert len(found) == rtf.MAX_UNPACKED
-    assert time.process_time() - begun < 3
+    assert time.process_time() - begun < 9
 
 
 @pytest.mark.parametrize(
