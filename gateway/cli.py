@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from gateway import config, daemon, log
+from gateway import config, daemon, log, outcries
 from gateway.commands import check, conversations, mail, repair, templates
 from gateway.commands.output import Shown, show
 from gateway.commands.rethread import rethread
@@ -25,6 +25,7 @@ from gateway.desk.commands import Parsed, Verb
 from gateway.errors import ConfigError, Permanent, Refused, Temporary
 from gateway.mail.tokens import Keys
 from gateway.model import Inbox, Status
+from gateway.redaction import pseudonym
 from gateway.relay import texts
 from gateway.store import keys, schema
 from gateway.store.database import Store
@@ -39,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status."""
     options = _parser().parse_args(arguments)
     log.set_up(json=not sys.stderr.isatty(), verbose=options.verbose)
+    if arguments is None:  # the process is ours
+        outcries.install(verbose=options.verbose)
     try:
         shown: Shown = options.run(options)
         show(shown, as_json=options.json)
@@ -78,7 +81,9 @@ def _parser() -> argparse.ArgumentParser:
         help="the configuration; else $GATEWAY_CONFIG, ./gateway.toml, /etc/gateway/gateway.toml",
     )
     common.add_argument("--json", action="store_true", help="one JSON document on standard output")
-    common.add_argument("--verbose", action="store_true", help="log more")
+    common.add_argument(
+        "--verbose", action="store_true", help="log also what libraries do, by its place in their code"
+    )
     parser = argparse.ArgumentParser(
         prog="gateway",
         description="The mail gateway beside an online-procedures platform.",
@@ -109,6 +114,8 @@ def _add_running(command: _Adder) -> None:
     made.add_argument("--connect", action="store_true", help="also try every mailbox, the relay and the DNS")
     made = command("db", _db, "bring the store's schema up to date")
     made.add_argument("action", choices=["upgrade"])
+    made = command("pseudonym", _pseudonym, "say under which name an address stands in the log")
+    made.add_argument("address", metavar="ADDRESS")
     command("version", _version, "print the version")
 
 
@@ -404,6 +411,13 @@ def _identifier(options: argparse.Namespace) -> int:
     if options.id is None:
         options.usage(f"name its ID: `{options.action} ID`; `list` shows them")
     return int(options.id)
+
+
+def _pseudonym(options: argparse.Namespace) -> Shown:
+    settings = config.load(_path(options), passwords=False)
+    keys.load(settings.store.token_keys_file)  # pseudonyms are made with them
+    made = pseudonym(options.address)
+    return Shown({"pseudonym": made}, (made,))
 
 
 def _version(_: argparse.Namespace) -> Shown:

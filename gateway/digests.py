@@ -99,7 +99,7 @@ def _told(
     except (StoreError, DBAPIError):
         raise
     except Exception as error:  # noqa: BLE001 (one agent's defect isn't the others')
-        log.round_failed(reason=type(error).__name__, agent=agent)
+        log.round_failed(reason=type(error).__name__, to=agent)
         return 0
 
 

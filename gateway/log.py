@@ -1,17 +1,23 @@
 """structlog's set-up, and the mail log: one function per event.
 
-The name of a function is the name of its event. No content, no secrets and no whole addresses: `mail` is the
-beginning of the raw mail's SHA-256 and ties together all events of one mail, in and out.
+The name of a function is the name of its event, its parameters are the fields that may stand in it: whatever else a
+line would hold is left out. No content, no secrets and no whole addresses: `mail` is the beginning of the raw mail's
+SHA-256 and ties together all events of one mail, in and out; free text is redacted (`gateway.redaction`).
 """
 
 from __future__ import annotations
 
-import hashlib
+import inspect
 import logging
 import sys
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
+
+from gateway.redaction import pseudonym, redacted
+
+_OWN = frozenset({"event", "level", "timestamp"})  # what structlog adds
 
 
 def set_up(*, json: bool, verbose: bool = False) -> None:
@@ -23,6 +29,7 @@ def set_up(*, json: bool, verbose: bool = False) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            reticent,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO),
@@ -31,15 +38,30 @@ def set_up(*, json: bool, verbose: bool = False) -> None:
     )
 
 
-def pseudonym(address: str) -> str:
-    """An address as it may stand in a log: its domain, and a short digest that tells two people apart."""
-    local, _, domain = address.rpartition("@")
-    return f"{hashlib.sha256(local.encode()).hexdigest()[:8]}@{domain}" if local else "-"
+def reticent(_: Any, __: str, line: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """A line with the fields of its event alone, their text redacted. `left_out`: how many it had besides."""
+    allowed = _FIELDS.get(line["event"], frozenset())
+    kept = {name: _plain(value) for name, value in line.items() if name in allowed or name in _OWN}
+    left_out = len(line) - len(kept)
+    return {**kept, "left_out": left_out} if left_out else kept
+
+
+def _plain(value: Any) -> Any:
+    """Numbers as they are, text redacted; of anything else its type."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return redacted(value) if isinstance(value, str) else f"<{type(value).__name__}>"
 
 
 def mail_id(digest: str) -> str:
     """The correlation id of a mail: the beginning of its raw digest."""
     return digest[:16]
+
+
+def _debug(event: str, **fields: Any) -> None:
+    structlog.get_logger().debug(event, **fields)
 
 
 def _info(event: str, **fields: Any) -> None:
@@ -194,9 +216,9 @@ def round_made(*, deliveries: int) -> None:
     _info("round_made", deliveries=deliveries)
 
 
-def round_failed(*, reason: str, agent: str = "") -> None:
+def round_failed(*, reason: str, to: str = "") -> None:
     """What fell due for one conversation, or one agent's digest, couldn't be done. The others' was; tried again."""
-    _error("round_failed", reason=reason, to=pseudonym(agent))
+    _error("round_failed", reason=reason, to=pseudonym(to))
 
 
 def rounds_paused(*, reason: str) -> None:
@@ -235,3 +257,21 @@ def configuration_reloaded(*, restart_needed: list[str]) -> None:
 def configuration_kept(*, problems: str) -> None:
     """The new configuration is faulty; the old one goes on."""
     _error("configuration_kept", problems=problems)
+
+
+def defect(*, error: str, where: str) -> None:
+    """Nobody caught an exception: a fault of ours. `error` is its type, `where` the way it took through the code."""
+    _error("defect", error=error, where=where)
+
+
+def library_spoke(*, logger: str, severity: str, where: str, error: str) -> None:
+    """A library logged something. Its words may hold anything, so only their place is told."""
+    say = {"debug": _debug, "info": _debug, "warning": _warning}.get(severity, _error)
+    say("library_spoke", logger=logger, severity=severity, where=where, error=error)
+
+
+_FIELDS = {
+    name: frozenset(inspect.signature(function).parameters)
+    for name, function in list(globals().items())
+    if inspect.isfunction(function) and function.__module__ == __name__ and not name.startswith("_")
+}

@@ -18,6 +18,7 @@ from gateway.context import Context
 from gateway.errors import GatewayError, Permanent, StoreError
 from gateway.mail.contents import contents
 from gateway.model import Attempt, DeliveryState, Outgoing
+from gateway.redaction import pseudonym
 from gateway.relay import schedule
 from gateway.relay.compose import compose
 from gateway.relay.transport import Transport
@@ -122,7 +123,7 @@ class Relay:
             mail=log.mail_id(outgoing.cause),
             delivery=outgoing.id,
             purpose=outgoing.draft.purpose.value,
-            to=log.pseudonym(outgoing.draft.to),
+            to=pseudonym(outgoing.draft.to),
             state=attempt.state.value,
             attempts=outgoing.attempts + 1,
             reply_code=attempt.reply.partition(" ")[0][:40],

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+from pydantic import BaseModel, SecretStr
 
 from gateway.config.include import gather, uncollected
 from gateway.config.passwords import fill_in, leave_out
 from gateway.config.settings import Settings
 from gateway.config.shape import settle
 from gateway.errors import ConfigError
+from gateway.redaction import hide
 
 
 def find(option: Path | None, environ: Mapping[str, str]) -> Path:
@@ -53,4 +56,17 @@ def load(path: Path, environ: Mapping[str, str] = os.environ, *, passwords: bool
         problems += found
         if problems or sources.faults or settings is None:
             raise ConfigError(sources.report(problems))
+        hide(*secrets(settings))
         return settings
+
+
+def secrets(found: object) -> Iterator[str]:
+    """Every secret of a configuration, wherever it stands: what is typed as one."""
+    if isinstance(found, SecretStr):
+        yield found.get_secret_value()
+    elif isinstance(found, BaseModel):
+        for name in type(found).model_fields:
+            yield from secrets(getattr(found, name))
+    elif isinstance(found, tuple) and found and isinstance(found[0], BaseModel):
+        for each in found:
+            yield from secrets(each)

@@ -24,11 +24,11 @@ OwnHours = Annotated[Hours | None, BeforeValidator(values.or_none(parse))]
 class Table(BaseModel):
     """A table of the file: closed (an unknown key is an error) and unchangeable."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, hide_input_in_errors=True)
 
 
 # Entries of the directory: many, and a third of a model's size.
-_CLOSED = ConfigDict(extra="forbid")
+_CLOSED = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
 class Instance(Table):

@@ -16,6 +16,7 @@ from gateway.intake.smtp_connection import CHUNK, Connection
 from gateway.intake.smtp_limits import Hold
 from gateway.intake.smtp_syntax import NOT_OURS, Refusal, read_mail, read_rcpt
 from gateway.model import Envelope, Incoming
+from gateway.redaction import pseudonym
 
 PROGRESS = 4096  # octets of a mail that count as doing something
 _NAME = re.compile(r"[!-~]{1,255}")
@@ -95,7 +96,7 @@ class SmtpSession(Connection):
 
     async def _not_ours(self, argument: str, refusal: Refusal) -> None:
         self._unknown += 1
-        recipient = log.pseudonym(argument[3:].strip(" <>")[:100])
+        recipient = pseudonym(argument[3:].strip(" <>")[:100])
         log.recipient_refused(self.service.source, self.peer.address, recipient, refusal.reply)
         if self._unknown > self.limits.unknown:
             return await self._end("421 4.7.0 Too many unknown recipients")

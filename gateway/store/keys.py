@@ -11,6 +11,7 @@ import os
 import secrets
 from pathlib import Path
 
+from gateway import redaction
 from gateway.errors import ConfigError, StoreError
 from gateway.mail.tokens import Keys
 from gateway.store.packs import sync_folder
@@ -33,6 +34,8 @@ def load(path: Path) -> Keys:
     keys = [_key(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
     if not keys or len({key_id for key_id, _ in keys}) != len(keys):
         raise ConfigError(f"{path}: it holds no key, or one key id twice; restore it from the backup")
+    redaction.hide(*(word for line in lines for word in line.split()[1:]))
+    redaction.pseudonyms_by(keys[-1][1])  # the oldest: it stays the same while keys rotate
     return Keys(tuple(keys))
 
 

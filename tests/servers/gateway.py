@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.servers.dovecot import free_ports
+from tests.servers.reticence import leaks, words
 
 COMMAND = Path(sys.executable).with_name("gateway")
 DOMAIN = "support.example.org"
@@ -255,6 +256,7 @@ class Gateway:
         self._process: subprocess.Popen[bytes] | None = None
         self._read: dict[str, Sent] = {}
         self._commanded = 0
+        self._said: set[str] = set()
 
     def configure(self, config: str) -> None:
         """Write gateway.toml. A daemon that runs keeps its own until it is told."""
@@ -268,7 +270,10 @@ class Gateway:
         assert self._process is None
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [COMMAND, "run", "--config", self.file], stdout=subprocess.PIPE, stderr=log, cwd=self.folder
+                [COMMAND, "run", "--verbose", "--config", self.file],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=self.folder,
             )
         assert self._process.stdout is not None
         line = self._process.stdout.readline().decode()
@@ -285,12 +290,14 @@ class Gateway:
             process.wait()
             raise AssertionError(f"SIGTERM didn't end it within 10 s; {self.log()[-3000:]}") from None
         assert status == 0, f"exit status {status}; {self.log()[-3000:]}"
+        self._discreet()
         return time.monotonic() - begin
 
     def kill(self) -> None:
         process = self._taken()
         process.kill()
         process.wait()
+        self._discreet()
 
     def restart(self) -> None:
         self.stop()
@@ -319,6 +326,10 @@ class Gateway:
         assert process.poll() is None, f"it ended by itself with {process.returncode}; {self.log()[-3000:]}"
         process.stdout.close()
         return process
+
+    def _discreet(self) -> None:
+        """Nothing that its log mustn't hold is in it, whatever else the test was about."""
+        assert leaks(self.log(), self._said, self.file.read_text()) == []
 
     # --- its log -----------------------------------------------------------------------------------------
 
@@ -354,6 +365,7 @@ class Gateway:
     def send(self, mail: EmailMessage | bytes, sender: str | None = None, to: str | list[str] = CONTACT) -> None:
         """Hand a mail in by SMTP; `sender` is the envelope's, else that of the mail."""
         raw = mail if isinstance(mail, bytes) else octets(mail)
+        self._said |= words(raw)
         if sender is None:
             sender = str(message_from_bytes(raw, policy=policy.default)["From"].addresses[0].addr_spec)
         with smtplib.SMTP("127.0.0.1", self.port, timeout=PATIENCE) as client:

@@ -379,7 +379,7 @@ def test_one_digest_that_fails_takes_nothing_from_the_others_and_comes_with_the_
             patch.setattr(plan, "digest", failing)
             assert world.round(MONDAY) == 2
             assert world.rounds(MONDAY, MONDAY + 8 * HOUR, HOUR) == []
-        assert told == [{"reason": "RuntimeError", "agent": INES}]
+        assert told == [{"reason": "RuntimeError", "to": INES}]
         assert [len(world.to(agent)) for agent in (ALICE, HOTLINE, INES)] == [1, 1, 0]
         assert world.round(MONDAY + DAY) == 1
         assert "premier" not in "".join(world.texts(ALICE))
