@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import gc
+import os
 import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -61,17 +62,18 @@ def run(path: Path, announce: Callable[[str], None]) -> None:
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[Store]:
-    """The store of a configuration, its schema current.
+    """The store of a configuration, its schema current. What is written meanwhile is for this account alone.
 
     Raises:
         StoreError: it can't be opened, or is of a newer version.
     """
-    store = Store(settings.store.url, settings.store.raw)
+    before = os.umask(0o077)
     try:
-        schema.upgrade(store.engine)
-        yield store
+        with closing(Store(settings.store.url, settings.store.raw)) as store:
+            schema.upgrade(store.engine)
+            yield store
     finally:
-        store.close()
+        os.umask(before)
 
 
 @contextmanager

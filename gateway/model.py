@@ -1,7 +1,8 @@
 """The values that travel, in the order in which a mail makes them.
 
 Incoming → Arrival → Mail → (Recalled, Placement, Route, Plan: see their packages) → Draft → Attempt.
-All are frozen; every decision carries `because`, the reason in words.
+All are frozen; every decision carries `because`, the reason in words. What people wrote, and signed addresses, stand
+in no `repr`: an exception that shows a value mustn't tell them.
 Addresses are lower-case throughout; times are aware datetimes in UTC.
 """
 
@@ -42,7 +43,7 @@ class Incoming:
     are to check SPF, DKIM and DMARC ourselves, since nobody in front of us does.
     """
 
-    raw: bytes
+    raw: bytes = field(repr=False)
     source: str
     received_at: datetime
     envelope: Envelope = Envelope()
@@ -197,9 +198,9 @@ class Forwarded:
     """
 
     author: Address
-    subject: str
+    subject: str = field(repr=False)
     date: datetime | None
-    text: str
+    text: str = field(repr=False)
     received_by: tuple[Address, ...] = ()
     message_id: str = ""
     attachments: tuple[Attachment, ...] = ()
@@ -221,11 +222,11 @@ class Mail:
     to: tuple[Address, ...]
     cc: tuple[Address, ...]
     delivered_to: tuple[str, ...]
-    subject: str
+    subject: str = field(repr=False)
     date: datetime | None
-    text: str
-    own: str
-    quoted: str
+    text: str = field(repr=False)
+    own: str = field(repr=False)
+    quoted: str = field(repr=False)
     attachments: tuple[Attachment, ...]
     nature: Nature
     nature_because: str
@@ -406,9 +407,9 @@ class Message:
     author: str
     people: tuple[str, ...]
     received_at: datetime
-    subject: str
-    text: str
-    quoted: str = ""
+    subject: str = field(repr=False)
+    text: str = field(repr=False)
+    quoted: str = field(default="", repr=False)
     attachments: tuple[Attachment, ...] = ()
     because: tuple[str, ...] = ()
     cited: tuple[str, ...] = ()
@@ -623,8 +624,8 @@ class Draft:
     to: str
     role: Role
     from_name: str
-    subject: str
-    text: str
+    subject: str = field(repr=False)
+    text: str = field(repr=False)
     language: str = "fr"
     enclosures: tuple[Enclosure, ...] = ()
     automatic: bool = False
@@ -643,9 +644,9 @@ class Outgoing:
     id: int
     conversation: int | None
     draft: Draft
-    message_id: str
-    reply_to: str
-    envelope_sender: str
+    message_id: str = field(repr=False)
+    reply_to: str = field(repr=False)
+    envelope_sender: str = field(repr=False)
     in_reply_to: tuple[str, ...]
     references: tuple[str, ...]
     created_at: datetime

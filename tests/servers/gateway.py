@@ -15,7 +15,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email import message_from_bytes, policy
@@ -246,10 +246,14 @@ class Sent:
 
 
 class Gateway:
-    """A daemon in `folder`; `config` may hold {smtp}, for the port that `send` writes to."""
+    """A daemon in `folder`; `config` may hold {smtp}, for the port that `send` writes to.
 
-    def __init__(self, folder: Path, config: str) -> None:
+    `program` is what runs: the installed command, or a variant of it that may talk (its log isn't looked at).
+    """
+
+    def __init__(self, folder: Path, config: str, program: Sequence[str | Path] = (COMMAND,)) -> None:
         (self.port,) = free_ports(1)
+        self.program = tuple(program)
         self.folder = folder
         self.file = folder / "gateway.toml"
         self.configure(config)
@@ -270,7 +274,7 @@ class Gateway:
         assert self._process is None
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [COMMAND, "run", "--verbose", "--config", self.file],
+                [*self.program, "run", "--verbose", "--config", self.file],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd=self.folder,
@@ -316,6 +320,11 @@ class Gateway:
         return self.until(lambda: self.events(*names)[before:], "the configuration read again")[0]
 
     @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
@@ -329,7 +338,8 @@ class Gateway:
 
     def _discreet(self) -> None:
         """Nothing that its log mustn't hold is in it, whatever else the test was about."""
-        assert leaks(self.log(), self._said, self.file.read_text()) == []
+        if self.program == (COMMAND,):
+            assert leaks(self.log(), self._said, self.file.read_text()) == []
 
     # --- its log -----------------------------------------------------------------------------------------
 
@@ -419,7 +429,7 @@ class Gateway:
     def command(self, *arguments: str, status: int = 0, text: str = "") -> Any:
         """What a command prints with --json. `status` is the exit status it must have."""
         done = subprocess.run(
-            [COMMAND, *arguments, "--json", "--config", self.file],
+            [*self.program, *arguments, "--json", "--config", self.file],
             input=text.encode(),
             capture_output=True,
             timeout=120,
@@ -437,7 +447,10 @@ class Gateway:
         ours, theirs = os.openpty()
         termios.tcsetwinsize(theirs, (24, 80))
         process = subprocess.Popen(
-            [COMMAND, *arguments, "--config", self.file], stdout=theirs, stderr=subprocess.DEVNULL, cwd=self.folder
+            [*self.program, *arguments, "--config", self.file],
+            stdout=theirs,
+            stderr=subprocess.DEVNULL,
+            cwd=self.folder,
         )
         os.close(theirs)
         shown = b""

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import redaction
+from gateway.mail.read import read
 from gateway.mail.tokens import Keys, Token, TokenKind, message_id, sign
+from gateway.model import (
+    Address,
+    Direction,
+    Draft,
+    Forwarded,
+    Incoming,
+    Kind,
+    Message,
+    Nature,
+    Outgoing,
+    Purpose,
+    Role,
+)
 from gateway.redaction import hide, pseudonym, pseudonyms_by, redacted
 
 KEYS = Keys(((1, b"k" * 32),))
@@ -90,3 +106,35 @@ def test_whatever_is_around_it_no_address_comes_through(before: str, local: str,
 def test_it_is_linear() -> None:
     for long in ("a" * 200_000, "a@" * 100_000, "://a:" * 50_000, TOKEN * 5_000):
         assert len(redacted(long)) < 60_000
+
+
+# --- values ----------------------------------------------------------------------------------------------
+
+
+CANARY = "canary: what somebody wrote"
+NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
+MESSAGE = Message(
+    message_id="a@b",
+    direction=Direction.IN,
+    kind=Kind.EXTERNAL,
+    nature=Nature.PERSON,
+    proof=None,
+    author="ulysse@usager.example.net",
+    people=(),
+    received_at=NOW,
+    subject="",
+    text="",
+)
+
+
+def test_no_value_shows_what_people_wrote_or_where_tokens_stand() -> None:
+    raw = f"From: ulysse@usager.example.net\nSubject: {CANARY}\n\n{CANARY}\n\n> {CANARY}\n".encode()
+    incoming = Incoming(raw, "smtp", NOW)
+    message = replace(MESSAGE, subject=CANARY, text=CANARY, quoted=CANARY)
+    draft = Draft(Purpose.ANSWER, "ulysse@usager.example.net", Role.USAGER, "Mairie", CANARY, CANARY)
+    address = f"reponse+{TOKEN}@support.example.org"
+    outgoing = Outgoing(1, 1, draft, address, address, address, (), (), NOW, 0)
+    forwarded = Forwarded(Address("vera@usager.example.net"), CANARY, None, CANARY)
+    shown = [repr(value) for value in (incoming, read(raw), message, draft, outgoing, forwarded)]
+    assert [words for words in shown if CANARY in words or TOKEN in words] == []
+    assert all(len(words) > 40 for words in shown)
