@@ -3,6 +3,7 @@
 model      the values that travel
 config     gateway.toml → Settings
 intake     where mail enters: smtp (and lmtp), imap; kept first, acknowledged after
+waiting    what waits is claimed, read in processes of their own (reading), and filed in order
 inbound    read (mail) → recall (store) → place (threading) → route (routing) → plan (desk, relay) → file (store)
 decision   what becomes of one mail, and why, by who wrote it; pure
 acting     what an agent's answer and commands become, by mail or from the command line

@@ -22,13 +22,14 @@ from typing import Any
 
 import uvloop
 
-from gateway import config, inbound, log, rounds, systemd
+from gateway import config, log, rounds, systemd, waiting
 from gateway.config import Settings
 from gateway.context import Context, context
 from gateway.errors import ConfigError, GatewayError, Temporary
 from gateway.intake import imap, smtp
 from gateway.mail.tokens import Keys
 from gateway.outbound import Relay
+from gateway.reading.readers import Readers
 from gateway.relay.transport import transport_for
 from gateway.store import arrivals, keys, schema
 from gateway.store.database import Store
@@ -158,16 +159,18 @@ async def _serve(path: Path, settings: Settings, store: Store, announce: Callabl
     hostname = settings.addresses.domain
     relay = Relay(store, state.current, transport_for(settings.relay, hostname), now=utc_now)
     listeners = await _listeners(settings, hostname, keeper, state)
-    async with asyncio.TaskGroup() as group:
-        filing = inbound.run(
+    async with Readers() as readers, asyncio.TaskGroup() as group:
+        filing = waiting.run(
             store,
             state.current,
+            readers.read,
             owner=OWNER,
             arrived=state.arrived,
             planned=state.planned,
             now=utc_now,
         )
         tasks: list[asyncio.Task[Any]] = [group.create_task(filing, name="filing")]
+        tasks.append(group.create_task(readers.prepare(), name="readers"))
         tasks.append(group.create_task(relay.run(state.planned), name="relay"))
         making = rounds.run(store, state.current, planned=state.planned, now=utc_now)
         tasks.append(group.create_task(making, name="rounds"))

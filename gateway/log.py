@@ -181,6 +181,11 @@ def mail_set_aside(*, mail: str, arrival: int, reason: str) -> None:
     _error("mail_set_aside", mail=mail, arrival=arrival, reason=reason)
 
 
+def mail_unreadable(*, mail: str, arrival: int, attempts: int, reason: str) -> None:
+    """Reading a mail failed. It's tried again, at the third attempt by its header alone."""
+    _warning("mail_unreadable", mail=mail, arrival=arrival, attempts=attempts, reason=reason)
+
+
 def filing_paused(*, reason: str) -> None:
     """The store failed; filing waits and tries again. Nothing is lost."""
     _error("filing_paused", reason=reason)

@@ -40,6 +40,8 @@ from gateway.model import (
     Status,
     Verdict,
 )
+from gateway.reading.question import Question, answered
+from gateway.reading.readers import Unreadable
 from gateway.store import arrivals, outbox, schema, tables, views
 from gateway.store.database import Store, Tx
 
@@ -204,11 +206,19 @@ def file_all(store: Store, situation: Context, now: datetime = NOW) -> list[tupl
     clock = (now + timedelta(seconds=n) for n in itertools.count(1))
     while True:
         time = next(clock)
-        work, _ = store.write_now(lambda tx, t=time: arrivals.claim(tx, "test", t, 50))
+        work = store.write_now(lambda tx, t=time: arrivals.claim(tx, "test", t, 50))
         if not work:
             return done
         mails = [(arrival, inbound.read_arrival(store, arrival, situation)) for arrival in work]
         done += store.write_now(lambda tx, m=mails, t=time: inbound.file_batch(tx, m, situation, t))
+
+
+async def read_here(raw: bytes, question: Question) -> Mail:
+    """As `Readers.read`, in this process."""
+    try:
+        return answered(raw, question)
+    except Exception as error:
+        raise Unreadable(f"reading it raised {type(error).__name__}") from error
 
 
 def take(store: Store, situation: Context, *raws: bytes, **values: Any) -> list[Decision | str]:

@@ -1,1 +1,7 @@
-"""Reading mails in a process of its own, so that no mail can take the daemon down with it."""
+"""Reading where it can't take the daemon down: in processes of its own, which hostile mail may end.
+
+question    what is asked of a mail, and how it is answered wherever it is read
+frames      questions and answers as octets
+worker      the process that reads: `python -m gateway.reading`; limited, without files, network or secrets
+readers     the daemon's side: a few workers, each mail with its time
+"""

@@ -160,27 +160,37 @@ def settle(tx: Tx, cursors: Iterable[ImapCursor]) -> None:
 # --- claiming for filing ---------------------------------------------------------------------------------
 
 
-def claim(tx: Tx, owner: str, now: datetime, limit: int) -> tuple[list[Arrival], list[Arrival]]:
-    """Take up to `limit` waiting mails to work on, and those that had their three attempts.
+def claim(tx: Tx, owner: str, now: datetime, limit: int) -> list[Arrival]:
+    """Take up to `limit` waiting mails to work on, none of which was begun before.
 
-    The attempt is counted before the work begins, so that a mail that kills the process is set aside at its third
-    start. A mail that was begun before is taken alone: the ones beside it mustn't be counted down with it.
+    The attempt is counted before the work begins, so that a mail that kills the process is noticed.
     """
-    free = select(*COLUMNS).join(raws).where(_WAITING, arrivals.c.lease_until <= now).order_by(arrivals.c.id)
-    rows = tx.connection.execute(free.limit(limit)).all()
-    fresh = [row for row in rows if row.attempts == 0]
-    if rows and rows[0].attempts > 0:
-        fresh = [rows[0]]
-    taken = [as_arrival(row, row.attempts + 1) for row in fresh]
-    spent = [arrival for arrival in taken if arrival.attempts > MOST_ATTEMPTS]
-    work = [arrival for arrival in taken if arrival.attempts <= MOST_ATTEMPTS]
-    if work:
+    return _take(tx, owner, now, _free(tx, now, arrivals.c.attempts == 0, limit))
+
+
+def claim_begun(tx: Tx, owner: str, now: datetime) -> tuple[list[Arrival], list[Arrival]]:
+    """Take the oldest waiting mail that was begun before; or it had its three attempts: (to work on, to set aside).
+
+    It's taken alone: those beside it mustn't be counted down with it.
+    """
+    found = _free(tx, now, arrivals.c.attempts > 0, 1)
+    spent = [as_arrival(row, row.attempts) for row in found if row.attempts >= MOST_ATTEMPTS]
+    return ([], spent) if spent else (_take(tx, owner, now, found), [])
+
+
+def _free(tx: Tx, now: datetime, begun: ColumnElement[bool], limit: int) -> Sequence[AnyRow]:
+    free = select(*COLUMNS).join(raws).where(_WAITING, arrivals.c.lease_until <= now, begun)
+    return tx.connection.execute(free.order_by(arrivals.c.id).limit(limit)).all()
+
+
+def _take(tx: Tx, owner: str, now: datetime, rows: Sequence[AnyRow]) -> list[Arrival]:
+    if rows:
         tx.connection.execute(
             update(arrivals)
-            .where(arrivals.c.id.in_([arrival.id for arrival in work]))
+            .where(arrivals.c.id.in_([row.id for row in rows]))
             .values(attempts=arrivals.c.attempts + 1, owner=owner, lease_until=now + _LEASE)
         )
-    return work, spent
+    return [as_arrival(row, row.attempts + 1) for row in rows]
 
 
 def unclaim(tx: Tx, ids: Sequence[int], until: datetime | None = None) -> None:
@@ -189,6 +199,13 @@ def unclaim(tx: Tx, ids: Sequence[int], until: datetime | None = None) -> None:
         update(arrivals)
         .where(arrivals.c.id.in_(ids), _WAITING, arrivals.c.owner != "")
         .values(attempts=arrivals.c.attempts - 1, owner="", lease_until=until or _FREE)
+    )
+
+
+def release(tx: Tx, ids: Sequence[int]) -> None:
+    """Give mails back that were worked on in vain: the attempt counts."""
+    tx.connection.execute(
+        update(arrivals).where(arrivals.c.id.in_(ids), _WAITING).values(owner="", lease_until=_FREE)
     )
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 import mailparser
 import uvloop
 
-from gateway import config, inbound
+from gateway import config, waiting
 from gateway.context import context
 from gateway.daemon import opened, utc_now
 from gateway.mail.read import read
 from gateway.model import Envelope, Incoming
+from gateway.reading.readers import Readers
 from gateway.store import arrivals, keys
 from gateway.store.database import Store
 from tests import corpora
@@ -82,7 +83,9 @@ def keep(store: Store, raws: Sequence[bytes]) -> None:
 
 async def _file(store: Store, settings: config.Settings, count: int) -> float:
     known = context(settings, keys.load_or_make(Path(settings.store.token_keys_file)))
-    begin = time.perf_counter()
-    while await inbound.file_waiting(store, known, "bench", utc_now):
-        pass
+    async with Readers() as readers:
+        await readers.prepare()
+        begin = time.perf_counter()
+        while await waiting.file_waiting(store, known, readers.read, "bench", utc_now):
+            pass
     return count / (time.perf_counter() - begin)

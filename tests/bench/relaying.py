@@ -12,10 +12,11 @@ import aiosmtplib
 import uvloop
 from sqlalchemy import func, select
 
-from gateway import config, inbound
+from gateway import config, waiting
 from gateway.context import context
 from gateway.daemon import opened, utc_now
 from gateway.outbound import Relay
+from gateway.reading.readers import Readers
 from gateway.relay.transport import transport_for
 from gateway.store import keys
 from gateway.store.database import Store
@@ -55,14 +56,15 @@ def _ours(port: int, first: int, mails: int) -> float:
 
 async def _deliver(store: Store, settings: config.Settings) -> float:
     known = context(settings, keys.load_or_make(Path(settings.store.token_keys_file)))
-    while await inbound.file_waiting(store, known, "bench", utc_now):
-        pass
+    async with Readers() as readers:
+        while await waiting.file_waiting(store, known, readers.read, "bench", utc_now):
+            pass
     count = store.read_now(lambda connection: connection.scalar(select(func.count()).select_from(deliveries))) or 0
     relay = Relay(store, lambda: known, transport_for(settings.relay, "relay.example.org"), now=utc_now)
     begin = time.perf_counter()
     work = asyncio.create_task(relay.run(asyncio.Event()))
-    waiting = select(func.count()).where(deliveries.c.state != "sent")
-    while await store.read(lambda connection: connection.scalar(waiting)):  # noqa: ASYNC110 (it has no bell)
+    unsent = select(func.count()).where(deliveries.c.state != "sent")
+    while await store.read(lambda connection: connection.scalar(unsent)):  # noqa: ASYNC110 (it has no bell)
         await asyncio.sleep(0.005)
     seconds = time.perf_counter() - begin
     work.cancel()

@@ -26,7 +26,9 @@ def store(tmp_path: Path) -> Any:
 
 
 def claim(store: Store, at: Any = NOW, limit: int = 50, owner: str = "daemon") -> tuple[list[Arrival], list[Arrival]]:
-    return store.write_now(lambda tx: arrivals.claim(tx, owner, at, limit))
+    """(to work on, to set aside): what was begun before, else new ones."""
+    work, spent = store.write_now(lambda tx: arrivals.claim_begun(tx, owner, at))
+    return work or store.write_now(lambda tx: arrivals.claim(tx, owner, at, limit)), spent
 
 
 def claimed(store: Store, at: Any = NOW, limit: int = 50) -> list[int]:
@@ -145,8 +147,17 @@ def test_attempts_are_spent(store: Store) -> None:
     for _ in range(arrivals.MOST_ATTEMPTS):
         seen.append(claim(store, limit=1)[0][0].attempts)
         store.write_now(lambda tx: arrivals.release_all(tx, "daemon"))
-    work, spent = claim(store)
+    work, spent = store.write_now(lambda tx: arrivals.claim_begun(tx, "daemon", NOW))
     assert (seen, work, [a.id for a in spent]) == ([1, 2, 3], [], [1])
+
+
+def test_what_was_worked_on_in_vain_is_not_new_any_more(store: Store) -> None:
+    keep(store, *mails(3))
+    claim(store, limit=2)
+    store.write_now(lambda tx: arrivals.release(tx, [1, 2]))
+    fresh = store.write_now(lambda tx: arrivals.claim(tx, "daemon", NOW, 50))
+    begun, _ = store.write_now(lambda tx: arrivals.claim_begun(tx, "daemon", NOW))
+    assert ([a.id for a in fresh], [(a.id, a.attempts) for a in begun]) == ([3], [(1, 2)])
 
 
 # --- aside -----------------------------------------------------------------------------------------------

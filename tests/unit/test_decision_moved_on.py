@@ -290,7 +290,7 @@ def _reference(store: Store, conversation: int | None) -> str:
 def _explained(world: World, raw: bytes, note: Any) -> Decision:
     """What would become of a mail. The arrival is left behind: nothing is filed."""
     keep(world.store, incoming(raw, recipients=(note.reply_to,), envelope_sender=note.draft.to))
-    (work, _) = world.store.write_now(lambda tx: arrivals.claim(tx, "test", NOW, 50))
+    work = world.store.write_now(lambda tx: arrivals.claim(tx, "test", NOW, 50))
     letter = inbound.read_arrival(world.store, work[0], world.context)
     assert not isinstance(letter, Exception)
     decision = world.store.read_now(lambda c: inbound.explain(c, work[0], letter, world.context, NOW))

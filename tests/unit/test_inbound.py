@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +17,6 @@ from gateway.decision import Decision
 from gateway.errors import StoreError
 from gateway.mail import tokens
 from gateway.mail.tokens import Token, TokenKind
-from gateway.model import Arrival
 from gateway.store import arrivals, outbox, views
 from gateway.store.database import Store
 from tests.builders import (
@@ -97,7 +95,7 @@ def test_an_usager_writes(store: Store, context: Context) -> None:
 
 def test_explain_writes_nothing(store: Store, context: Context) -> None:
     (identifier,) = keep(store, incoming(raw_mail()))
-    (work, _) = store.write_now(lambda tx: arrivals.claim(tx, "test", NOW, 1))
+    work = store.write_now(lambda tx: arrivals.claim(tx, "test", NOW, 1))
     letter = inbound.read_arrival(store, work[0], context)
     assert not isinstance(letter, Exception)
     store.read_now(lambda c: inbound.explain(c, work[0], letter, context, NOW))
@@ -223,64 +221,6 @@ def test_machines_are_recorded_and_told_nothing(store: Store, context: Context, 
 # --- trouble ---------------------------------------------------------------------------------------------
 
 
-async def work(store: Store, context: Context, at: Any = NOW) -> int:
-    return await inbound.file_waiting(store, context, "daemon", lambda: at)
-
-
-async def test_a_mail_that_fails_is_set_aside_and_its_neighbours_are_filed(
-    store: Store, context: Context, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read = inbound.read
-
-    def fragile(raw: bytes, **values: Any) -> Any:
-        if b"poison" in raw:
-            raise ValueError("poison \ud800")
-        return read(raw, **values)
-
-    monkeypatch.setattr(inbound, "read", fragile)
-    keep(store, *(incoming(raw_mail(identifier=f"{t}@x", text=t)) for t in ("a", "poison", "b")))
-    assert await work(store, context) == 3
-    (aside,) = store.read_now(arrivals.aside)
-    assert aside["reason"].startswith("ValueError: poison")
-    assert len(listed(store)) == 2
-
-
-async def test_a_mail_whose_bytes_cannot_be_had_waits_and_holds_up_no_other(
-    store: Store, context: Context, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ids = keep(store, *(incoming(raw_mail(identifier=f"{n}@x", text=str(n))) for n in range(3)))
-    whole = inbound.read_arrival
-
-    def torn(by: Store, arrival: Arrival, situation: Context) -> Any:
-        if arrival.id == ids[1]:
-            raise StoreError("the pack is damaged")
-        return whole(by, arrival, situation)
-
-    monkeypatch.setattr(inbound, "read_arrival", torn)
-    await work(store, context)
-    assert len(listed(store)) == 2
-    await work(store, context)
-    monkeypatch.setattr(inbound, "read_arrival", whole)
-    assert await work(store, context) == 0  # not again at once
-    assert await work(store, context, NOW + timedelta(minutes=6)) == 1
-    assert len(listed(store)) == 3
-    assert store.read_now(arrivals.aside) == []
-
-
-async def test_trouble_of_the_store_is_not_the_mails_fault(
-    store: Store, context: Context, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    keep(store, incoming(raw_mail()))
-    failing = OperationalError("INSERT", {}, sqlite3.OperationalError("disk full"))
-    for _ in range(5):
-        with monkeypatch.context() as patch:
-            patch.setattr(inbound, "file_mail", lambda *_: (_ for _ in ()).throw(failing))
-            with pytest.raises(StoreError):
-                await work(store, context)
-    assert await work(store, context) == 1
-    assert len(listed(store)) == 1
-
-
 @pytest.mark.parametrize(
     ("error", "ours"),
     [
@@ -294,28 +234,6 @@ async def test_trouble_of_the_store_is_not_the_mails_fault(
 )
 def test_whose_fault_it_is(error: Exception, ours: bool) -> None:
     assert inbound.store_trouble(error) is ours
-
-
-def test_a_mail_that_kills_the_process_is_set_aside(store: Store, context: Context) -> None:
-    """It ends the process as often as it may; then it isn't begun any more, and its neighbours are filed."""
-    ids = keep(store, *(incoming(raw_mail(identifier=f"{n}@x", text=str(n))) for n in range(4)))
-    killer, starts, aside = ids[1], 0, []
-    for _ in range(20):
-        store.write_now(lambda tx: arrivals.release_all(tx, "daemon"))  # the process starts
-        while True:
-            found, spent = store.write_now(lambda tx: arrivals.claim(tx, "daemon", NOW, 50))
-            for arrival in spent:
-                store.write_now(lambda tx, a=arrival: arrivals.set_aside(tx, a.id, "spent"))
-                aside.append(arrival.id)
-            if any(arrival.id == killer for arrival in found):
-                starts += 1
-                break  # and dies
-            if not found and not spent:
-                break
-            mails = [(a, inbound.read_arrival(store, a, context)) for a in found]
-            store.write_now(lambda tx, m=mails: inbound.file_batch(tx, m, context, NOW))
-    assert (aside, starts) == ([killer], arrivals.MOST_ATTEMPTS)
-    assert len(listed(store)) == 3
 
 
 def test_an_id_that_hundreds_of_mails_bear_names_none_of_them(store: Store, context: Context) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import re
 from functools import lru_cache
 
@@ -85,6 +86,12 @@ _SHIFTED = re.compile(rb"\+([A-Za-z0-9+/]{2,10000})-?")
 _MARKUP = re.compile(r"[<>&\x00-\x08\x0b-\x1f]")
 _HIGH = re.compile(rb"[\x80-\xff]")
 _THREE = re.compile(rb"(?:[\xe1-\xed][\x80-\xbf]{2}){3}")
+
+
+def load() -> None:
+    """Load every codec that reading may take, where it couldn't be loaded later."""
+    for codec in {*_MEANT.values(), "euc_jis_2004", "punycode", "ascii"}:
+        codecs.lookup(codec)
 
 
 @lru_cache(maxsize=256)

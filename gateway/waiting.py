@@ -1,0 +1,218 @@
+"""Mail that waits to be filed: claimed, fetched, read in processes of their own (`gateway.reading`), filed in order.
+
+New mails are worked on in batches; one that was begun before, in vain or by a process that ended, beside them, alone,
+and with more patience. At the third attempt a mail that can't be read is filed by its header.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import NoReturn
+
+from gateway import inbound, log
+from gateway.context import Context
+from gateway.decision import Decision
+from gateway.errors import Temporary
+from gateway.model import Arrival, Mail
+from gateway.reading.question import Question
+from gateway.reading.readers import MOST_READERS, Unreadable
+from gateway.store import arrivals
+from gateway.store.database import Store
+
+Read = Callable[[bytes, Question], Awaitable[Mail]]  # as `Readers.read`
+
+_BATCH = 50
+_LATER = timedelta(minutes=5)  # until a mail is tried again that couldn't be had, or that nothing could read
+_IDLE = 2.0  # seconds until the loop looks by itself: another process may have let a mail be tried again
+
+
+async def run(
+    store: Store,
+    context: Callable[[], Context],
+    read: Read,
+    *,
+    owner: str,
+    arrived: asyncio.Event,
+    planned: asyncio.Event,
+    now: Callable[[], datetime],
+) -> None:
+    """File what waits, for ever. `arrived` wakes it; it sets `planned` when there may be mail to send.
+
+    Mails that were begun before, in vain or by a process that ended, are worked on beside the others, one by one.
+    """
+
+    async def fresh() -> int:
+        return await file_waiting(store, context(), read, owner, now)
+
+    async def begun() -> int:
+        return await file_begun(store, context(), read, owner, now)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_repeated(fresh, arrived, planned))
+        group.create_task(_repeated(begun, asyncio.Event(), planned))
+
+
+async def _repeated(work: Callable[[], Awaitable[int]], bell: asyncio.Event, planned: asyncio.Event) -> NoReturn:
+    """Work while there is something to do; then wait for the bell, or a little while."""
+    while True:
+        bell.clear()
+        try:
+            worked = await work()
+        except Temporary as error:
+            log.filing_paused(reason=str(error))
+            await asyncio.sleep(_IDLE)
+            continue
+        if worked:
+            planned.set()
+            continue
+        await _either(bell, _IDLE)
+
+
+async def file_waiting(store: Store, context: Context, read: Read, owner: str, now: Callable[[], datetime]) -> int:
+    """Claim a batch of new mails, read them, file them; return how many they were."""
+    work = await store.write(lambda tx: arrivals.claim(tx, owner, now(), _BATCH))
+    if work:
+        await _work_on(store, work, context, read, now)
+    return len(work)
+
+
+async def file_begun(store: Store, context: Context, read: Read, owner: str, now: Callable[[], datetime]) -> int:
+    """As `file_waiting`, for one mail that was begun before; what had its attempts is set aside."""
+    work, spent = await store.write(lambda tx: arrivals.claim_begun(tx, owner, now()))
+    for arrival in spent:
+        reason = f"its filing ended the process {arrivals.MOST_ATTEMPTS} times"
+        await store.write(lambda tx, a=arrival, r=reason: arrivals.set_aside(tx, a.id, r))  # type: ignore[misc]
+        log.mail_set_aside(mail=log.mail_id(arrival.digest), arrival=arrival.id, reason=reason)
+    if work:
+        await _work_on(store, work, context, read, now)
+    return len(work) + len(spent)
+
+
+async def _work_on(
+    store: Store, work: list[Arrival], context: Context, read: Read, now: Callable[[], datetime]
+) -> None:
+    """Read mails that were claimed, and file them in their order; give them back where that can't be done now."""
+    try:
+        mails = await _read_all(store, work, context, read, now)
+        await _finished(asyncio.create_task(_file_all(store, mails, context, now())))
+    except (Temporary, asyncio.CancelledError):
+        store.submit(lambda tx: arrivals.unclaim(tx, [arrival.id for arrival in work]))
+        raise
+
+
+async def _finished(task: asyncio.Task[None]) -> None:
+    """Wait for a task to its end, also when asked to stop: the writes are under way, and are to be logged."""
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=5)
+        raise
+
+
+async def _read_all(
+    store: Store, work: Iterable[Arrival], context: Context, read: Read, now: Callable[[], datetime]
+) -> list[tuple[Arrival, Mail | Exception]]:
+    """Read mails, some at a time. What can't be had or read now is given back, and holds up no other.
+
+    One that can't be read at its last attempt is set aside over it: its reason stands in its place.
+    """
+    turn = asyncio.Semaphore(MOST_READERS)  # more raw mails than these needn't be in memory
+
+    async def prepared(arrival: Arrival) -> Mail | Temporary | Unreadable:
+        async with turn:
+            return await _prepared(store, arrival, context, read)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [(arrival, group.create_task(prepared(arrival))) for arrival in work]
+    outcomes = [(arrival, task.result()) for arrival, task in tasks]
+    await _put_off(store, outcomes, now())
+    return [
+        (arrival, found)
+        for arrival, found in outcomes
+        if isinstance(found, Mail) or (isinstance(found, Unreadable) and arrival.attempts >= arrivals.MOST_ATTEMPTS)
+    ]
+
+
+async def _prepared(store: Store, arrival: Arrival, context: Context, read: Read) -> Mail | Temporary | Unreadable:
+    """One kept mail, ready to be filed, or why it isn't."""
+    try:
+        raw = await asyncio.to_thread(inbound.fetched, store, arrival)
+        return await _read(raw, arrival, context, read)
+    except (Temporary, Unreadable) as error:
+        return error
+
+
+async def _read(raw: bytes, arrival: Arrival, context: Context, read: Read) -> Mail:
+    """Read a mail; at the last attempt by its header alone, if need be.
+
+    Raises:
+        Unreadable
+    """
+    question = inbound.question(arrival, context)
+    try:
+        return await read(raw, question)
+    except Unreadable as error:
+        mail = log.mail_id(arrival.digest)
+        log.mail_unreadable(mail=mail, arrival=arrival.id, attempts=arrival.attempts, reason=str(error))
+        if arrival.attempts < arrivals.MOST_ATTEMPTS:
+            raise
+        return await read(raw, replace(question, whole=False))
+
+
+async def _put_off(
+    store: Store, outcomes: list[tuple[Arrival, Mail | Temporary | Unreadable]], now: datetime
+) -> None:
+    """Give back what couldn't be fetched, for later, and what couldn't be read, to be begun again."""
+    late = {arrival.id: found for arrival, found in outcomes if isinstance(found, Temporary)}
+    again = [
+        arrival.id
+        for arrival, found in outcomes
+        if isinstance(found, Unreadable) and arrival.attempts < arrivals.MOST_ATTEMPTS
+    ]
+    if again:
+        await store.write(lambda tx: arrivals.release(tx, again))
+    if late:
+        await store.write(lambda tx: arrivals.unclaim(tx, list(late), now + _LATER))
+        log.filing_paused(reason=f"{len(late)} of the mails can't be read: {next(iter(late.values()))}")
+
+
+async def _file_all(
+    store: Store, mails: list[tuple[Arrival, Mail | Exception]], context: Context, now: datetime
+) -> None:
+    """File mails in their order, each as a job of its own: mail that comes in meanwhile waits for one at most."""
+    jobs = [store.write(lambda tx, mail=mail: inbound.file_batch(tx, [mail], context, now)) for mail in mails]  # type: ignore[misc]
+    for filed in await asyncio.gather(*jobs):
+        for arrival, decision in filed:
+            _log_filed(arrival, decision)
+
+
+async def _either(event: asyncio.Event, seconds: float) -> None:
+    """Wait for the event, at most so long."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass
+
+
+def _log_filed(arrival: Arrival, decision: Decision | str) -> None:
+    mail = log.mail_id(arrival.digest)
+    if isinstance(decision, str):
+        log.mail_set_aside(mail=mail, arrival=arrival.id, reason=decision.partition(":")[0])
+    elif decision.filing is None:
+        log.mail_duplicate(mail=mail, arrival=arrival.id)
+    else:
+        conversation = decision.filing.conversation
+        message = decision.filing.messages[0][0]
+        log.mail_filed(
+            mail=mail,
+            arrival=arrival.id,
+            conversation=conversation.reference,
+            inbox=str(conversation.inbox),
+            nature=message.nature.value,
+            proof=message.proof.value if message.proof else "",
+            deliveries=sum(len(drafts) for _, drafts in decision.filing.messages),
+        )

@@ -1,0 +1,157 @@
+"""Processes that read: they answer what reading finds, and nothing that a mail does to one gets any further."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from gateway.errors import Temporary
+from gateway.reading import frames, readers
+from gateway.reading.question import Question, answered
+from gateway.reading.readers import Readers, Unreadable
+from tests import corpora
+from tests.builders import mail, raw_mail
+from tests.fuzz.bombs import bombs
+from tests.servers.poisoned import COMMAND
+
+ASKED = Question(authserv_id="mx.example.org", domain="support.example.org", envelope_sender="")
+
+
+@pytest.fixture
+async def real() -> AsyncIterator[Readers]:
+    async with Readers() as found:
+        yield found
+
+
+@pytest.fixture
+async def poisoned() -> AsyncIterator[Readers]:
+    async with Readers(COMMAND) as found:
+        yield found
+
+
+def small() -> Iterator[bytes]:
+    """Mails of every kind that is made by hand here, and real ones where they are."""
+    yield from (raw for _, raw in bombs() if len(raw) < 30_000)
+    yield from (path.read_bytes() for path in corpora.mails()[::800])
+
+
+async def test_what_is_answered_is_what_reading_finds(real: Readers) -> None:
+    """Confined as it is, it lacks nothing that reading takes."""
+    for raw in small():
+        assert await real.read(raw, ASKED) == answered(raw, ASKED)
+
+
+async def test_a_mail_by_its_header_alone(real: Readers) -> None:
+    raw = raw_mail(subject="Mon dossier", text="un secret")
+    found = await real.read(raw, Question(whole=False))
+    assert (found.subject, found.author.address, found.text) == ("Mon dossier", "ulysse@usager.example.net", "")
+    other = await real.read(raw.replace(b"un secret", b"autre"), Question(whole=False))
+    assert other.fingerprint != found.fingerprint
+
+
+FAILURES = {
+    "raise": "raised ZeroDivisionError",
+    "recurse": "raised RecursionError",
+    "open": "raised OSError",
+    "write": "raised OSError",
+    "connect": "raised OSError",
+    "run": "raised OSError",
+    "loop": "took more than 0.5 s",
+    "abort": "died: it was ended by SIGABRT",
+    "exit": "died: it ended with status 0",
+    "grow": "died: it ended with status 70",
+    "lie": "answered nonsense",
+    "flood": "more than there can be",
+}
+
+
+async def test_what_a_mail_does_to_its_reader_is_that_mails_failure(poisoned: Readers) -> None:
+    for poison, reason in FAILURES.items():
+        question = Question(seconds=0.5 if poison == "loop" else 20)
+        with pytest.raises(Unreadable, match=reason):
+            await poisoned.read(raw_mail(subject=f"poison {poison}"), question)
+        assert (await poisoned.read(raw_mail(subject="et moi ?"), Question())).subject == "et moi ?"
+
+
+async def test_what_is_printed_by_mistake_is_no_answer(poisoned: Readers) -> None:
+    assert (await poisoned.read(raw_mail(subject="poison print"), Question())).subject == "poison print"
+
+
+async def test_it_holds_none_of_our_files_and_nothing_of_our_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/run/credentials/gateway")
+    with (tmp_path / "token.keys").open("wb") as keys:
+        os.set_inheritable(keys.fileno(), True)
+        async with Readers() as found:
+            await found.prepare()
+            environment, files = _of_process(found._idle[0]._process.pid)
+    assert b"CREDENTIALS" not in environment
+    assert files == ["0", "1", "2", "3"]
+
+
+def _of_process(pid: int) -> tuple[bytes, list[str]]:
+    """Its environment, and its open files."""
+    process = Path(f"/proc/{pid}")
+    if not process.exists():
+        pytest.skip("there is no /proc")
+    return (process / "environ").read_bytes(), sorted(path.name for path in (process / "fd").iterdir())
+
+
+async def test_two_mails_are_read_at_once_and_no_more(poisoned: Readers) -> None:
+    slow = [
+        asyncio.create_task(poisoned.read(raw_mail(subject="poison loop"), Question(seconds=1))) for _ in range(3)
+    ]
+    done, _ = await asyncio.wait(slow, return_when=asyncio.FIRST_COMPLETED)
+    assert all(isinstance(task.exception(), Unreadable) for task in done)
+    assert len(done) <= readers.MOST_READERS < len(slow)
+    ends = await asyncio.gather(*slow, return_exceptions=True)
+    assert all(isinstance(end, Unreadable) for end in ends)
+
+
+async def test_whoever_stops_waiting_leaves_no_process_behind(poisoned: Readers) -> None:
+    await poisoned.prepare()
+    process = poisoned._idle[0]._process
+    task = asyncio.create_task(poisoned.read(raw_mail(subject="poison loop"), Question(seconds=60)))
+    await asyncio.sleep(0)  # it has begun
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert process.returncode == -9
+
+
+async def test_a_reader_ends_after_its_number_of_mails(real: Readers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "_MOST_MAILS", 2)
+    seen = set()
+    for _ in range(4):
+        await real.read(raw_mail(), Question())
+        seen.add(real._idle[0]._process.pid)
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize("command", [("/nonexistent",), ("/bin/false",)])
+async def test_a_reader_that_does_not_start_is_not_the_mails_fault(command: tuple[str, ...]) -> None:
+    async with Readers(command) as found:
+        await found.prepare()
+        with pytest.raises(Temporary):
+            await found.read(raw_mail(), Question())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"{}x",
+        b'{"mail": {"subject": "x"}}',
+        frames.answer(mail())[4:].replace(b'"person"', b'"king"'),
+        frames.answer(mail())[4:].replace(b'"sure":true', b'"sure":"yes"'),
+        frames.answer(mail())[4:].replace(b'"attachments":[]', b'"attachments":[{}]'),
+    ],
+)
+def test_an_answer_is_not_believed(answer: bytes) -> None:
+    with pytest.raises(ValidationError):
+        readers._ANSWER.validate_json(answer, strict=True)

@@ -1,0 +1,176 @@
+"""Mail that waits: read, filed in order, given back, begun again, and in the end filed by its header or set aside."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from gateway import inbound, waiting
+from gateway.context import Context
+from gateway.errors import StoreError, Temporary
+from gateway.model import Arrival, Mail
+from gateway.reading.question import Question
+from gateway.reading.readers import Unreadable
+from gateway.store import arrivals
+from gateway.store.database import Store
+from tests.builders import NOW, incoming, keep, listed, make_context, opened, raw_mail, read_here, shown
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    return make_context(tmp_path)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with opened(tmp_path) as store:
+        yield store
+
+
+async def work(store: Store, context: Context, read: waiting.Read = read_here, at: Any = NOW) -> int:
+    return await waiting.file_waiting(store, context, read, "daemon", lambda: at)
+
+
+async def again(store: Store, context: Context, read: waiting.Read = read_here, at: Any = NOW) -> int:
+    return await waiting.file_begun(store, context, read, "daemon", lambda: at)
+
+
+def letters(*texts: str) -> list[Any]:
+    return [incoming(raw_mail(identifier=f"{text}@x", text=text)) for text in texts]
+
+
+class Fragile:
+    """A way to read that fails on a mail with « poison » in it, whole or also by its header; notes what was asked."""
+
+    def __init__(self, *, by_header: bool = True) -> None:
+        self.by_header = by_header
+        self.asked: list[tuple[float, bool]] = []
+
+    async def read(self, raw: bytes, question: Question) -> Mail:
+        if b"poison" in raw:
+            self.asked.append((question.seconds, question.whole))
+            if question.whole or not self.by_header:
+                raise Unreadable("it took too long")
+        return await read_here(raw, question)
+
+
+async def test_a_mail_that_cannot_be_read_holds_up_no_other(store: Store, context: Context) -> None:
+    keep(store, *letters("a", "poison", "b"))
+    assert await work(store, context, Fragile().read) == 3
+    assert len(listed(store)) == 2
+    assert store.read_now(arrivals.aside) == []
+
+
+async def test_a_mail_that_cannot_be_read_is_filed_by_its_header_in_the_end(store: Store, context: Context) -> None:
+    fragile = Fragile()
+    keep(store, incoming(raw_mail(subject="Mon dossier", text="poison")))
+    await work(store, context, fragile.read)
+    assert [await again(store, context, fragile.read) for _ in range(3)] == [1, 1, 0]
+    assert fragile.asked == [(2.0, True), (5.0, True), (5.0, True), (5.0, False)]
+    (summary,) = listed(store)
+    (message,) = shown(store, summary["reference"])["messages"]
+    assert (message["subject"], message["text"], message["author"]) == (
+        "Mon dossier",
+        "",
+        "ulysse@usager.example.net",
+    )
+
+
+async def test_a_mail_whose_header_cannot_be_read_either_is_set_aside(store: Store, context: Context) -> None:
+    fragile = Fragile(by_header=False)
+    keep(store, *letters("poison"))
+    await work(store, context, fragile.read)
+    await again(store, context, fragile.read)
+    await again(store, context, fragile.read)
+    (aside,) = store.read_now(arrivals.aside)
+    assert (aside["reason"], aside["attempts"]) == ("Unreadable: it took too long", 3)
+    assert listed(store) == []
+
+
+async def test_mails_are_filed_in_the_order_in_which_they_came(store: Store, context: Context) -> None:
+    """Whichever is read first."""
+    second = asyncio.Event()
+
+    async def read(raw: bytes, question: Question) -> Mail:
+        if b"premier" in raw:
+            await second.wait()
+        else:
+            second.set()
+        return await read_here(raw, question)
+
+    keep(store, *letters("premier", "deuxieme"))
+    await work(store, context, read)
+    filed = store.read_now(lambda c: c.exec_driver_sql("SELECT text FROM messages ORDER BY id").scalars().all())
+    assert filed == ["premier", "deuxieme"]
+
+
+async def test_a_mail_whose_bytes_cannot_be_had_waits_and_holds_up_no_other(
+    store: Store, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = keep(store, *letters("0", "1", "2"))
+    whole = inbound.fetched
+
+    def torn(by: Store, arrival: Arrival) -> bytes:
+        if arrival.id == ids[1]:
+            raise StoreError("the pack is damaged")
+        return whole(by, arrival)
+
+    monkeypatch.setattr(inbound, "fetched", torn)
+    await work(store, context)
+    assert len(listed(store)) == 2
+    await work(store, context)
+    monkeypatch.setattr(inbound, "fetched", whole)
+    assert await work(store, context) == 0  # not again at once
+    assert await work(store, context, at=NOW + timedelta(minutes=6)) == 1
+    assert len(listed(store)) == 3
+    assert store.read_now(arrivals.aside) == []
+
+
+async def test_where_nothing_can_read_no_mail_is_to_blame(store: Store, context: Context) -> None:
+    async def read(raw: bytes, question: Question) -> Mail:
+        raise Temporary("no process can be started")
+
+    keep(store, *letters("a"))
+    for hours in range(5):
+        assert await work(store, context, read, NOW + timedelta(hours=hours)) == 1
+    assert await work(store, context, at=NOW + timedelta(days=1)) == 1
+    assert len(listed(store)) == 1
+
+
+async def test_trouble_of_the_store_is_not_the_mails_fault(
+    store: Store, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(store, incoming(raw_mail()))
+    failing = OperationalError("INSERT", {}, sqlite3.OperationalError("disk full"))
+    for _ in range(5):
+        with monkeypatch.context() as patch:
+            patch.setattr(inbound, "file_mail", lambda *_: (_ for _ in ()).throw(failing))
+            with pytest.raises(StoreError):
+                await work(store, context)
+    assert await work(store, context) == 1
+    assert len(listed(store)) == 1
+
+
+async def test_a_mail_that_kills_the_process_is_set_aside(store: Store, context: Context) -> None:
+    """It ends the process as often as it may; then it isn't begun any more, and its neighbours are filed."""
+    ids = keep(store, *letters("0", "killer", "2", "3"))
+    store.write_now(lambda tx: arrivals.claim(tx, "daemon", NOW, 50))  # a process that died with all of them
+    starts = 1
+    for _ in range(20):
+        store.write_now(lambda tx: arrivals.release_all(tx, "daemon"))  # the next one starts
+        found, _ = store.write_now(lambda tx: arrivals.claim_begun(tx, "daemon", NOW))
+        if [arrival.id for arrival in found] == [ids[1]]:
+            starts += 1
+            continue  # and dies
+        store.write_now(lambda tx, f=found: arrivals.unclaim(tx, [a.id for a in f]))
+        await again(store, context)
+    (aside,) = store.read_now(arrivals.aside)
+    assert (aside["id"], starts) == (ids[1], arrivals.MOST_ATTEMPTS)
+    assert len(listed(store)) == 3
