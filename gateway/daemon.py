@@ -41,7 +41,8 @@ _LONGEST_REPORT = 10_000  # characters of what is wrong with a configuration, in
 # word that a client says while mail is being filed.
 TURN = 0.0002  # seconds
 # Tables whose changes a reload takes over; the others are bound to what is open, and wait for a restart.
-RELOADED = frozenset({"include", "instance", "addresses", "trust", "desk", "organisations", "demarches"}) | {
+RELOADED = frozenset({"include", "instance", "addresses", "trust", "limits", "desk", "organisations"}) | {
+    "demarches",
     "dossiers",
     "agents",
     "support_groups",

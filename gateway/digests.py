@@ -1,5 +1,7 @@
 """At the digests' hours one mail to each agent: what is new, what waits too long, what will be closed.
 
+Who had too many notifications is told of the rest in the same way, every ten minutes.
+
 Reminders and announcements are bounded for each hour, the longest waiting first: the others come with the next
 digest. What is new is told to so many agents in one transaction, and to the others in the next. What a mail tells is
 written together with the fact that it was told.
@@ -52,8 +54,15 @@ class _Sheet:
 
 
 def due(connection: Connection, context: Context, now: datetime) -> bool:
-    """Has an hour of the digests come that they weren't made at?"""
-    return _due(connection, _DIGEST, context, now)
+    """Has an hour of the digests come that they weren't made at, or is there one for who got too much?"""
+    return _due(connection, _DIGEST, context, now) or bool(_crowded(connection, context, now))
+
+
+def _crowded(connection: Connection, context: Context, now: datetime) -> list[str]:
+    """Agents who are told at once, but had too much of it: for whom something fell due since the last round."""
+    last = rounds.last(connection, _DIGEST)
+    found = [] if last is None else notices.with_digests(connection, now, last)
+    return [agent for agent in found if context.directory.notify_of(agent) != "digest"]
 
 
 def _due(connection: Connection, name: str, context: Context, now: datetime) -> bool:
@@ -68,6 +77,8 @@ def make(tx: Tx, context: Context, now: datetime) -> int:
     """
     sheets: dict[str, _Sheet] = defaultdict(_Sheet)
     begun = rounds.last(tx.connection, _DIGEST) is not None
+    if begun and not _due(tx.connection, _DIGEST, context, now):
+        return _tell_crowded(tx, context, now)
     if begun and _due(tx.connection, _REMINDERS, context, now):
         _remind(tx, context, sheets, now)
         _announce(tx, context, sheets, now)
@@ -82,6 +93,13 @@ def make(tx: Tx, context: Context, now: datetime) -> int:
         told += _told(tx, context, agent, sheets.get(agent) or _Sheet(), fresh, now)
     rounds.made(tx, _DIGEST, now)
     return told
+
+
+def _tell_crowded(tx: Tx, context: Context, now: datetime) -> int:
+    agents = _crowded(tx.connection, context, now)
+    rounds.made(tx, _DIGEST, now)
+    each = ((agent, notices.collected(tx.connection, agent, now)) for agent in agents)
+    return sum(_told(tx, context, agent, _Sheet(), fresh, now) for agent, fresh in each)
 
 
 def _told(

@@ -14,11 +14,11 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
 
 from gateway.context import Context
-from gateway.decision import Decision, by_itself, clues, decide, hints, rules, trace, traits, valid
+from gateway.decision import Decision, by_itself, clues, decide, hints, notified, rules, spared, trace, traits, valid
 from gateway.errors import StoreError
-from gateway.model import Arrival, Mail, Purpose, Recalled, Role, Thread, Traits
+from gateway.model import Arrival, Mail, Nature, Purpose, Recalled, Role, Thread, Traits, Volume
 from gateway.reading.question import Question, answered
-from gateway.store import arrivals, filing, recall, references
+from gateway.store import arrivals, filing, recall, references, volume
 from gateway.store.database import Store, Tx, savepoint
 from gateway.store.neighbourhood import neighbourhood
 from gateway.threading.place import Placement, place, unsettled
@@ -45,11 +45,11 @@ def explain(connection: Connection, arrival: Arrival, mail: Mail, context: Conte
     if home is not None and placement.participation is not None and placement.participation.role is Role.AGENT:
         thread = replace(thread, written=recall.written(connection, home.id))
     takes = (*placement.takes, *leaving)
-    return decide(
+    decision = decide(
         arrival,
         mail,
         found,
-        replace(recalled, notices=notices),
+        replace(recalled, notices=notices, volume=_volume(connection, mail, placement, context, now)),
         placement,
         thread,
         recall.messages_by_id(connection, takes) if takes else {},
@@ -58,6 +58,15 @@ def explain(connection: Connection, arrival: Arrival, mail: Mail, context: Conte
         reference=references.unused(connection),
         now=now,
     )
+    limits = context.settings.limits
+    return spared(decision, volume.crowded(connection, notified(decision), limits, now), now)
+
+
+def _volume(connection: Connection, mail: Mail, placement: Placement, context: Context, now: datetime) -> Volume:
+    """What was acknowledged lately, where an acknowledgement may be due at all."""
+    if placement.conversation is not None or mail.nature is not Nature.PERSON:
+        return Volume()
+    return volume.lately(connection, mail.author.address, context.settings.limits, now)
 
 
 def _place(connection: Connection, mail: Mail, its: Traits, recalled: Recalled, context: Context) -> Placement:

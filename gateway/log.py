@@ -171,6 +171,16 @@ def mail_filed(
     )
 
 
+def cap_reached(*, mail: str, arrival: int, cap: str) -> None:
+    """A mail was filed, and a limit kept us from writing by ourselves because of it. `cap` is its key in [limits]."""
+    _info("cap_reached", mail=mail, arrival=arrival, cap=cap)
+
+
+def loop_ended(*, mail: str, arrival: int) -> None:
+    """A mail passed more servers than any needs: it is kept, and causes nothing."""
+    _warning("loop_ended", mail=mail, arrival=arrival)
+
+
 def mail_duplicate(*, mail: str, arrival: int) -> None:
     """The same mail was filed before; nothing more came of it."""
     _info("mail_duplicate", mail=mail, arrival=arrival)
@@ -219,6 +229,16 @@ def relay_paused(*, reason: str) -> None:
 def round_made(*, deliveries: int) -> None:
     """Something fell due with time: so many notifications, digests and reminders were planned."""
     _info("round_made", deliveries=deliveries)
+
+
+def volume_jumped(*, most: int, usual: float) -> None:
+    """Far more acknowledgements than usual left within an hour, `most`: there are none until an hour later."""
+    _error("volume_jumped", most=most, usual=round(usual, 1))
+
+
+def volume_calm() -> None:
+    """The brake is off: acknowledgements leave again."""
+    _info("volume_calm")
 
 
 def round_failed(*, reason: str, to: str = "") -> None:

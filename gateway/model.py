@@ -98,6 +98,7 @@ class Nature(StrEnum):
     REPORT = "report"  # of DMARC, of TLS, or a complaint: for postmasters
     PLATFORM = "platform"  # a notice of the platform itself
     ECHO = "echo"
+    LOOP = "loop"  # it passed more servers than any mail that arrives
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +212,8 @@ class Mail:
     """Everything that reading found. Never raised over, never complete: `anomalies` says what was odd.
 
     `quoted_because`: what tells its own words from the quoted ones. `loose`: ids that it cites without brackets.
-    `thread_index`: hex of the conversation GUID of Outlook's Thread-Index, "" for none.
+    `thread_index`: hex of the conversation GUID of Outlook's Thread-Index, "" for none. `unanswerable`: why nothing
+    automatic may answer it, though a person may have written it (RFC 3834 §2), "" where it may.
     """
 
     fingerprint: str
@@ -238,6 +240,7 @@ class Mail:
     thread_index: str = ""
     quoted_because: str = ""
     protection: Protection = Protection.NONE
+    unanswerable: str = ""
 
     @property
     def cited(self) -> tuple[str, ...]:
@@ -538,12 +541,39 @@ class Sent:
     author: str
 
 
+GATHERING = timedelta(minutes=10)  # in which notifications to one agent are counted, and the rest is gathered
+PERIOD = timedelta(days=7)  # in which the same mail isn't acknowledged again (RFC 3834 §2)
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """A mail that we acknowledged, and the words that we did it in."""
+
+    at: datetime
+    subject: str
+    text: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """What we wrote to people outside by ourselves, lately.
+
+    `to_author`: the acknowledgements that a mail's author had within `PERIOD`, the latest first. `in_a_minute`: how
+    many anybody had within a minute. `braked`: there were so many within an hour that something must be wrong.
+    """
+
+    to_author: tuple[Acknowledged, ...] = ()
+    in_a_minute: int = 0
+    braked: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Recalled:
     """What is known of the clues. `duplicate_of` is the message that this mail already is.
 
     `alike`: conversations with mail of the same matter between the same people, where one of the two cites nothing.
-    `acknowledgements`: how many its author had within a day, and `notices`: how many notices.
+    `notices`: how many its author had within a day. `volume`: what we wrote by ourselves.
     `digest`: it answers a mail of ours to its author that stands in no conversation. `forwarded`: what bears the id
     of the original that it forwards.
     """
@@ -553,7 +583,7 @@ class Recalled:
     links: tuple[Linked, ...] = ()
     alike: tuple[int, ...] = ()
     sent: tuple[Sent, ...] = ()
-    acknowledgements: int = 0
+    volume: Volume = Volume()
     notices: int = 0
     digest: bool = False
     forwarded: tuple[Linked, ...] = ()

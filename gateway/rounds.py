@@ -1,6 +1,7 @@
 """What happens with time alone: bursts that end, digests, reminders, conversations that wake or close.
 
-    every few seconds      bursts are told; what was set aside until now is woken; what was announced is closed
+    every few seconds      bursts are told; what was set aside until now is woken; what was announced is closed;
+                           a volume that jumps is told to the managers (gateway.alarm)
     at the digests' hours  one mail to each agent (gateway.digests)
 
 Each round is one transaction: what it tells is written together with the fact that it was told. Rights are looked at
@@ -17,7 +18,7 @@ from typing import NoReturn, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from gateway import digests, log, telling
+from gateway import alarm, digests, log, telling
 from gateway.context import Context
 from gateway.desk import states
 from gateway.errors import StoreError
@@ -59,6 +60,7 @@ def is_due(connection: Connection, context: Context, now: datetime) -> bool:
         or rounds.to_wake(connection, now)
         or _to_close(connection, context, now)
         or notices.is_due(connection, now)
+        or alarm.due(connection, context, now)
     )
 
 
@@ -77,7 +79,7 @@ def make(tx: Tx, context: Context, now: datetime) -> int:
     told += _each(tx, done, lambda conversation: _closed(tx, context, conversation, now))
     if digests.due(tx.connection, context, now):
         told += digests.make(tx, context, now)
-    return told
+    return told + alarm.make(tx, context, now)
 
 
 def _each(tx: Tx, items: Iterable[_T], work: Callable[[_T], int]) -> int:

@@ -16,7 +16,7 @@ from gateway import inbound, log
 from gateway.context import Context
 from gateway.decision import Decision
 from gateway.errors import Temporary
-from gateway.model import Arrival, Mail
+from gateway.model import Arrival, Mail, Message, Nature
 from gateway.reading.question import Question
 from gateway.reading.readers import MOST_READERS, Unreadable
 from gateway.store import arrivals
@@ -216,3 +216,13 @@ def _log_filed(arrival: Arrival, decision: Decision | str) -> None:
             proof=message.proof.value if message.proof else "",
             deliveries=sum(len(drafts) for _, drafts in decision.filing.messages),
         )
+        _log_kept_from(mail, arrival, decision, message)
+
+
+def _log_kept_from(mail: str, arrival: Arrival, decision: Decision, message: Message) -> None:
+    """What we were kept from writing because of it."""
+    for cap in (decision.acknowledge.cap, "notifications_per_agent" if decision.spared else ""):
+        if cap:
+            log.cap_reached(mail=mail, arrival=arrival.id, cap=cap)
+    if message.nature is Nature.LOOP:
+        log.loop_ended(mail=mail, arrival=arrival.id)

@@ -109,6 +109,15 @@ class Trust(Table):
     acknowledge: Literal["person", "authenticated", "never"] = "person"
 
 
+class Limits(Table):
+    """How much we write by ourselves. What a person writes is never counted, nor held back."""
+
+    acknowledgements_per_address: values.Most = 3
+    acknowledgements_per_minute: values.Most = 60
+    alarm_above: values.Most = 100
+    notifications_per_agent: values.Most = 30
+
+
 class Desk(Table):
     """`remind_after`, `close_after` and `templates` are None where they are « never » and « none »."""
 
@@ -205,6 +214,7 @@ class Settings(Table):
     intake: Intake = Intake()
     relay: RelaySettings = RelaySettings()
     trust: Trust = Trust()
+    limits: Limits = Limits()
     desk: Desk = Desk()
     organisations: tuple[Organisation, ...] = ()
     demarches: tuple[Demarche, ...] = ()

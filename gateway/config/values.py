@@ -319,6 +319,7 @@ After = Annotated[str, AfterValidator(after)]
 Port = Annotated[StrictInt, AfterValidator(between(1, 65535))]
 Number = Annotated[StrictInt, AfterValidator(between(1, 2**31 - 1))]  # the platform's numbers are int4
 Connections = Annotated[StrictInt, AfterValidator(between(1, 50))]
+Most = Annotated[StrictInt, AfterValidator(between(1, 1_000_000))]
 AbsolutePath = Annotated[Path, BeforeValidator(filled_path), AfterValidator(path)]
 RawFolder = Annotated[Path, BeforeValidator(no_bucket), BeforeValidator(filled_path), AfterValidator(path)]
 OptionalPath = Annotated[Annotated[Path, AfterValidator(path)] | None, BeforeValidator(optional_path)]

@@ -2,7 +2,8 @@
 
 `hints` says what the mail's own addresses and ids tell, `clues` what to look up because of them, and `decide` answers
 with a `Decision`: the placement, the route, the proof, who is told, and the changes to file. What follows hangs on
-who wrote: `machine`, `agent`, `outside`, or an agent who brings somebody else's mail (`brought`).
+who wrote: `machine`, `agent`, `outside`, or an agent who brings somebody else's mail (`brought`). `spared` holds back
+what an agent would get too much of.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from gateway.decision.case import IMPORTED, Case, Decision
 from gateway.decision.hints import Hints, clues, hints, valid
 from gateway.decision.machine import from_machine
 from gateway.decision.outside import from_outside
+from gateway.decision.spare import notified, spared
 from gateway.decision.traits import trace, traits
 from gateway.mail.language import language
 from gateway.model import GLOBAL, Arrival, Conversation, Inbox, Mail, Message, Nature, Recalled, Role, Status, Thread
@@ -35,7 +37,9 @@ __all__ = [
     "clues",
     "decide",
     "hints",
+    "notified",
     "rules",
+    "spared",
     "trace",
     "traits",
     "valid",

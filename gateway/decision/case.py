@@ -34,7 +34,10 @@ _OLD = timedelta(days=30)  # longer than any outage: it was there before the gat
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of a mail, and why. `filing` None: it is a duplicate of what is there."""
+    """What becomes of a mail, and why. `filing` None: it is a duplicate of what is there.
+
+    `spared`: the agents who are told of it later, since they had too many notifications.
+    """
 
     placement: Placement
     route: Route
@@ -44,6 +47,7 @@ class Decision:
     told: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
     duplicate_of: int | None = None
+    spared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@
 | auto-reply      | nobody: her answer is waited for as before         | stays                                   |
 | acknowledgement | nobody: a desk's answer will come as a person's    | stays                                   |
 | receipt, echo   | nobody: proof that a mail arrived is no answer     | stays                                   |
+| loop            | nobody: whatever it caused would go round again    | stays                                   |
 | bulk, report, … | nobody: none of these is anybody's request         | stays                                   |
 | challenge       | its agents: only a person can do what it asks      | active: our mail doesn't arrive before  |
 | calendar        | its agents, if somebody wrote words with it        | active then: those are a person's       |

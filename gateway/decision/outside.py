@@ -9,7 +9,7 @@ from gateway.decision.case import Case, Decision, filing, message
 from gateway.desk import faq, states
 from gateway.desk.people import unstaffed
 from gateway.model import GLOBAL, Conversation, Draft, Event, InboxKind, Kind, Message, Notice, Status, Thread, Traits
-from gateway.relay import plan
+from gateway.relay import automatic, plan
 from gateway.relay.texts import Place
 from gateway.routing.directory import OPEN_STATES
 from gateway.routing.recipients import RecipientKind
@@ -155,15 +155,18 @@ def _acknowledged(case: Case, conversation: Conversation) -> _Acknowledged:
 def _due(case: Case) -> plan.Due:
     if case.quiet:
         return plan.Due(False, "imported and old mail is answered by nobody")
-    return plan.acknowledgement_due(
+    settings = case.context.settings
+    return automatic.acknowledgement_due(
         case.mail,
         case.recalled,
-        case.context.settings.trust,
+        settings.trust,
+        settings.limits,
         new=case.new,
         addressed_refused=case.route.addressed,
         age=case.age,
         ours=case.context.recognise(case.mail.author.address).kind is not RecipientKind.ELSEWHERE,
         envelope_sender=case.arrival.envelope.sender,
+        now=case.now,
     )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.config.hours import Hours, opens, waited
-from gateway.model import Conversation, Status
+from gateway.model import GATHERING, Conversation, Status
 
 MOST_REMINDERS = 3  # of one conversation, while it waits for the same answer
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,11 @@ def next_digest(now: datetime, times: Sequence[time], zone: ZoneInfo) -> datetim
     today = now.astimezone(zone).date()
     moments = (datetime.combine(today + timedelta(days=day), at, zone) for day in (0, 1) for at in times)
     return min(moment for moment in moments if moment > now).astimezone(now.tzinfo)
+
+
+def next_gathering(now: datetime) -> datetime:
+    """When agents who get too much are told of the rest in one mail: every ten minutes."""
+    return now + GATHERING - (now - _EPOCH) % GATHERING
 
 
 def last_digest(now: datetime, times: Sequence[time], zone: ZoneInfo) -> datetime:

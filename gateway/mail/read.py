@@ -16,14 +16,13 @@ from gateway.mail.contents import opened, sealed
 from gateway.mail.dates import date
 from gateway.mail.fingerprint import fingerprint
 from gateway.mail.headers import MAX_HEAD, Head, split
-from gateway.mail.nature import Evidence, Judgement, judge
+from gateway.mail.nature import MOST_HOPS, Evidence, Judgement, hops, judge, unanswerable
 from gateway.mail.parts import Tree, tree, with_lines
 from gateway.mail.quotes import structure
 from gateway.model import Attachment, Forwarded, Mail, Nature, Report
 
 # Fields that RFC 5322 §3.6 allows once.
 _ONCE = ("from", "sender", "reply-to", "to", "cc", "subject", "message-id", "date")
-_MAX_HOPS = 50
 UNREAD = "too complex to be read: only its header was"
 
 
@@ -81,6 +80,7 @@ def read(raw: bytes, *, authserv_id: str = "", domain: str = "", envelope_sender
         protection=protection,
         loose=ids.loose((*answered, *ancestors), head),
         thread_index=thread_index.conversation(head.value("thread-index")),
+        unanswerable=unanswerable(evidence),
     )
 
 
@@ -115,8 +115,8 @@ def _anomalies(head: Head, found: Tree, who: addresses.Reading, shown: Body) -> 
         if field.name in counts:
             counts[field.name] += 1
     repeated = tuple(f"the field {name} stands there {n} times" for name, n in counts.items() if n > 1)
-    hops = sum(f.name == "received" for f in head.fields)
-    looped = (f"it passed {hops} servers: a loop",) if hops > _MAX_HOPS else ()
+    passed = hops(head)
+    looped = (f"it passed {passed} servers: a loop",) if passed > MOST_HOPS else ()
     odd = tuple(f"the name of the field {f.name} is malformed" for f in head.fields[:100] if f.odd)
     return tuple(
         dict.fromkeys((*head.anomalies, *repeated, *odd, *looped, *found.anomalies, *who.anomalies, *shown.anomalies))

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from email.utils import format_datetime
 from urllib.parse import quote
 
+from gateway.mail import mark
 from gateway.model import Attachment, Draft, Outgoing, Role
 from gateway.relay import html
 from gateway.relay.templating import NO_SUBJECT
@@ -44,6 +45,8 @@ def compose(outgoing: Outgoing, contents: Sequence[bytes]) -> bytes:
         "References": _ids(outgoing.references),
         "Auto-Submitted": automatic if draft.automatic else "",
         "X-Auto-Response-Suppress": "All" if draft.automatic else "",
+        "Precedence": "bulk" if draft.automatic and draft.role is not Role.AGENT else "",
+        mark.FIELD: mark.marked(outgoing.message_id.rpartition("@")[2], automatic=draft.automatic),
         "Content-Language": draft.language,
         "MIME-Version": "1.0",
     }

@@ -8,19 +8,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from gateway.config.settings import Faq, Organisation, Trust
+from gateway.config.settings import Faq, Organisation
 from gateway.model import (
     Conversation,
     Draft,
     Enclosure,
-    Mail,
     Message,
-    Nature,
     Problem,
     Purpose,
-    Recalled,
     Role,
-    Verdict,
 )
 from gateway.relay import texts
 from gateway.relay.templating import NO_SUBJECT
@@ -29,7 +25,6 @@ from gateway.relay.texts import Place
 MOST_ENCLOSED = 15_000_000  # octets in all: with base64, what most mail servers take
 STALE = timedelta(days=3)  # a mailbox that is polled for the first time may hold years of mail
 MOST_NOTICES = 20  # to one agent in a day about mail that wasn't acted on
-MOST_ACKNOWLEDGEMENTS = 10  # to one address in a day: a spoofed sender isn't bombed through us
 MOST_ENTRIES = 100  # in each section of a digest
 MOST_SHOWN = 200_000  # characters of messages in one mail: the latest, whole where they are no longer than
 LONGEST_SHOWN = 50_000  # characters of one of them
@@ -69,47 +64,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """Is an acknowledgement due, and why."""
+    """Is an acknowledgement due, and why. `cap`: the limit that keeps it from leaving, "" for none."""
 
     due: bool
     because: str
-
-
-def acknowledgement_due(
-    mail: Mail,
-    recalled: Recalled,
-    trust: Trust,
-    *,
-    new: bool,
-    addressed_refused: bool,
-    ours: bool,
-    age: timedelta,
-    envelope_sender: str | None,
-) -> Due:
-    """Once per conversation, to a person, never where it would tell a stranger something (RFC 3834 §2).
-
-    `addressed_refused`: it was written to a dossier that doesn't admit its author; `ours`: the author's address
-    is one of the gateway's own; `age`: for how long we have had it.
-    """
-    reasons = (
-        (mail.nature is not Nature.PERSON, f"{mail.nature.value}: machines are told nothing"),
-        (not new, "the conversation has begun before"),
-        (envelope_sender == "", "the envelope has no sender to answer"),
-        (not mail.author.sure, "its author is uncertain"),
-        (age > STALE, "it came long ago: to acknowledge it now would only puzzle"),
-        (ours, "its author's address is one of ours"),
-        (addressed_refused, "it was sent to a dossier that doesn't admit its author: nothing is told"),
-        (trust.acknowledge == "never", "the configuration wants none"),
-        (
-            trust.acknowledge == "authenticated" and mail.authentication.verdict is not Verdict.PASS,
-            "its author isn't authenticated",
-        ),
-        (recalled.acknowledgements >= MOST_ACKNOWLEDGEMENTS, "this address had its number for today"),
-    )
-    for applies, because in reasons:
-        if applies:
-            return Due(False, because)
-    return Due(True, "a person opened a conversation")
+    cap: str = ""
 
 
 # --- to an usager ----------------------------------------------------------------------------------------
@@ -307,6 +266,11 @@ def modeles_notice(to: str, place: Place, names: tuple[str, ...], *, subject: st
     """The prepared answers that a conversation may use, for an agent who asked."""
     words = texts.render("modeles", place, subject=_named(subject, place), names=names)
     return _to_agent(Purpose.NOTICE, to, place, words)
+
+
+def volume_alarm(to: str, place: Place, most: int) -> Draft:
+    """Tells a manager that far more leaves by itself than usual. `most`: acknowledgements within an hour."""
+    return _to_agent(Purpose.NOTICE, to, place, texts.render("alarm", place, most=most))
 
 
 def undelivered(

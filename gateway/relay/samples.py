@@ -93,6 +93,7 @@ MAILS: Mapping[str, Values] = {
             {"number": 7654321, "title": ""},
         ],
     },
+    "alarm": {"most": 120},
     "answer": {
         "subject": "Re: Ma question",
         "text": _TEXT,
@@ -195,20 +196,23 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "digest": tuple(
         f"{section}.{name}" for section in ("fresh", "waiting", "closing") for name in ("reference", "answer_to")
     ),
+    "alarm": ("most",),
     "help": ("reference",),
     "modeles": ("reference", "names"),
     "refused": ("reference", "text", "problems"),
     "undelivered": ("reference", "recipient", "reply"),
 }
 TO_USAGER = frozenset({"acknowledgement", "answer", "transferred"})  # say what to do if they went astray
-TO_ANSWER = frozenset(MAILS) - TO_USAGER - {"digest", "transmission"}  # their answers are cut off at the marker
+TO_ANSWER = (
+    frozenset(MAILS) - TO_USAGER - {"alarm", "digest", "transmission"}
+)  # their answers are cut off at the marker
 
 PROOFS = tuple([_SAID | {"proof": proof}] for proof in ("verified", "plausible", "unverified"))
 _KINDS: Mapping[str, tuple[object, ...]] = {
     "reason": ("assigned", "moved", "transferred", "woken", "unstaffed", "challenge"),
     "messages": PROOFS,
 }
-_ALWAYS = frozenset({"subject", "received", "recipient", "reply", "total"})
+_ALWAYS = frozenset({"subject", "received", "recipient", "reply", "total", "most"})
 
 
 def situations(name: str) -> Iterator[tuple[Place, Values]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import aiosmtplib
 from aiosmtplib.errors import (
@@ -11,6 +12,7 @@ from aiosmtplib.errors import (
     SMTPConnectTimeoutError,
     SMTPDataError,
     SMTPException,
+    SMTPHeloError,
     SMTPResponseException,
     SMTPServerDisconnected,
 )
@@ -78,6 +80,7 @@ class SmtpTransport:
         )
         try:
             await client.connect()
+            await _greeted(client)
         except SMTPAuthenticationError as error:
             return self._attempt(DeliveryState.DEFERRED, f"authentication failed: {error.code}")
         except (SMTPException, OSError, SMTPConnectTimeoutError) as error:
@@ -94,9 +97,11 @@ class SmtpTransport:
         """One transaction; and whether the connection can be used again."""
         tls = _tls(client)
         try:
-            options = _options(outgoing)
+            reports = client.supports_extension("DSN")
+            options = [*_options(outgoing), *(_report_options(outgoing) if reports else [])]
             await client.mail(outgoing.envelope_sender, options=options, encoding="utf-8", timeout=_REPLY)
-            await client.rcpt(outgoing.draft.to, encoding="utf-8", timeout=_REPLY)
+            wanted = _wanted_reports(outgoing) if reports else []
+            await client.rcpt(outgoing.draft.to, options=wanted, encoding="utf-8", timeout=_REPLY)
         except SMTPResponseException as error:
             return self._answered(error, tls), _in_step(error.code)
         except (SMTPException, OSError) as error:
@@ -160,6 +165,23 @@ def _options(outgoing: Outgoing) -> list[str]:
     """SMTPUTF8 where an address needs it (RFC 6531 §3.4); a server without it refuses, and that is told."""
     ascii_only = outgoing.draft.to.isascii() and outgoing.envelope_sender.isascii()
     return [] if ascii_only else ["SMTPUTF8"]
+
+
+async def _greeted(client: aiosmtplib.SMTP) -> None:
+    """Ask what the server can (RFC 5321 §4.1.1.1). To one that knows no EHLO, HELO is said before the first mail."""
+    if client.is_ehlo_or_helo_needed:
+        with suppress(SMTPHeloError):
+            await client.ehlo()
+
+
+def _report_options(outgoing: Outgoing) -> list[str]:
+    """A report names the delivery and brings the header back, no words of anybody's (RFC 3461 §4.3, §4.4)."""
+    return ["RET=HDRS", f"ENVID={outgoing.id}"]
+
+
+def _wanted_reports(outgoing: Outgoing) -> list[str]:
+    """Nothing comes back of what nobody wrote and nobody misses (RFC 3834 §3.3, RFC 3461 §4.1)."""
+    return ["NOTIFY=NEVER" if outgoing.draft.silent else "NOTIFY=FAILURE,DELAY"]
 
 
 def _tls(client: aiosmtplib.SMTP) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from gateway.errors import Permanent
+from gateway.mail import mark
 
 FIELDS = (
     "From",
@@ -21,6 +22,8 @@ FIELDS = (
     "References",
     "Auto-Submitted",
     "X-Auto-Response-Suppress",
+    "Precedence",
+    mark.FIELD,
     "Content-Language",
     "MIME-Version",
     "Content-Type",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, Select, delete, func, insert, or_, select
 
@@ -14,6 +14,7 @@ from gateway.store.database import AnyRow, Tx
 from gateway.store.tables import deliveries, notices
 
 _LONGEST = timedelta(minutes=10)  # for which a burst that doesn't end holds back what has come so far
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST = 100  # bursts in one round; the others come with the next one
 _MOST_MESSAGES = 50  # of a burst; the earlier ones are counted
 
@@ -105,9 +106,10 @@ def _pending(connection: Connection, agent: str, conversation: int) -> Pending:
     )
 
 
-def with_digests(connection: Connection, now: datetime) -> list[str]:
-    """The agents for whose digest something was collected."""
-    query = select(notices.c.agent).where(notices.c.digest, notices.c.due_at <= now).distinct()
+def with_digests(connection: Connection, now: datetime, since: datetime = _EVER) -> list[str]:
+    """The agents for whose digest something was collected that fell due after `since`."""
+    due = (notices.c.due_at > since, notices.c.due_at <= now)
+    query = select(notices.c.agent).where(notices.c.digest, *due).distinct()
     return list(connection.scalars(query.order_by(notices.c.agent)))
 
 

@@ -151,7 +151,6 @@ def recall(connection: Connection, clues: Clues, now: datetime) -> Recalled:
         links=(*_cited(connection, clues.cited), *_citing(connection, clues.message_id)),
         alike=_alike(connection, clues),
         sent=_sent(connection, clues.deliveries),
-        acknowledgements=count_since_yesterday(connection, clues.author, Purpose.ACKNOWLEDGEMENT, now),
         digest=_answers_digest(connection, clues),
         forwarded=_cited(connection, (clues.forwarded,)) if clues.forwarded else (),
     )

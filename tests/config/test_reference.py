@@ -21,6 +21,7 @@ TABLES: dict[str, tuple[str | int, ...]] = {
     "intake.imap": ("intake", "imap", 0),
     "relay": ("relay",),
     "trust": ("trust",),
+    "limits": ("limits",),
     "desk": ("desk",),
     "organisations": ("organisations", 0),
     "demarches": ("demarches", 0),

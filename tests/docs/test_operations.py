@@ -15,8 +15,17 @@ import pytest
 
 import gateway.log
 from gateway import config
-from gateway.config.settings import Addresses, Desk, ImapIntake, RelaySettings, SmtpIntake, StoreSettings, Table
-from gateway.intake.smtp_limits import Limits
+from gateway.config.settings import (
+    Addresses,
+    Desk,
+    ImapIntake,
+    Limits,
+    RelaySettings,
+    SmtpIntake,
+    StoreSettings,
+    Table,
+)
+from gateway.intake.smtp_limits import Limits as SessionLimits
 from gateway.model import DeliveryState
 from gateway.relay import overrides, plan, samples, schedule
 from tests import demo
@@ -88,9 +97,13 @@ def test_every_event_says_what_to_do() -> None:
 
 def test_limits_are_those_of_the_code() -> None:
     told = {name: cells[0] for name, cells in rows("Sizes and limits").items()}
-    assert told == {field.name: str(getattr(Limits(), field.name)) for field in fields(Limits)}
+    assert told == {field.name: str(getattr(SessionLimits(), field.name)) for field in fields(SessionLimits)}
     assert f"{plan.MOST_ENCLOSED // 1_000_000} MB in all" in section("Sizes and limits").replace("\n", " ")
-    assert f"at most {plan.MOST_ACKNOWLEDGEMENTS} acknowledgements a day" in section("Sizes and limits")
+
+
+def test_what_we_write_by_ourselves_is_bounded_as_told() -> None:
+    told = {name: cells[0] for name, cells in rows("Floods, and the alarm").items()}
+    assert told == {name: str(value) for name, value in Limits().model_dump().items()}
 
 
 def test_states_are_those_of_a_delivery() -> None:

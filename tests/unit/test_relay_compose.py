@@ -21,7 +21,8 @@ from gateway.relay.compose import compose
 from gateway.relay.wire import WireError
 from tests.builders import DOMAIN, draft, outgoing
 
-FIELDS = ["From", "To", "Reply-To", "Subject", "Date", "Message-ID", "Content-Language", "MIME-Version"]
+FIELDS = ["From", "To", "Reply-To", "Subject", "Date", "Message-ID", "X-Gateway-Loop"]
+FIELDS += ["Content-Language", "MIME-Version"]
 WHOLE = [*FIELDS, "Content-Type"]
 nasty = st.text(
     alphabet=st.one_of(
@@ -138,13 +139,17 @@ def test_marks_of_automatic_mail() -> None:
     assert (silent["Auto-Submitted"], silent["X-Auto-Response-Suppress"]) == ("auto-replied", "All")
     assert parsed(compose(outgoing(letter=draft(automatic=True)), ()))["Auto-Submitted"] == "auto-generated"
     assert "Auto-Submitted" not in parsed(compose(outgoing(), ()))
+    assert silent["Precedence"] == "bulk"
+    assert "Precedence" not in parsed(compose(outgoing(letter=draft(automatic=True, role=Role.AGENT)), ()))
+    loop = [mail["X-Gateway-Loop"] for mail in (silent, parsed(compose(outgoing(), ())))]
+    assert loop == [f"{DOMAIN}; automatic", DOMAIN]
 
 
 def test_it_threads() -> None:
     wire = compose(outgoing(in_reply_to=("a@x",), references=("a@x", "b c@x", "b@x", "é@x", "c\r\nBcc: e@x")), ())
     found = parsed(wire)
     assert (found["In-Reply-To"], found["References"].split()) == ("<a@x>", ["<a@x>", "<b@x>"])
-    assert found.keys() == [*FIELDS[:6], "In-Reply-To", "References", *FIELDS[6:], WHOLE[8]]
+    assert found.keys() == [*FIELDS[:6], "In-Reply-To", "References", *FIELDS[6:], WHOLE[-1]]
     assert "References" not in parsed(compose(outgoing(references=("é@x",)), ()))
 
 

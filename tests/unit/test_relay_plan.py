@@ -9,25 +9,23 @@ from typing import Any
 
 import pytest
 
-from gateway.config.settings import Demarche, Faq, Trust
+from gateway.config.settings import Demarche, Faq
 from gateway.model import (
     Attachment,
     Direction,
     Draft,
     Kind,
-    Mail,
     Message,
     Nature,
     Problem,
     Proof,
     Purpose,
-    Recalled,
     Role,
 )
 from gateway.relay import plan, samples, texts
 from gateway.relay.plan import Entry, Reason
 from gateway.relay.templating import LANGUAGES
-from tests.builders import NOW, conversation, mail, passing
+from tests.builders import NOW, conversation
 
 PLACE, NOWHERE, FORMER = samples.PLACE, samples.NOWHERE, samples.FORMER
 FAQ = (Faq(title="Où en est mon dossier ?", url="https://faq.example.org/etat"),)
@@ -48,34 +46,6 @@ def english(draft: Callable[[texts.Place], Draft]) -> Draft:
 
 
 # --- acknowledgements --------------------------------------------------------------------------------------
-
-
-def due(letter: Mail | None = None, recalled: Recalled | None = None, **values: Any) -> plan.Due:
-    trust = Trust(acknowledge=values.pop("acknowledge", "person"))
-    conditions = {"new": True, "ours": False, "addressed_refused": False, "envelope_sender": "u@x"}
-    conditions |= {"age": timedelta(hours=1), **values}
-    return plan.acknowledgement_due(letter or mail(), recalled or Recalled(), trust, **conditions)
-
-
-def test_an_acknowledgement_is_due_once_to_a_person() -> None:
-    assert due().due
-    assert due(envelope_sender=None).due
-    assert not due(new=False).due
-    assert not due(ours=True).due
-    assert not due(age=timedelta(days=4)).due
-    assert not due(envelope_sender="").due
-    assert not due(addressed_refused=True).due
-    assert not due(mail(sure=False)).due
-    assert due(recalled=Recalled(acknowledgements=9)).due
-    assert not due(recalled=Recalled(acknowledgements=10)).due
-    assert not due(acknowledge="never").due
-    assert not due(acknowledge="authenticated").due
-    assert due(mail(authentication=passing()), acknowledge="authenticated").due
-
-
-@pytest.mark.parametrize("nature", [nature for nature in Nature if nature is not Nature.PERSON])
-def test_machines_are_told_nothing(nature: Nature) -> None:
-    assert not due(mail(nature=nature)).due
 
 
 def test_an_acknowledgement() -> None:
@@ -343,6 +313,7 @@ ALL: dict[str, Callable[[texts.Place], Draft]] = {
     "mention": lambda p: plan.mention("u@x", p, "n", subject="", by="b", received_at=NOW),
     "digest": lambda p: plan.digest("u@x", p, fresh=(ENTRY,), waiting=(ENTRY,), closing=(ENTRY,)),
     "refused": lambda p: plan.refusal("u@x", p, [Problem("empty")], subject="", text="t", hers=True, received_at=NOW),
+    "alarm": lambda p: plan.volume_alarm("u@x", p, 120),
     "help": lambda p: plan.help_notice("u@x", p, subject=""),
     "modeles": lambda p: plan.modeles_notice("u@x", p, ("a",), subject=""),
     "undelivered": lambda p: plan.undelivered("u@x", p, subject="", recipient="u@x", reply="r"),
@@ -375,7 +346,7 @@ def test_every_mail_speaks_the_places_language(name: str) -> None:
     assert (french.language, told.language) == ("fr", "en")
     assert french.text != told.text
     assert "—" not in french.subject + told.subject
-    if name not in {"acknowledgement", "digest"}:
+    if name not in {"acknowledgement", "alarm", "digest"}:
         assert "(sans objet)" in french.subject
         assert "(no subject)" in told.subject
 

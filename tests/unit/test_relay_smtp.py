@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from gateway.config.settings import RelaySettings
-from gateway.model import Attempt, DeliveryState, Outgoing
+from gateway.model import Attempt, DeliveryState, Draft, Outgoing
 from gateway.relay.compose import compose
 from gateway.relay.smtp import SmtpTransport
 from gateway.relay.wire import WireError
@@ -135,6 +135,24 @@ async def test_answers(stage: str, answer: str, state: DeliveryState) -> None:
     assert found.state is state
     assert found.reply.startswith(answer[:3])
     assert "\n" not in found.reply
+
+
+@pytest.mark.parametrize(
+    ("letter", "wanted"),
+    [
+        (draft(), "NOTIFY=FAILURE,DELAY"),
+        (draft(automatic=True, silent=True), "NOTIFY=NEVER"),
+        (draft(automatic=True), "NOTIFY=FAILURE,DELAY"),
+    ],
+)
+async def test_what_is_to_come_back_is_said_to_who_takes_it(letter: Draft, wanted: str) -> None:
+    async with smarthost() as host:
+        await delivered(host, letter=outgoing(7, letter))
+        assert "NOTIFY" not in "".join(host.lines)
+        host.answers["EHLO"] = "250-smarthost.example\r\n250 DSN"
+        assert (await delivered(host, letter=outgoing(7, letter))).state is SENT
+    said = {line.split(" ")[0]: line.partition("> ")[2] for line in host.lines}
+    assert (said["MAIL"], said["RCPT"]) == ("RET=HDRS ENVID=7", wanted)
 
 
 async def test_an_answer_in_another_charset_can_be_written_down() -> None:

@@ -132,7 +132,7 @@ def bulk(e: Evidence) -> Judgement | None:
 
     `Precedence` and Feedback-ID aren't enough, alone or together: Proton writes the latter on everybody's mail.
     """
-    if any(_ours(e, e.head.value(name)) for name in ("list-id", "list-post")):
+    if any(ours(e, e.head.value(name)) for name in ("list-id", "list-post")):
         return None
     for name in ("list-id", "list-post"):
         if e.head.has(name):
@@ -150,7 +150,7 @@ def bulk(e: Evidence) -> Judgement | None:
     return None
 
 
-def _ours(e: Evidence, value: str) -> bool:
+def ours(e: Evidence, value: str) -> bool:
     """Is it a list of our own domain? What comes through a contact address that is a list is its writers' mail."""
     host = value[:1_000].lower().rpartition("<")[2].partition(">")[0].partition("?")[0].rpartition("@")[2].strip()
     return bool(e.domain) and (host == e.domain.lower() or host.endswith("." + e.domain.lower()))

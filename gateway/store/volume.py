@@ -1,0 +1,120 @@
+"""How much the gateway wrote by itself lately, counted from the deliveries: nothing else is kept of it.
+
+Each count ends where it has said enough, whatever is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from statistics import median
+
+from sqlalchemy import Connection, bindparam, func, literal_column, select
+
+from gateway.config.settings import Limits
+from gateway.model import GATHERING, PERIOD, Acknowledged, Purpose, Volume
+from gateway.store.tables import deliveries, messages
+
+_ALARMING = 10  # times as many as usual
+_MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+_DAYS = 7  # that tell what is usual
+_MOST_COMPARED = 20  # acknowledgements of one author
+_ACKNOWLEDGEMENT = deliveries.c.purpose == literal_column("'acknowledgement'")  # so that its index is used
+
+# Built once: building a query costs more than running it.
+_TO_AUTHOR = (
+    select(deliveries.c.created_at, deliveries.c.draft, messages.c.subject, messages.c.text)
+    .outerjoin(messages, messages.c.id == deliveries.c.message)
+    .where(
+        deliveries.c.recipient == bindparam("address"),
+        deliveries.c.created_at > bindparam("since"),
+        deliveries.c.purpose == bindparam("purpose"),
+    )
+    .order_by(deliveries.c.created_at.desc())
+    .limit(_MOST_COMPARED)
+)
+_LATEST = (
+    select(deliveries.c.created_at)
+    .where(_ACKNOWLEDGEMENT, deliveries.c.created_at <= bindparam("now"))
+    .order_by(deliveries.c.created_at.desc())
+    .limit(1)
+    .offset(bindparam("before"))
+)
+_BETWEEN = select(func.count()).select_from(
+    select(deliveries.c.created_at)
+    .where(
+        _ACKNOWLEDGEMENT,
+        deliveries.c.created_at > bindparam("since"),
+        deliveries.c.created_at <= bindparam("until"),
+    )
+    .limit(bindparam("most"))
+    .subquery()
+)
+_NOTIFIED = select(func.count()).select_from(
+    select(deliveries.c.id)
+    .where(
+        deliveries.c.recipient == bindparam("address"),
+        deliveries.c.created_at > bindparam("since"),
+        deliveries.c.purpose == Purpose.NOTIFICATION.value,
+    )
+    .limit(bindparam("most"))
+    .subquery()
+)
+
+
+def lately(connection: Connection, author: str, limits: Limits, now: datetime) -> Volume:
+    """What bears on one more acknowledgement to `author`."""
+    values = {"address": author, "since": now - PERIOD, "purpose": Purpose.ACKNOWLEDGEMENT.value}
+    rows = connection.execute(_TO_AUTHOR, values)
+    to_author = tuple(
+        Acknowledged(row.created_at, row.subject or "", row.text or "", row.draft["text"]) for row in rows
+    )
+    in_a_minute = _count(connection, now - _MINUTE, now, limits.acknowledgements_per_minute)
+    return Volume(to_author, in_a_minute, braked(connection, limits, now))
+
+
+def braked(connection: Connection, limits: Limits, now: datetime) -> bool:
+    """Did so many leave within an hour, up to less than an hour ago, that something must be wrong?
+
+    That is more than `alarm_above`, and more than ten times what is usual. An hour after the last one it is tried
+    anew: whether there is calm shows by how many are due then.
+    """
+    last = _latest(connection, 0, now)
+    if last is None or last <= now - _HOUR or not _crowded(connection, limits.alarm_above, last, now):
+        return False
+    return _crowded(connection, most(connection, limits, now), last, now)
+
+
+def most(connection: Connection, limits: Limits, now: datetime) -> int:
+    """Acknowledgements in an hour that nothing can explain."""
+    return max(limits.alarm_above, int(_ALARMING * usual(connection, now)))
+
+
+def usual(connection: Connection, now: datetime) -> float:
+    """Acknowledgements in an hour of the middle one of the last seven days, today apart: one bad day isn't usual."""
+    days = (now - nth * _DAY for nth in range(1, _DAYS + 1))
+    return median(_count(connection, day - _DAY, day) for day in days) / 24
+
+
+def crowded(connection: Connection, agents: Iterable[str], limits: Limits, now: datetime) -> frozenset[str]:
+    """Those of the agents who had all the notifications that they may have within ten minutes."""
+    enough = limits.notifications_per_agent
+    values = {"since": now - GATHERING, "most": enough}
+    return frozenset(
+        agent for agent in agents if connection.scalar(_NOTIFIED, {**values, "address": agent}) == enough
+    )
+
+
+def _crowded(connection: Connection, number: int, last: datetime, now: datetime) -> bool:
+    """Did the latest so many leave within one hour?"""
+    first = _latest(connection, number - 1, now)
+    return first is not None and last - first < _HOUR
+
+
+def _latest(connection: Connection, before: int, now: datetime) -> datetime | None:
+    """When the latest acknowledgement left, or the one so many before it."""
+    return connection.scalar(_LATEST, {"now": now, "before": before})
+
+
+def _count(connection: Connection, since: datetime, until: datetime, most: int = 100_000) -> int:
+    return int(connection.scalar(_BETWEEN, {"since": since, "until": until, "most": most}) or 0)
