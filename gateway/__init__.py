@@ -9,6 +9,7 @@ decision   what becomes of one mail, and why, by who wrote it; pure
 acting     what an agent's answer and commands become, by mail or from the command line
 context    what every decision depends on besides the mail: the configuration, the directory, the texts
 outbound   due (store) → compose → deliver (relay) → settle (store)
+antivirus  asks clamd (inspection) about attachments, before filing and again; `releasing` lets go what was held
 rounds     what happens with time alone: bursts, closing; `digests`, `alarm`; `telling` puts mail before agents
 daemon     wires it all
 cli        the commands: what may be typed; `commands` answers them

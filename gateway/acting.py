@@ -13,6 +13,7 @@ from gateway.desk.commands import Parsed
 from gateway.desk.people import audience, mentioned
 from gateway.desk.rights import sees
 from gateway.model import (
+    Attachment,
     Conversation,
     Direction,
     Draft,
@@ -28,7 +29,7 @@ from gateway.model import (
     Sent,
     Thread,
 )
-from gateway.relay import plan, texts
+from gateway.relay import plan, texts, withheld
 from gateway.relay.leaving import leaving
 
 
@@ -39,12 +40,21 @@ def act(
     parsed: Parsed,
     now: datetime,
     *,
-    enclosed: bool = False,
+    attachments: tuple[Attachment, ...] = (),
     thread: Thread | None = None,
 ) -> Outcome:
-    """What the agent's wish changes, or why it may not be. `thread`: what came before."""
+    """What the agent's wish changes, or why it may not be.
+
+    `attachments`: what came with it, marked; an answer leaves with all of it, or not at all. `thread`: what came
+    before.
+    """
     answered = thread.pending[-1].received_at if thread and thread.pending else conversation.created_at
-    return decide(agent, parsed, context.staffed(conversation), context.desk(now, answered), enclosed=enclosed)
+    desk = context.desk(now, answered)
+    outcome = decide(agent, parsed, context.staffed(conversation), desk, enclosed=bool(attachments))
+    if not outcome.answers and outcome.handed is None:
+        return outcome
+    stays = withheld.problems(leaving(attachments), context.settings.attachments)
+    return replace(outcome, problems=(*outcome.problems, *stays))
 
 
 def in_words(problem: Problem) -> str:
@@ -136,7 +146,7 @@ def _outward(
     context: Context, conversation: Conversation, base: Message, thread: Thread
 ) -> tuple[Message, tuple[tuple[str, Role], ...]]:
     """What leaves, made fit to leave, and the people it goes to."""
-    base = replace(base, attachments=leaving(base.attachments))
+    base = replace(base, attachments=withheld.awaited(leaving(base.attachments)))
     people = audience(conversation, _admitted(context, conversation), thread.writers)
     text = context.scrubbed(base.text, conversation)
     message = replace(base, direction=Direction.OUT, kind=Kind.EXTERNAL, text=text, people=people)

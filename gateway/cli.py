@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from gateway import config, daemon, log, outcries
-from gateway.commands import check, conversations, mail, repair, templates
+from gateway.commands import attachments, check, conversations, mail, repair, templates
 from gateway.commands.output import Shown, show
 from gateway.commands.rethread import rethread
 from gateway.config import init
@@ -151,7 +151,21 @@ def _add_desk(command: _Adder) -> None:
     _add_act(command, "follow", "be told of every mail of a conversation")
     _add_act(command, "mute", "be told of no mail of a conversation")
     _add_repair(command)
+    _add_attachments(command)
     _add_templates(command)
+
+
+def _add_attachments(command: _Adder) -> None:
+    made = command("attachments", _attachments, "list the attachments of a conversation, or get them out")
+    made.add_argument("reference", metavar="REF", help=_REF)
+    made.add_argument("--as", dest="agent", metavar="AGENT", help="as this agent may see it")
+    made.add_argument("--save", type=Path, metavar="FOLDER", help="write the files there")
+    made.add_argument("--infected", action="store_true", help="also those that are infected, or not checked yet")
+    made = command("scans", _scans, "what the antivirus holds: list it, ask again now, release one")
+    made.add_argument("action", choices=["list", "retry", "release"])
+    made.add_argument("digest", nargs="?", metavar="SHA256", help="of the raw mail, or its beginning, as `list` says")
+    made.add_argument("--as", dest="agent", metavar="AGENT", help="the manager who takes it upon herself")
+    made.set_defaults(usage=made.error)
 
 
 def _add_repair(command: _Adder) -> None:
@@ -320,6 +334,24 @@ _WISHES = {
     "follow": (Verb.FOLLOW, ""),
     "mute": (Verb.MUTE, ""),
 }
+
+
+def _attachments(options: argparse.Namespace) -> Shown:
+    with _opened(options) as (store, context):
+        return attachments.of_conversation(
+            store, context, options.reference, options.agent, options.save, infected=options.infected
+        )
+
+
+def _scans(options: argparse.Namespace) -> Shown:
+    if options.action == "release" and not (options.digest and options.agent):
+        options.usage("name the mail and who releases it: `release SHA256 --as AGENT`; `list` shows them")
+    with _opened(options) as (store, context):
+        if options.action == "list":
+            return attachments.scans_listed(store)
+        if options.action == "retry":
+            return attachments.scans_retried(store, datetime.now(UTC))
+        return attachments.scan_released(store, context, options.digest, options.agent, datetime.now(UTC))
 
 
 def _split(options: argparse.Namespace) -> Shown:

@@ -48,6 +48,7 @@ class Context:
             inbox.number if inbox.kind is InboxKind.DOSSIER else None,
             self.texts,
             locale,
+            self.settings.attachments,
         )
 
     def place_of(self, conversation: Conversation, *, usager: bool = False) -> Place:

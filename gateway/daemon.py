@@ -23,6 +23,7 @@ from typing import Any
 import uvloop
 
 from gateway import config, log, rounds, systemd, waiting
+from gateway.antivirus import Antivirus
 from gateway.config import Settings
 from gateway.context import Context, context
 from gateway.errors import ConfigError, GatewayError, Temporary
@@ -42,6 +43,8 @@ _LONGEST_REPORT = 10_000  # characters of what is wrong with a configuration, in
 TURN = 0.0002  # seconds
 # Tables whose changes a reload takes over; the others are bound to what is open, and wait for a restart.
 RELOADED = frozenset({"include", "instance", "addresses", "trust", "limits", "desk", "organisations"}) | {
+    "attachments",
+    "antivirus",
     "demarches",
     "dossiers",
     "agents",
@@ -159,12 +162,14 @@ async def _serve(path: Path, settings: Settings, store: Store, announce: Callabl
     keeper = Keeper(store, state.arrived)
     hostname = settings.addresses.domain
     relay = Relay(store, state.current, transport_for(settings.relay, hostname), now=utc_now)
+    gate = Antivirus(store, state.current, now=utc_now)
     listeners = await _listeners(settings, hostname, keeper, state)
     async with Readers() as readers, asyncio.TaskGroup() as group:
         filing = waiting.run(
             store,
             state.current,
             readers.read,
+            gate.look,
             owner=OWNER,
             arrived=state.arrived,
             planned=state.planned,
@@ -173,6 +178,7 @@ async def _serve(path: Path, settings: Settings, store: Store, announce: Callabl
         tasks: list[asyncio.Task[Any]] = [group.create_task(filing, name="filing")]
         tasks.append(group.create_task(readers.prepare(), name="readers"))
         tasks.append(group.create_task(relay.run(state.planned), name="relay"))
+        tasks.append(group.create_task(gate.run(state.planned), name="antivirus"))
         making = rounds.run(store, state.current, planned=state.planned, now=utc_now)
         tasks.append(group.create_task(making, name="rounds"))
         for mailbox in settings.intake.imap:

@@ -18,7 +18,7 @@ from gateway.decision import Decision, by_itself, clues, decide, hints, notified
 from gateway.errors import StoreError
 from gateway.model import Arrival, Mail, Nature, Purpose, Recalled, Role, Thread, Traits, Volume
 from gateway.reading.question import Question, answered
-from gateway.store import arrivals, filing, recall, references, volume
+from gateway.store import arrivals, filing, recall, references, scans, volume
 from gateway.store.database import Store, Tx, savepoint
 from gateway.store.neighbourhood import neighbourhood
 from gateway.threading.place import Placement, place, unsettled
@@ -45,11 +45,12 @@ def explain(connection: Connection, arrival: Arrival, mail: Mail, context: Conte
     if home is not None and placement.participation is not None and placement.participation.role is Role.AGENT:
         thread = replace(thread, written=recall.written(connection, home.id))
     takes = (*placement.takes, *leaving)
+    scan = scans.of_mail(connection, arrival.digest) if mail.attachments else None
     decision = decide(
         arrival,
         mail,
         found,
-        replace(recalled, notices=notices, volume=_volume(connection, mail, placement, context, now)),
+        replace(recalled, notices=notices, volume=_volume(connection, mail, placement, context, now), scan=scan),
         placement,
         thread,
         recall.messages_by_id(connection, takes) if takes else {},
@@ -86,6 +87,8 @@ def file_mail(tx: Tx, arrival: Arrival, mail: Mail, context: Context, now: datet
         arrivals.duplicate(tx, arrival.id, decision.duplicate_of)
     else:
         message, _ = filing.file(tx, decision.filing, context.signer, now)
+        if mail.attachments and context.settings.antivirus.socket:
+            scans.ask(tx, (arrival.digest,), now)
         arrivals.filed(tx, arrival.id, message)
     return decision
 

@@ -246,6 +246,21 @@ def round_failed(*, reason: str, to: str = "") -> None:
     _error("round_failed", reason=reason, to=pseudonym(to))
 
 
+def virus_found(*, mail: str, name: str) -> None:
+    """The antivirus found something in a mail: its attachments are sent to nobody."""
+    _warning("virus_found", mail=mail, name=name)
+
+
+def attachments_held(*, mails: int, reason: str) -> None:
+    """The antivirus said nothing of so many mails: their attachments are held, and it is asked again."""
+    _warning("attachments_held", mails=mails, reason=reason)
+
+
+def antivirus_paused(*, reason: str) -> None:
+    """The store failed, or a defect; what is held stays held, and is asked about later."""
+    _error("antivirus_paused", reason=reason)
+
+
 def rounds_paused(*, reason: str) -> None:
     """The store failed; what falls due with time waits and is done later."""
     _error("rounds_paused", reason=reason)

@@ -130,7 +130,8 @@ class Attachment:
     `part` is its position in the depth-first walk of the mail, or a path into what was opened there: how its bytes
     are found again (`gateway.mail.contents`). `inside`: the name of the attachment that holds it, which is listed
     too (an attached mail, a signed object); "" for the mail's own. `held`: why it isn't sent on, "" where it may be
-    ("infected", "unscanned", "type", "size").
+    ("infected", "unscanned", "type", "size"). `looks`: the extension that belongs to its octets, where these are of
+    a form that runs (`gateway.mail.looks`), else "".
     """
 
     name: str
@@ -142,6 +143,7 @@ class Attachment:
     content_id: str = ""
     inside: str = ""
     held: str = ""
+    looks: str = ""
 
 
 class Protection(StrEnum):
@@ -246,6 +248,25 @@ class Mail:
     def cited(self) -> tuple[str, ...]:
         """Ids this mail answers, nearest first: In-Reply-To, then References from its end."""
         return tuple(dict.fromkeys((*self.in_reply_to, *reversed(self.references))))
+
+
+# --- what the antivirus says of it (gateway.inspection) --------------------------------------------------
+
+
+class Finding(StrEnum):
+    """What an antivirus came to. HELD: it didn't say, which is never taken for clean."""
+
+    CLEAN = "clean"
+    INFECTED = "infected"
+    HELD = "held"
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What is known of a raw mail. `name`: of what was found, or why nothing was said."""
+
+    finding: Finding
+    name: str = ""
 
 
 # --- where it belongs ------------------------------------------------------------------------------------
@@ -575,7 +596,7 @@ class Recalled:
     `alike`: conversations with mail of the same matter between the same people, where one of the two cites nothing.
     `notices`: how many its author had within a day. `volume`: what we wrote by ourselves.
     `digest`: it answers a mail of ours to its author that stands in no conversation. `forwarded`: what bears the id
-    of the original that it forwards.
+    of the original that it forwards. `scan`: what the antivirus said of the mail, None where it wasn't asked.
     """
 
     duplicate_of: int | None = None
@@ -587,6 +608,7 @@ class Recalled:
     notices: int = 0
     digest: bool = False
     forwarded: tuple[Linked, ...] = ()
+    scan: Scan | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,20 +9,20 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import NoReturn
 
 from gateway import acting, log
 from gateway.context import Context
-from gateway.errors import GatewayError, Permanent, StoreError
+from gateway.errors import GatewayError, Permanent, Refused, StoreError, Temporary
 from gateway.mail.contents import contents
 from gateway.model import Attempt, DeliveryState, Outgoing
 from gateway.redaction import pseudonym
-from gateway.relay import schedule
+from gateway.relay import schedule, withheld
 from gateway.relay.compose import compose
 from gateway.relay.transport import Transport
-from gateway.store import arrivals, filing, outbox, recall
+from gateway.store import arrivals, filing, outbox, recall, scans
 from gateway.store.database import Store, Tx
 
 _IDLE = 1.0  # seconds until the outbox is looked at unasked: another process may have written to it
@@ -151,7 +151,7 @@ class Relay:
         """Compose and deliver; whatever is wrong with this one mail ends this one delivery."""
         try:
             wire = await asyncio.to_thread(self._compose, outgoing)
-        except StoreError as error:  # an attachment can't be read: later, and the others meanwhile
+        except Temporary as error:  # an attachment can't be read, or isn't checked: later, and the others meanwhile
             attempt = Attempt(DeliveryState.DEFERRED, str(error))
         except Exception as error:  # noqa: BLE001 (a mail that can't be composed mustn't stop the others)
             words = str(error) if isinstance(error, GatewayError) else type(error).__name__
@@ -198,7 +198,27 @@ class Relay:
             location = self._store.read_now(lambda connection, d=digest: arrivals.locate(connection, d))  # type: ignore[misc]
             read = contents(self._store.packs.read(location), numbers)
             found |= {(digest, number): data for number, data in zip(numbers, read, strict=True)}
+        self._assert_clean(wanted)
         return compose(outgoing, [found[e.digest, e.attachment.part] for e in outgoing.draft.enclosures])
+
+    def _assert_clean(self, digests: Collection[str]) -> None:
+        """Look again at the last moment: nothing leaves of a mail that the antivirus hasn't called clean.
+
+        Raises:
+            Refused: it found something.
+            Temporary: it hasn't spoken yet. What it wasn't asked about, it is now.
+        """
+        if not digests:
+            return
+        asked = bool(self._context().settings.antivirus.socket)
+        known = self._store.read_now(lambda connection: scans.of_mails(connection, digests))
+        barred = {digest: withheld.barred_by(known.get(digest), asked=asked) for digest in digests}
+        for digest, why in barred.items():
+            if why == withheld.INFECTED:
+                raise Refused(f"a virus was found in its attachments ({known[digest].name})")
+        if withheld.UNSCANNED in barred.values():
+            self._store.write_now(lambda tx: scans.ask(tx, digests, self._now()))
+            raise Temporary("its attachments are not checked for viruses yet")
 
     def _settle(self, tx: Tx, delivery: int, attempt: Attempt, attempts: int) -> None:
         """Write the outcome; a failure goes into the history, and to the agent whose answer it was."""

@@ -23,6 +23,7 @@ from gateway.store import arrivals
 from gateway.store.database import Store
 
 Read = Callable[[bytes, Question], Awaitable[Mail]]  # as `Readers.read`
+Look = Callable[[Iterable[tuple[Arrival, Mail | Exception]]], Awaitable[None]]  # as `Antivirus.look`
 
 _BATCH = 50
 _LATER = timedelta(minutes=5)  # until a mail is tried again that couldn't be had, or that nothing could read
@@ -33,6 +34,7 @@ async def run(
     store: Store,
     context: Callable[[], Context],
     read: Read,
+    look: Look,
     *,
     owner: str,
     arrived: asyncio.Event,
@@ -45,10 +47,10 @@ async def run(
     """
 
     async def fresh() -> int:
-        return await file_waiting(store, context(), read, owner, now)
+        return await file_waiting(store, context(), read, owner, now, look)
 
     async def begun() -> int:
-        return await file_begun(store, context(), read, owner, now)
+        return await file_begun(store, context(), read, owner, now, look)
 
     async with asyncio.TaskGroup() as group:
         group.create_task(_repeated(fresh, arrived, planned))
@@ -71,15 +73,19 @@ async def _repeated(work: Callable[[], Awaitable[int]], bell: asyncio.Event, pla
         await _either(bell, _IDLE)
 
 
-async def file_waiting(store: Store, context: Context, read: Read, owner: str, now: Callable[[], datetime]) -> int:
+async def file_waiting(
+    store: Store, context: Context, read: Read, owner: str, now: Callable[[], datetime], look: Look | None = None
+) -> int:
     """Claim a batch of new mails, read them, file them; return how many they were."""
     work = await store.write(lambda tx: arrivals.claim(tx, owner, now(), _BATCH))
     if work:
-        await _work_on(store, work, context, read, now)
+        await _work_on(store, work, context, read, now, look)
     return len(work)
 
 
-async def file_begun(store: Store, context: Context, read: Read, owner: str, now: Callable[[], datetime]) -> int:
+async def file_begun(
+    store: Store, context: Context, read: Read, owner: str, now: Callable[[], datetime], look: Look | None = None
+) -> int:
     """As `file_waiting`, for one mail that was begun before; what had its attempts is set aside."""
     work, spent = await store.write(lambda tx: arrivals.claim_begun(tx, owner, now()))
     for arrival in spent:
@@ -87,16 +93,26 @@ async def file_begun(store: Store, context: Context, read: Read, owner: str, now
         await store.write(lambda tx, a=arrival, r=reason: arrivals.set_aside(tx, a.id, r))  # type: ignore[misc]
         log.mail_set_aside(mail=log.mail_id(arrival.digest), arrival=arrival.id, reason=reason)
     if work:
-        await _work_on(store, work, context, read, now)
+        await _work_on(store, work, context, read, now, look)
     return len(work) + len(spent)
 
 
 async def _work_on(
-    store: Store, work: list[Arrival], context: Context, read: Read, now: Callable[[], datetime]
+    store: Store,
+    work: list[Arrival],
+    context: Context,
+    read: Read,
+    now: Callable[[], datetime],
+    look: Look | None,
 ) -> None:
-    """Read mails that were claimed, and file them in their order; give them back where that can't be done now."""
+    """Read mails that were claimed, have their attachments looked at, and file them in their order.
+
+    They are given back where that can't be done now.
+    """
     try:
         mails = await _read_all(store, work, context, read, now)
+        if look is not None:
+            await look(mails)
         await _finished(asyncio.create_task(_file_all(store, mails, context, now())))
     except (Temporary, asyncio.CancelledError):
         store.submit(lambda tx: arrivals.unclaim(tx, [arrival.id for arrival in work]))

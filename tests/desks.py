@@ -185,7 +185,7 @@ class World:
         if action is Action.MOVE:
             assert isinstance(target, Destination)
             return self.moves(agent, what, target.inbox)
-        return action is not Action.ERASE and self.responsible(agent, what)
+        return action not in {Action.ERASE, Action.RELEASE} and self.responsible(agent, what)
 
     def assigns(self, agent: str, what: Conversation, target: str) -> bool:
         responsible = self.responsible(agent, what)

@@ -76,11 +76,21 @@ def _ruling(context: Context, conversation: Conversation, agent: str) -> Ruling:
     return may(agent, Action.SEE, staffed, context.directory.circle_of(staffed))
 
 
-def shown(store: Store, context: Context, reference: str, agent: str | None) -> Shown:
-    """One conversation whole. To an agent who may not see it, it isn't there."""
+def seen_by(store: Store, context: Context, reference: str, agent: str | None) -> Conversation:
+    """A conversation, as far as an agent may see it; None sees all.
+
+    Raises:
+        NotFound: there is none that she may see.
+    """
     conversation = store.read_now(lambda connection: views.find(connection, reference))
     if agent is not None and not _ruling(context, conversation, agent.lower()).allowed:
         raise NotFound(f"there is no conversation {reference} that {agent} may see")
+    return conversation
+
+
+def shown(store: Store, context: Context, reference: str, agent: str | None) -> Shown:
+    """One conversation whole. To an agent who may not see it, it isn't there."""
+    conversation = seen_by(store, context, reference, agent)
     document = store.read_now(lambda connection: views.shown(connection, conversation))
     return Shown(document, tuple(_page(document)))
 
@@ -108,7 +118,9 @@ def _message(message: dict[str, Any]) -> list[str]:
         f"{arrow} {when(message['received_at'])}  {message['author']}  ({', '.join(facts)})  #{message['id']}",
     ]
     lines += [f"    {line}" for line in message["text"].rstrip().split("\n")]
-    lines += [f"    attached: {a['name']} ({a['type']}, {a['size']} octets)" for a in message["attachments"]]
+    for a in message["attachments"]:
+        held = f"; held: {a['held']}" if a["held"] else ""
+        lines.append(f"    attached: {a['name']} ({a['type']}, {a['size']} octets{held})")
     for delivery in message["deliveries"]:
         reply = f": {delivery['last_reply']}" if delivery["last_reply"] else ""
         lines.append(f"    to {delivery['to']}: {delivery['state']}{reply}")

@@ -182,6 +182,11 @@ def _intervals(settings: Settings) -> Found:
             yield Problem(("intake", "imap", place, "poll"), 'must be from "1s" to "1d"; "60s" is usual')
 
 
+def _patience(settings: Settings) -> Found:
+    if not timedelta(seconds=1) <= settings.antivirus.timeout <= timedelta(minutes=2):
+        yield Problem(("antivirus", "timeout"), 'must be from "1s" to "2m": filing waits for so long; "10s" is usual')
+
+
 def _desk(settings: Settings) -> Found:
     desk = settings.desk
     reminders: list[tuple[Path, timedelta | None]] = [(("desk", "remind_after"), desk.remind_after)]
@@ -204,7 +209,7 @@ def _closing(after: timedelta, warning: timedelta) -> Found:
         yield Problem(("desk", "close_warning"), 'must be at least "1h" and less than close_after; "3d" is usual')
 
 
-RULES = (_desk, _duplicates, _groupes, _intakes, _clear_text, _certificates, _intervals)
+RULES = (_desk, _duplicates, _groupes, _intakes, _clear_text, _certificates, _intervals, _patience)
 
 
 # --- addresses -------------------------------------------------------------------------------------------

@@ -104,6 +104,34 @@ class RelaySettings(Table):
     uncertain: Literal["hold", "retry"] = "hold"
 
 
+# What runs when it is opened, carries what runs, or shows itself as a page of somebody else's: no file of a dossier.
+_WITHHELD = """
+.exe .com .scr .pif .cpl .dll .sys .msi .msp .msix .appx .elf .macho .wasm
+.bat .cmd .ps1 .psm1 .vb .vbs .vbe .js .jse .mjs .ws .wsf .wsh .hta
+.sh .csh .py .pyw .pl .rb .php .jar .class .jnlp .apk .deb .rpm .app
+.lnk .url .desktop .scf .inf .reg .msc .chm .hlp .library-ms .settingcontent-ms
+.iso .img .vhd .vhdx .dmg .cab .ace .arj .lzh .tnef
+.html .htm .xhtml .xht .shtml .mht .mhtml .svg .svgz .swf .xsl .xslt
+.docm .dotm .xlsm .xltm .xlam .xll .pptm .potm .ppsm .ppam .sldm .one .iqy
+text/html application/xhtml+xml image/svg+xml
+text/javascript application/javascript application/x-javascript application/hta
+application/x-msdownload application/x-msdos-program application/x-dosexec application/x-executable
+application/vnd.microsoft.portable-executable application/x-sh application/x-shellscript
+application/java-archive application/x-ms-shortcut application/ms-tnef application/vnd.ms-tnef
+"""
+
+
+class Attachments(Table):
+    withheld: tuple[values.FileType, ...] = tuple(_WITHHELD.split())
+    max_relayed: values.Size = 15_000_000  # with base64, what most mail servers take
+    max_count: values.FileCount = 50
+
+
+class Antivirus(Table):
+    socket: values.ClamdSocket = ""
+    timeout: values.Duration = timedelta(seconds=10)
+
+
 class Trust(Table):
     agent_proof: Literal["authenticated", "token"] = "authenticated"
     acknowledge: Literal["person", "authenticated", "never"] = "person"
@@ -216,6 +244,8 @@ class Settings(Table):
     trust: Trust = Trust()
     limits: Limits = Limits()
     desk: Desk = Desk()
+    attachments: Attachments = Attachments()
+    antivirus: Antivirus = Antivirus()
     organisations: tuple[Organisation, ...] = ()
     demarches: tuple[Demarche, ...] = ()
     dossiers: tuple[Dossier, ...] = ()

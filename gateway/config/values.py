@@ -26,6 +26,7 @@ _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ATOM = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_FILE_TYPE = re.compile(r"\.[a-z0-9_-]{1,24}|[a-z0-9.+_-]{1,60}/[a-z0-9.+_-]{1,60}")
 _ROUNDED = re.compile(r"[0-9][.,]?[0-9]*[eE]\+?[0-9]+")
 _LA_POSTE = "356000000"
 SEPARATORS = "+-_="
@@ -214,6 +215,23 @@ def host_and_port(value: str) -> tuple[str, str]:
     return (found[1] or found[3], found[2] or found[4]) if found else ("", "")
 
 
+def clamd_socket(value: str, info: ValidationInfo) -> str:
+    """ "unix:/path" (made absolute) or "host:port"; "": there is none."""
+    if value.startswith("unix:") and len(value) > len("unix:"):
+        return "unix:" + str(_anchored(Path(value.removeprefix("unix:")), info))
+    host, port = host_and_port(value)
+    if value and not (host and port.isascii() and 0 < int(port) < 65536):
+        raise ValueError(f'{shown(value)} must be like "unix:/run/clamav/clamd.ctl" or "127.0.0.1:3310"')
+    return value
+
+
+def file_type(value: str) -> str:
+    """An extension with its dot, or a media type; in lower case."""
+    if not _FILE_TYPE.fullmatch(value.lower()):
+        raise ValueError(f'{shown(value)} must be an extension, like ".exe", or a type, like "text/html"')
+    return value.lower()
+
+
 def network(value: str) -> str:
     try:
         ip_network(value, strict=False)
@@ -314,6 +332,9 @@ Url = Annotated[str, AfterValidator(url)]
 OptionalUrl = Annotated[str, AfterValidator(optional(url))]
 Timezone = Annotated[str, AfterValidator(timezone)]
 Listen = Annotated[str, AfterValidator(listen)]
+ClamdSocket = Annotated[str, AfterValidator(clamd_socket)]
+FileType = Annotated[str, AfterValidator(file_type)]
+FileCount = Annotated[StrictInt, AfterValidator(between(1, 1000))]
 Peer = Annotated[str, AfterValidator(network)]
 After = Annotated[str, AfterValidator(after)]
 Port = Annotated[StrictInt, AfterValidator(between(1, 65535))]

@@ -24,6 +24,7 @@ from gateway.decision.traits import trace, traits
 from gateway.mail.language import language
 from gateway.model import GLOBAL, Arrival, Conversation, Inbox, Mail, Message, Nature, Recalled, Role, Status, Thread
 from gateway.relay import plan
+from gateway.relay.withheld import marked
 from gateway.routing.proof import grade
 from gateway.routing.route import Route, Strength, route
 from gateway.threading.partition import Rules
@@ -68,6 +69,7 @@ def decide(
     holds the messages that come to another one, by id; `own` is where the mail belongs by itself (`by_itself`).
     """
     settings, directory = context.settings, context.directory
+    mail = marked(mail, recalled.scan, settings)
     routed = _routed(mail, found, placement, own, context)
     known = directory.is_agent(mail.author.address) or mail.author.address in directory.dossiers_by_usager
     graded = grade(mail, placement.participation, known, settings.trust.agent_proof)

@@ -33,7 +33,7 @@ def from_agent(case: Case, agent: str) -> Decision:
         agent,
         parsed,
         case.now,
-        enclosed=bool(case.mail.attachments),
+        attachments=case.mail.attachments,
         thread=case.thread,
     )
     if outcome.problems:

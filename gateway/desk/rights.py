@@ -8,7 +8,9 @@
                              dossiers; up to global
     spam, hand   yes         yes                                no                          yes
     over, repair
-    erase        yes         no                                 no                          no
+    erase, take  yes         no                                 no                          no
+    a held file
+    upon herself
 
 Who sees, answers, writes notes, tags, sets the status, admits people, follows. Whoever is assigned sees what is
 assigned to them, and may give it to colleagues or back up. « Triage » are the agents named for the global inbox.
@@ -37,6 +39,7 @@ class Action(StrEnum):
     SPAM = "spam"
     REPAIR = "repair"
     ERASE = "erase"
+    RELEASE = "release"
 
 
 class View(StrEnum):
@@ -68,6 +71,7 @@ _REFUSED = {
     Action.TRANSFER: "transfer_reach",
     Action.REPAIR: "repair_right",
     Action.ERASE: "erase_right",
+    Action.RELEASE: "release_right",
 }
 NOBODY = ""
 

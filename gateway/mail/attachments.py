@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from gateway.mail import charsets, names
 from gateway.mail.contents import MAILS, calendars, expanded, inside, is_mail, sealed
 from gateway.mail.headers import split
+from gateway.mail.looks import looks
 from gateway.mail.parts import MAX_PARTS, Part, decoded, is_text
 from gateway.model import Attachment
 
@@ -67,6 +68,7 @@ def _attachment(part: Part, data: bytes, number: int, holder: str) -> Attachment
         inline=disposition == "inline" or bool(content_id and disposition != "attachment"),
         content_id=content_id,
         inside=holder,
+        looks=looks(data),
     )
 
 

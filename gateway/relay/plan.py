@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gateway.config.settings import Faq, Organisation
 from gateway.model import (
+    Attachment,
     Conversation,
     Draft,
     Enclosure,
@@ -18,11 +19,10 @@ from gateway.model import (
     Purpose,
     Role,
 )
-from gateway.relay import texts
+from gateway.relay import texts, withheld
 from gateway.relay.templating import NO_SUBJECT
 from gateway.relay.texts import Place
 
-MOST_ENCLOSED = 15_000_000  # octets in all: with base64, what most mail servers take
 STALE = timedelta(days=3)  # a mailbox that is polled for the first time may hold years of mail
 MOST_NOTICES = 20  # to one agent in a day about mail that wasn't acted on
 MOST_ENTRIES = 100  # in each section of a digest
@@ -103,7 +103,7 @@ def answer(to: str, role: Role, place: Place, message: Message, *, subject: str,
 
     `first_name`: the agent's, where the démarche lets it be known.
     """
-    enclosed, held = _enclosures((message,))
+    enclosed, _ = _enclosures((message,), place)
     words = texts.render(
         "answer",
         place,
@@ -111,7 +111,6 @@ def answer(to: str, role: Role, place: Place, message: Message, *, subject: str,
         text=message.text,
         first_name=first_name,
         guest=role is Role.GUEST,
-        held=held,
     )
     return _from_place(Purpose.ANSWER, to, role, place, words, enclosed)
 
@@ -120,7 +119,7 @@ def transferred(
     to: str, role: Role, place: Place, message: Message, *, subject: str, former: Organisation | None
 ) -> Draft:
     """Tells an usager to which organisation, that of `place`, her request was handed. `message`: an agent's words."""
-    enclosed, held = _enclosures((message,))
+    enclosed, _ = _enclosures((message,), place)
     words = texts.render(
         "transferred",
         place,
@@ -128,7 +127,6 @@ def transferred(
         former=former,
         text=message.text,
         received=texts.local_time(message.received_at, place),
-        held=held,
     )
     draft = _from_place(Purpose.ANSWER, to, role, place, words, enclosed)
     return replace(draft, from_name=former.name if former else place.instance.name)  # whose words they are
@@ -142,7 +140,7 @@ def transmission(
     The texts are scrubbed already. What there is no room for is counted.
     """
     shown = _shown(messages)
-    enclosed, held = _enclosures(shown)
+    enclosed, held = _enclosures(shown, place)
     words = texts.render(
         "transmission",
         place,
@@ -183,7 +181,7 @@ def notification(
     are counted with them.
     """
     shown = _shown(messages)
-    enclosed, held = _enclosures(shown)
+    enclosed, held = _enclosures(shown, place)
     audience = tuple(filter(None, (conversation.usager, *conversation.guests)))
     words = texts.render(
         "notification",
@@ -203,6 +201,21 @@ def notification(
     )
     sender = f"{author_name} – {place.instance.name}" if author_name else place.instance.name
     return _to_agent(Purpose.NOTIFICATION, to, place, words, enclosed, from_name=sender)
+
+
+def checked(to: str, place: Place, message: Message, *, subject: str) -> Draft:
+    """Brings an agent the attachments that were held until the antivirus had spoken, or says why they don't come."""
+    enclosed, held = _enclosures((message,), place)
+    words = texts.render(
+        "checked",
+        place,
+        subject=_named(subject, place),
+        author=message.author,
+        received=texts.local_time(message.received_at, place),
+        attachments=[enclosure.attachment.name for enclosure in enclosed],
+        held=held,
+    )
+    return _to_agent(Purpose.NOTIFICATION, to, place, words, enclosed)
 
 
 def mention(to: str, place: Place, note: str, *, subject: str, by: str, received_at: datetime) -> Draft:
@@ -392,19 +405,14 @@ def _entered(entry: Entry, place: Place, section: str) -> dict[str, object]:
     }
 
 
-def _enclosures(messages: Sequence[Message]) -> tuple[tuple[Enclosure, ...], list[str]]:
-    """The attachments that travel with a mail, and the names of those too large to."""
-    enclosed: list[Enclosure] = []
-    held: list[str] = []
-    room = MOST_ENCLOSED
-    for message in messages:
-        holders = {attachment.name for attachment in message.attachments}
-        for attachment in message.attachments:
-            if attachment.inside in holders:
-                continue  # it travels with what holds it
-            if attachment.size <= room:
-                room -= attachment.size
-                enclosed.append(Enclosure(message.digest, attachment))
-            else:
-                held.append(attachment.name)
-    return tuple(enclosed), held
+def _enclosures(messages: Sequence[Message], place: Place) -> tuple[tuple[Enclosure, ...], list[dict[str, str]]]:
+    """The attachments that travel with a mail, and those that don't, with the reasons."""
+    found = (Enclosure(message.digest, file) for message in messages for file in _outermost(message.attachments))
+    going, staying = withheld.parted(found, place.attachments)
+    return going, [withheld.said(file) for file in staying]
+
+
+def _outermost(files: Sequence[Attachment]) -> Iterator[Attachment]:
+    """What is inside another one travels with it; or stays with it, and is told of where it is the cause."""
+    holders = {file.name for file in files}
+    return (file for file in files if file.inside not in holders or file.held == withheld.TYPE)

@@ -71,6 +71,12 @@ _ENTRY = {
     "closes": "15 mars 2026, 08:30",
 }
 _BARE = {"title": "", "dossier": None, "usager": "", "excerpt": "", "count": 1, "answer_to": "", "closes": ""}
+_REASONS = ("infected", "unscanned", "size", "holds", "type")
+_LOOKS = ("program", "script", "shortcut", "page", "disk", "macros")
+_HELD = [
+    *({"name": f"{why}.pdf", "why": why, "form": ""} for why in _REASONS),
+    *({"name": f"{form}.pdf", "why": "type", "form": form} for form in _LOOKS),
+]
 # With all that it may have, with each of it missing, and with nothing of it.
 _ENTRIES = [_ENTRY, *(_ENTRY | {name: value} for name, value in _BARE.items()), _ENTRY | _BARE]
 
@@ -99,7 +105,13 @@ MAILS: Mapping[str, Values] = {
         "text": _TEXT,
         "first_name": "Inès",
         "guest": True,
-        "held": ["plan.zip"],
+    },
+    "checked": {
+        "subject": "Ma question",
+        "author": _USAGER,
+        "received": _RECEIVED,
+        "attachments": ["a.pdf"],
+        "held": _HELD,
     },
     "digest": {
         "total": 3,
@@ -123,7 +135,7 @@ MAILS: Mapping[str, Values] = {
         "by": _AGENT,
         "notes": ["Une note."],
         "attachments": ["a.pdf"],
-        "held": ["plan.zip"],
+        "held": _HELD,
     },
     "refused": {
         "subject": "Ma question",
@@ -137,7 +149,6 @@ MAILS: Mapping[str, Values] = {
         "former": FORMER,
         "text": "Votre demande relève d’un autre organisme.",
         "received": _RECEIVED,
-        "held": ["plan.zip"],
     },
     "transmission": {
         "subject": "Ma question",
@@ -146,7 +157,7 @@ MAILS: Mapping[str, Values] = {
         "messages": [_SAID, _SILENT],
         "more": 37,
         "attachments": ["a.pdf"],
-        "held": ["plan.zip"],
+        "held": _HELD,
     },
     "undelivered": {
         "subject": "Ma question",
@@ -163,6 +174,7 @@ PARTS: Mapping[str, Values] = {
     "_commands_short": {},
     "_contact": {},
     "_entry": {"entry": _ENTRY},
+    "_held": {"held": _HELD},
     "_inbox": {"kind": "dossier", "number": "1234567"},
     "_matter": {},
     "_misdirected": {},
@@ -186,12 +198,15 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
         *_CONTACT,
         *("received", "delay", "suggestions.title", "suggestions.url", "choices.number"),
     ),
-    "answer": (*_PLACE_NAMED, "text", "first_name", "held"),
+    "answer": (*_PLACE_NAMED, "text", "first_name"),
     "transferred": (*_PLACE_NAMED, *_CONTACT, "text", "received"),
-    "transmission": (*_PLACE_NAMED, "usager", "messages.text", "messages.author", "messages.received"),
-    "notification": (
-        *("reference", "messages.text", "messages.author", "messages.received", "refused", "notes", "held"),
+    "transmission": (
+        *(*_PLACE_NAMED, "usager", "messages.text", "messages.author", "messages.received", "held.name"),
     ),
+    "notification": (
+        *("reference", "messages.text", "messages.author", "messages.received", "refused", "notes", "held.name"),
+    ),
+    "checked": ("reference", "received", "attachments", "held.name"),
     "mention": ("reference", "note", "by"),
     "digest": tuple(
         f"{section}.{name}" for section in ("fresh", "waiting", "closing") for name in ("reference", "answer_to")

@@ -26,7 +26,7 @@ from jinja2 import FunctionLoader, StrictUndefined, TemplateRuntimeError, Undefi
 from jinja2.ext import Extension
 from jinja2.sandbox import SandboxedEnvironment
 
-from gateway.config.settings import Demarche, Instance, Organisation
+from gateway.config.settings import Attachments, Demarche, Instance, Organisation
 from gateway.mail.quotes import REPLY_MARKER
 from gateway.model import Problem
 
@@ -65,7 +65,7 @@ def texts_of(own: Mapping[str, str]) -> Texts:
 class Place:
     """Where a conversation stands, as far as the reader of a mail may know it, and how it is told.
 
-    `locale`: the language to use, "" for the instance's.
+    `locale`: the language to use, "" for the instance's. `attachments`: which ones, and how much, a mail may carry.
     """
 
     instance: Instance
@@ -75,6 +75,7 @@ class Place:
     dossier: int | None = None
     texts: Texts = field(default_factory=packaged, repr=False)
     locale: str = ""
+    attachments: Attachments = field(default_factory=Attachments, repr=False)
 
     @property
     def language(self) -> str:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    literal_column,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import BigInteger, TypeDecorator
@@ -238,6 +239,7 @@ messages = Table(
 )
 # One person's part of a conversation, the latest first: what her mail client threads by.
 Index("ix_messages_author", messages.c.conversation, messages.c.author, messages.c.received_at)
+Index("ix_messages_files", messages.c.digest, sqlite_where=literal_column("attachments != '[]'"))
 Index("ix_messages_message_id", messages.c.message_id, sqlite_where=messages.c.message_id != "")
 Index("ix_messages_matter", messages.c.matter, sqlite_where=messages.c.matter != "")
 Index("ix_messages_outlook", messages.c.outlook, sqlite_where=messages.c.outlook != "")

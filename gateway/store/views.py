@@ -125,7 +125,8 @@ def _message(row: AnyRow, sent: Iterable[AnyRow]) -> dict[str, Any]:
         "text": row.text,
         "quoted": row.quoted,
         "attachments": [
-            {key: stored[key] for key in ("name", "type", "size", "sha256")} for stored in row.attachments
+            {key: stored[key] for key in ("name", "type", "size", "sha256")} | {"held": stored.get("held") or None}
+            for stored in row.attachments
         ],
         "because": list(row.because),
         "deliveries": [
@@ -138,6 +139,18 @@ def _message(row: AnyRow, sent: Iterable[AnyRow]) -> dict[str, Any]:
             for delivery in sent
         ],
     }
+
+
+def attachments(connection: Connection, conversation: int) -> list[dict[str, Any]]:
+    """Those of all its messages, oldest first, numbered from 1, each with its message and raw mail."""
+    where = (messages.c.conversation == conversation, messages.c.digest.is_not(None))
+    rows = connection.execute(select(messages).where(*where).order_by(messages.c.id))
+    found = ((row, stored) for row in rows for stored in row.attachments)
+    plain = {"held": "", "looks": ""}
+    return [
+        plain | stored | {"number": number, "message": row.id, "digest": row.digest.hex()}
+        for number, (row, stored) in enumerate(found, start=1)
+    ]
 
 
 def _related(connection: Connection, conversation: int) -> list[str]:

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from gateway.config import load, notes
 from gateway.config.problems import fields_at
-from gateway.config.settings import Settings
+from gateway.config.settings import Attachments, Settings
 
 REFERENCE = Path(__file__).parents[2] / "gateway.toml"
 TABLES: dict[str, tuple[str | int, ...]] = {
@@ -22,6 +22,8 @@ TABLES: dict[str, tuple[str | int, ...]] = {
     "relay": ("relay",),
     "trust": ("trust",),
     "limits": ("limits",),
+    "attachments": ("attachments",),
+    "antivirus": ("antivirus",),
     "desk": ("desk",),
     "organisations": ("organisations", 0),
     "demarches": ("demarches", 0),
@@ -54,6 +56,10 @@ def test_it_loads_as_it_is() -> None:
     assert settings.store.url == f"sqlite:///{REFERENCE.parent}/var/gateway.db"
     assert settings.relay.folder == REFERENCE.parent / "var/sent"
     assert settings.demarches[0].addresses == ("vegetaliser@support.example.org",)
+
+
+def test_it_withholds_what_is_withheld_where_nothing_is_said() -> None:
+    assert load(REFERENCE, environ={}).attachments == Attachments()
 
 
 def test_what_deserves_a_look_in_it() -> None:

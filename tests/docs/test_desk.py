@@ -24,6 +24,7 @@ PLAIN = {
     "moves": (Action.MOVE,),
     "hands over": (Action.TRANSFER, Action.SPAM, Action.REPAIR),
     "erases": (Action.ERASE,),
+    "releases": (Action.RELEASE,),
 }
 
 

@@ -17,6 +17,8 @@ import gateway.log
 from gateway import config
 from gateway.config.settings import (
     Addresses,
+    Antivirus,
+    Attachments,
     Desk,
     ImapIntake,
     Limits,
@@ -27,7 +29,7 @@ from gateway.config.settings import (
 )
 from gateway.intake.smtp_limits import Limits as SessionLimits
 from gateway.model import DeliveryState
-from gateway.relay import overrides, plan, samples, schedule
+from gateway.relay import overrides, samples, schedule
 from tests import demo
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +40,8 @@ TABLES: dict[str, type[Table]] = {
     "intake.smtp": SmtpIntake,
     "intake.imap": ImapIntake,
     "relay": RelaySettings,
+    "attachments": Attachments,
+    "antivirus": Antivirus,
     "desk": Desk,
 }
 MINIMAL = """
@@ -55,7 +59,12 @@ siret = "21310555400017"
 name = "Mairie d'Exemple"
 """
 # Where the page says what an element has.
-FIRST_TOLD = {"choices": ("acknowledgement",), "messages": ("transmission",), "closing": ("digest",)}
+FIRST_TOLD = {
+    "choices": ("acknowledgement",),
+    "messages": ("transmission",),
+    "closing": ("digest",),
+    "held": ("transmission",),
+}
 POSTCONF = shutil.which("postconf", path="/usr/sbin:/usr/bin:/sbin:/bin")
 
 
@@ -98,7 +107,7 @@ def test_every_event_says_what_to_do() -> None:
 def test_limits_are_those_of_the_code() -> None:
     told = {name: cells[0] for name, cells in rows("Sizes and limits").items()}
     assert told == {field.name: str(getattr(SessionLimits(), field.name)) for field in fields(SessionLimits)}
-    assert f"{plan.MOST_ENCLOSED // 1_000_000} MB in all" in section("Sizes and limits").replace("\n", " ")
+    assert f"{Attachments().max_relayed // 1_000_000} MB in all" in section("Sizes and limits").replace("\n", " ")
 
 
 def test_what_we_write_by_ourselves_is_bounded_as_told() -> None:
@@ -162,9 +171,10 @@ def test_a_directory_may_stand_in_the_files_that_are_shown(tmp_path: Path) -> No
 
 
 def test_what_an_operator_thinks_about_is_told() -> None:
-    """Every key of [desk] has its place in the page."""
-    for key in Desk.model_fields:
-        assert f"`{key}`" in PAGE or f"`desk.{key}`" in PAGE, key
+    """Every key of [desk], [attachments] and [antivirus] has its place in the page."""
+    for table, model in (("desk", Desk), ("attachments", Attachments), ("antivirus", Antivirus)):
+        for key in model.model_fields:
+            assert f"`{key}`" in PAGE or f"`{table}.{key}`" in PAGE, key
     for key in ("remind_after", "hours", "delay"):
         assert f"`{key}`" in section("Hours, reminders, digests, closing")
 

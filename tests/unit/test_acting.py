@@ -46,7 +46,9 @@ def drafts(
 ) -> list[Draft]:
     """The mails that an act causes."""
     thread = thread or Thread()
-    outcome = acting.act(context, what, agent, parse(own), NOW, enclosed=base is not None, thread=thread)
+    outcome = acting.act(
+        context, what, agent, parse(own), NOW, attachments=base.attachments if base else (), thread=thread
+    )
     assert not outcome.problems
     done = acting.act_filing(context, what, outcome, base or written("", agent), thread, NOW)
     return [draft for _, drafts in done.messages for draft in drafts]

@@ -22,7 +22,7 @@ from tests.unit.test_config_include import closed
 
 PERMIS = Demarche(number=42, title="Permis", organisation=samples.ORGANISATION.siret)
 CONTACT = "{% include '_contact.txt' %}\n"
-ANSWER = "{{ subject }}\n{{ text }}\n{{ first_name }} {{ held|join(', ') }}\n{% include '_place.txt' %}\n"
+ANSWER = "{{ subject }}\n{{ text }}\n{{ first_name }}\n{% include '_place.txt' %}\n"
 ASTRAY = "{% include '_misdirected.txt' %}\n"
 
 

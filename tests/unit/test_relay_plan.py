@@ -98,9 +98,9 @@ def test_an_answer_tells_the_first_name_where_it_may() -> None:
 
 
 def test_what_is_too_large_is_named_and_held_back() -> None:
-    letter = plan.answer(ULYSSE, Role.USAGER, PLACE, message("x", 10, plan.MOST_ENCLOSED, 20), subject="s")
+    letter = notified(message("x", 10, PLACE.attachments.max_relayed, 20))
     assert [e.attachment.name for e in letter.enclosures] == ["x0.pdf", "x2.pdf"]
-    assert "Pièces jointes trop volumineuses pour être envoyées par courriel\u00a0: x1.pdf" in letter.text
+    assert "– x1.pdf\u00a0: trop volumineux pour un courriel" in letter.text
 
 
 def test_a_transfer_tells_whom_the_request_was_handed_to() -> None:
@@ -174,10 +174,10 @@ def test_the_name_is_that_of_the_latest_author_alone() -> None:
 
 
 def test_the_enclosures_of_a_burst_share_the_room() -> None:
-    half = plan.MOST_ENCLOSED // 2 + 1
+    half = PLACE.attachments.max_relayed // 2 + 1
     letter = notified(message("a", half), message("b", half), message("c", 5))
     assert [e.attachment.name for e in letter.enclosures] == ["a0.pdf", "c0.pdf"]
-    assert "trop volumineuses pour ce courriel\u00a0: b0.pdf" in letter.text
+    assert "– b0.pdf\u00a0: trop volumineux pour un courriel" in letter.text
 
 
 def test_a_mail_shows_the_latest_that_it_has_room_for_and_says_what_it_leaves_out() -> None:
@@ -310,6 +310,7 @@ ALL: dict[str, Callable[[texts.Place], Draft]] = {
     "transferred": lambda p: plan.transferred("u@x", Role.USAGER, p, message(), subject="", former=FORMER),
     "transmission": lambda p: plan.transmission("u@x", p, (message(),), subject="", usager=ULYSSE, former=FORMER),
     "notification": lambda p: plan.notification("u@x", p, (message(),), conversation(subject="")),
+    "checked": lambda p: plan.checked("u@x", p, message("x", 5, 20_000_000), subject=""),
     "mention": lambda p: plan.mention("u@x", p, "n", subject="", by="b", received_at=NOW),
     "digest": lambda p: plan.digest("u@x", p, fresh=(ENTRY,), waiting=(ENTRY,), closing=(ENTRY,)),
     "refused": lambda p: plan.refusal("u@x", p, [Problem("empty")], subject="", text="t", hers=True, received_at=NOW),

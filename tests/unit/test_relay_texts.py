@@ -28,6 +28,7 @@ CODES = [
     *("unknown_organisation", "ambiguous_organisation", "bad_address", "admit_agent", "admit_own"),
     *("already_admitted", "no_forward", "erase_right", "repair_right", "other_dossiers", "other_usager", "not_yours"),
     *("note_runs_on", "spam_answer", "far_date", "not_admitted", "moved_on"),
+    *("attachment_infected", "attachment_type", "attachment_size", "release_right"),
 ]
 COMMANDS = {
     "en": "note assign close pending open spam tag dossier demarche global transfer admit remove follow mute "
@@ -173,7 +174,7 @@ def test_what_people_write_is_no_template(text: str) -> None:
     for language in LANGUAGES:
         place = at(PLACE, language)
         words = texts.render(
-            "answer", place, subject="x", text=f"<{quoted}>", first_name="100 %", guest=False, held=[quoted]
+            "answer", place, subject="x", text=f"<{quoted}>", first_name=f"100 % {quoted}", guest=False
         )
         assert f"<{quoted}>".replace("\x1e", "\n") in words.text
         assert words.text.count("{{ 7*7 }}{% raw %} %(x)s ") == 2
@@ -190,7 +191,7 @@ def test_a_misspelt_name_is_an_error() -> None:
 )
 def test_the_inside_of_an_object_is_never_written(source: str) -> None:
     with pytest.raises(TemplateError, match="is no text"):
-        own(f"s\n{source}\n")
+        own(f"s\n{source}\n", held=["plan.zip"])
 
 
 def test_what_is_missing_is_never_written_as_none() -> None:

@@ -27,6 +27,7 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("ix_scans_next_at", "scans", ["next_at"], sqlite_where=sa.text("next_at IS NOT NULL"))
+    op.create_index("ix_messages_files", "messages", ["digest"], sqlite_where=sa.text("attachments != '[]'"))
     op.create_index(
         "ix_deliveries_acknowledged",
         "deliveries",

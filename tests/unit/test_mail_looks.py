@@ -1,0 +1,65 @@
+"""A file that runs, or carries what runs, is known by its octets; documents and pictures are none."""
+
+from __future__ import annotations
+
+import io
+import time
+import zipfile
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.mail.looks import looks
+from tests.security.forms import CARRIERS, archive
+
+HARMLESS = {
+    "pdf": b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>",
+    "png": b"\x89PNG\r\n\x1a\n" + bytes(100),
+    "jpeg": b"\xff\xd8\xff\xe0\0\x10JFIF" + bytes(100),
+    "docx": archive("[Content_Types].xml", "word/document.xml"),
+    "zip": archive("photos/1.jpg", "photos/2.jpg"),
+    "doc": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(2_000),
+    "text": b"Bonjour,\n\nvoici <mon> texte",
+    "MZ in a text": b"MZ sont mes initiales. " * 10,
+    "invoice": b'<?xml version="1.0"?><rsm:CrossIndustryInvoice xmlns:rsm="urn:x"/>',
+    "slides": b"<?xml version='1.0'?><p:presentation xmlns:p='urn:x'/>",
+    "calendar": b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_documents_and_pictures_look_like_nothing_that_runs(name: str) -> None:
+    assert looks(HARMLESS[name]) == ""
+
+
+@pytest.mark.parametrize("extension", CARRIERS)
+def test_what_runs_is_known_by_its_octets(extension: str) -> None:
+    for data in CARRIERS[extension]:
+        assert looks(data) == extension
+
+
+def test_a_page_is_known_whatever_stands_before_its_first_element() -> None:
+    for before in ("", "\ufeff", " \r\n\t", "<!-- a --><!-- b -->", "<?xml version='1.0'?>\n<!DOCTYPE svg>"):
+        assert looks(f"{before}<svg onload=alert(1)>".encode()) == ".svg"
+        assert looks(f"{before}<SCRIPT>alert(1)</SCRIPT>".encode()) == ".html"
+    assert looks("<html><body>".encode("utf-16")) == ".html"
+
+
+def test_a_document_that_is_packed_is_not_unpacked() -> None:
+    """A member that would be gigabytes costs what its few octets cost."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("word/document.xml", bytes(50_000_000))
+    begun = time.process_time()
+    assert looks(packed.getvalue()) == ""
+    assert time.process_time() - begun < 0.1
+
+
+@settings(max_examples=50, deadline=1_000)
+@given(
+    st.lists(st.sampled_from([b"<!--", b"-->", b"<?", b"?>", b"<!doctype", b" ", b"<", b">", b"<svg", b"<!-- -->"]))
+)
+def test_looking_never_raises_and_takes_no_time(pieces: list[bytes]) -> None:
+    assert looks(b"".join(pieces) * 500) in {"", ".svg"}
