@@ -10,7 +10,7 @@ from typing import Literal
 from gateway.config.include import gather, uncollected
 from gateway.config.locate import Path
 from gateway.config.problems import dotted
-from gateway.config.rules import agents, is_loopback, ours
+from gateway.config.rules import agents, exposed, host_of, is_loopback, is_trial, ours
 from gateway.config.settings import Settings
 from gateway.config.sources import printable
 from gateway.config.values import host_and_port
@@ -48,18 +48,10 @@ def _inert(settings: Settings) -> _Found:
             yield "inert", key, "SPF, DKIM and DMARC aren't checked by the gateway yet; name authserv_id instead"
 
 
-def _exposed(settings: Settings) -> list[Path]:
-    """The intakes through which mail may come from other machines."""
-    listens = [(("intake", "smtp", n), smtp.listen) for n, smtp in enumerate(settings.intake.smtp)]
-    exposed: list[Path] = [path for path, listen in listens if not is_loopback(host_and_port(listen)[0])]
-    boxes = enumerate(settings.intake.imap)
-    return exposed + [("intake", "imap", n) for n, box in boxes if not is_loopback(box.host)]
-
-
 def _proof(settings: Settings) -> _Found:
-    exposed = _exposed(settings)
-    if settings.trust.agent_proof == "token" and exposed:
-        text = f'whoever holds a token may speak as an agent through {dotted(exposed[0])}; set "authenticated"'
+    open_ = exposed(settings)
+    if settings.trust.agent_proof == "token" and open_:
+        text = f'whoever holds a token may speak as an agent through {dotted(open_[0])}; set "authenticated"'
         yield "warning", ("trust", "agent_proof"), text
     if settings.trust.agent_proof == "authenticated":
         ids: list[tuple[Path, str]] = [
@@ -83,7 +75,7 @@ def _in_the_clear(settings: Settings) -> _Found:
 
 
 def _nobody_receives(settings: Settings) -> _Found:
-    if settings.relay.transport == "maildir" and _exposed(settings):
+    if settings.relay.transport == "maildir" and exposed(settings):
         text = f'nobody receives what is written to {settings.relay.folder}; set "smtp" for real use'
         yield "warning", ("relay", "transport"), text
 
@@ -140,11 +132,24 @@ def _agents(settings: Settings) -> _Found:
 
 
 def _own_domain(settings: Settings) -> _Found:
+    """In a trial an agent may have her address where nothing but the gateway reads; later that is refused."""
     domain = settings.addresses.domain
-    for address, path in agents(settings):
+    for address, path in agents(settings) if is_trial(settings) else ():
         if address.endswith(f"@{domain}"):
-            text = f"{address} is in the gateway's own domain, where it can receive nothing once relay sends for real"
+            text = f"{address} is in the gateway's own domain, which only a trial may have; give the agent another"
             yield "warning", path, text
+
+
+def _below(settings: Settings) -> _Found:
+    """Who trusts `*@domain` with all that is below it takes whoever writes to us for one of those there."""
+    domain = settings.addresses.domain
+    named = [("an agent", address.rpartition("@")[2]) for address, _ in agents(settings)]
+    named += [("an organisation", each.email.rpartition("@")[2]) for each in settings.organisations]
+    named += [("the platform", host_of(url)) for url in (settings.instance.url, *settings.instance.legacy_urls)]
+    first = {whose: host for whose, host in reversed(named) if host.endswith(f".{domain}")}
+    for whose, host in first.items():
+        text = f"{host}, of {whose}, is below it: services that trust *@{domain} may trust its addresses as well"
+        yield "warning", ("addresses", "domain"), f"{text}; take a subdomain that holds nothing else"
 
 
 def _separators(settings: Settings) -> _Found:
@@ -165,5 +170,6 @@ _LOOKS = (
     _people,
     _agents,
     _own_domain,
+    _below,
     _separators,
 )

@@ -13,6 +13,8 @@ from ipaddress import ip_address
 from itertools import chain
 from urllib.parse import urlsplit
 
+import idna
+
 from gateway.config.locate import Path
 from gateway.config.problems import Problem
 from gateway.config.settings import Settings
@@ -139,6 +141,19 @@ def _intakes(settings: Settings) -> Found:
 
 
 # --- transport -------------------------------------------------------------------------------------------
+
+
+def exposed(settings: Settings) -> list[Path]:
+    """The intakes through which mail may come from other machines."""
+    listens = [(("intake", "smtp", n), smtp.listen) for n, smtp in enumerate(settings.intake.smtp)]
+    found: list[Path] = [path for path, listen in listens if not is_loopback(host_and_port(listen)[0])]
+    boxes = enumerate(settings.intake.imap)
+    return found + [("intake", "imap", n) for n, box in boxes if not is_loopback(box.host)]
+
+
+def is_trial(settings: Settings) -> bool:
+    """Does nothing come from elsewhere, and is an agent's token proof enough? Then nobody outside trusts us yet."""
+    return settings.trust.agent_proof == "token" and not exposed(settings)
 
 
 def is_loopback(host: str) -> bool:
@@ -272,15 +287,32 @@ def _local_parts(settings: Settings) -> Found:
 
 def _ours_alone(settings: Settings) -> Found:
     domain = settings.addresses.domain
-    remedy = f"give the gateway a domain or subdomain of its own, such as usagers.{domain}"
     urls: list[tuple[str, Path]] = [(settings.instance.url, ("instance", "url"))]
     urls += [(url, ("instance", "legacy_urls", n)) for n, url in enumerate(settings.instance.legacy_urls)]
     for url, path in urls:
-        if urlsplit(url).hostname == domain:
-            yield Problem(path, f"{domain} is addresses.domain too; {remedy}")
+        if host_of(url) == domain:
+            yield Problem(path, f"{domain} is addresses.domain too; {_remedy(domain)}")
     for address, path in _outsiders(settings):
         if address.endswith(f"@{domain}"):
-            yield Problem(path, f"{address} is in the gateway's own domain, where nothing else is read; {remedy}")
+            yield _in_own_domain(address, path, domain)
+
+
+def _in_own_domain(address: str, path: Path, domain: str) -> Problem:
+    fault = f"{address} is in the gateway's own domain, where nothing else is read"
+    return Problem(path, f"{fault}; {_remedy(domain)}")
+
+
+def _remedy(domain: str) -> str:
+    return f"give the gateway a domain or subdomain of its own, such as usagers.{domain}"
+
+
+def host_of(url: str) -> str:
+    """The host of a web address as A-labels (RFC 5890 §2.3.2.1), as domains are written here."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    try:
+        return idna.encode(host, uts46=True).decode("ascii")
+    except idna.IDNAError:
+        return host
 
 
 def _outsiders(settings: Settings) -> Iterator[tuple[str, Path]]:
@@ -310,13 +342,17 @@ def agents(settings: Settings) -> Iterator[tuple[str, Path]]:
 
 
 def _no_loops(settings: Settings) -> Found:
+    """An agent's address is never ours, nor in our domain, but in a trial: services trust whoever reads there."""
     known, taken = {address for address, _ in ours(settings)}, reserved(settings)
     domain, separator = settings.addresses.domain, settings.addresses.separator
     known |= {f"postmaster@{domain}"}
+    trial = is_trial(settings)
     for address, path in agents(settings):
         local, _, host = address.rpartition("@")
         if address in known or (host == domain and local.partition(separator)[0] in taken):
             yield Problem(path, f"{address} is read by the gateway itself; an agent needs an address elsewhere")
+        elif host == domain and not trial:
+            yield _in_own_domain(address, path, domain)
 
 
 _ADDRESS_RULES = (_inside, _known_recipients, _aliases, _local_parts, _ours_alone, _no_loops)

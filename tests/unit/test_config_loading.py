@@ -17,6 +17,7 @@ SILENT = (
     + 'administrateurs = ["a@mairie.fr"]\ngroupes = [{ label = "N", instructeurs = ["b@mairie.fr"] }]\n'
     + "".join(f'[[agents]]\nemail = "{name}@mairie.fr"\nnotify = "none"\n' for name in "ab")
 )
+TRIAL = '[trust]\nagent_proof = "token"\n'
 MANAGER = '[[agents]]\nemail = "m@mairie.fr"\ncapacities = ["manager"]\n'
 MAILBOX = '[[intake.imap]]\nname = "a"\nhost = "imap.example.org"\nuser = "u"\npassword = "p"\n'
 
@@ -174,7 +175,13 @@ def test_nothing_to_say(tmp_path: Path) -> None:
         (SILENT, "warning", "13: demarches[0]", 'notify = "none"'),
         ('[[support_groups]]\nname = "aide"\n', "warning", "10: support_groups[0]", "no agents"),
         ('[[agents]]\nemail = "a@mairie.fr"\n', "warning", "10: agents[0]", "sees nothing"),
-        ('[[agents]]\nemail = "a@support.example.org"\n', "warning", "11: agents[0].email", "own domain"),
+        (TRIAL + '[[agents]]\nemail = "a@support.example.org"\n', "warning", "13: agents[0].email", "own domain"),
+        (
+            '[[agents]]\nemail = "a@x.support.example.org"\n',
+            "warning",
+            "6: addresses.domain",
+            "x.support.example.org",
+        ),
         (DEMARCHE + 'addresses = ["a+b@support.example.org"]\n', "warning", "17: demarches[0].addresses[0]", "cut"),
     ],
 )
@@ -202,7 +209,16 @@ def test_the_global_agents_are_agents(tmp_path: Path) -> None:
     for address in ("contact@support.example.org", "reponse+x@support.example.org"):
         with pytest.raises(ConfigError, match=r"desk\.global_agents\[0\]: .* is read by the gateway itself"):
             loaded(tmp_path, f'[desk]\nglobal_agents = ["{address}"]\n')
-    assert any("own domain" in one for one in told(tmp_path, '[desk]\nglobal_agents = ["a@support.example.org"]\n'))
+    ours = '[desk]\nglobal_agents = ["a@support.example.org"]\n'
+    assert any("own domain" in one for one in told(tmp_path, TRIAL + ours))
+    with pytest.raises(ConfigError, match=r"desk\.global_agents\[0\]: .* own domain"):
+        loaded(tmp_path, ours)
+
+
+@pytest.mark.parametrize("host", ["support.example.org", "Support.Example.ORG.", "support.example.org:8443"])
+def test_the_platform_has_another_domain(tmp_path: Path, host: str) -> None:
+    with pytest.raises(ConfigError, match=r"instance\.url: support\.example\.org is addresses\.domain too"):
+        load(written(tmp_path, base=BASE.replace("demarches.example.org", host)), {})
 
 
 def test_a_password_that_everyone_can_read(tmp_path: Path) -> None:
@@ -223,6 +239,9 @@ def test_loopback_needs_no_proof(tmp_path: Path) -> None:
 def test_commands_that_log_in_nowhere_need_no_password(tmp_path: Path) -> None:
     file = tmp_path / "gateway.toml"
     text = (Path(__file__).parents[2] / "gateway.toml").read_text("utf-8")
+    text = text.replace(
+        "manon.manager@support", "manon.manager@plateforme"
+    )  # refused where mail comes from elsewhere
     file.write_text(
         text + '\n[[intake.imap]]\nname = "c"\nhost = "h.example"\nuser = "u"\npassword_credential = "x"\n'
     )
