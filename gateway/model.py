@@ -94,6 +94,9 @@ class Nature(StrEnum):
     RECEIPT = "receipt"
     ACKNOWLEDGEMENT = "acknowledgement"
     CHALLENGE = "challenge"  # asks the sender to prove themselves before it lets their mail through
+    VERIFICATION = (
+        "verification"  # a service's code or link, by which it takes whoever reads it for the address's owner
+    )
     CALENDAR = "calendar"  # an invitation accepted, declined or countered
     REPORT = "report"  # of DMARC, of TLS, or a complaint: for postmasters
     PLATFORM = "platform"  # a notice of the platform itself

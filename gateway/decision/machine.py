@@ -10,10 +10,12 @@
 | loop            | nobody: whatever it caused would go round again    | stays                                   |
 | bulk, report, … | nobody: none of these is anybody's request         | stays                                   |
 | challenge       | its agents: only a person can do what it asks      | active: our mail doesn't arrive before  |
+| verification    | its agents, with a warning; nobody else ever is    | active: somebody must know              |
 | calendar        | its agents, if somebody wrote words with it        | active then: those are a person's       |
 
 A conversation that a machine's mail opens is closed from the start, and nobody hears of it; but for a person's words.
-A challenge that answers nothing of ours is somebody's bait for a click.
+A challenge that answers nothing of ours is somebody's bait for a click. A verification mail lets whoever uses it pass
+for the gateway with a service that trusts our domain: it is put before agents wherever it was sent to.
 """
 
 from __future__ import annotations
@@ -102,11 +104,20 @@ def _reported(mail: Mail, recipient: str) -> str:
 # --- what only a person can do -----------------------------------------------------------------------------
 
 
+_WORK = {
+    Nature.CHALLENGE: (plan.Reason.CHALLENGE, "a filter asks for a person"),
+    Nature.VERIFICATION: (plan.Reason.VERIFICATION, "a service wants to verify an address of ours"),
+    Nature.CALENDAR: (plan.Reason.MESSAGE, "words came with a calendar's"),
+}
+
+
 def _is_work(case: Case) -> bool:
     if case.conversation.status is Status.SPAM or case.quiet:
         return False
     if case.mail.nature is Nature.CHALLENGE:
         return not case.new
+    if case.mail.nature is Nature.VERIFICATION:
+        return True
     return case.mail.nature is Nature.CALENDAR and bool(case.mail.own.strip())
 
 
@@ -122,13 +133,12 @@ def _put_before(case: Case, filed: Message) -> tuple[Filing, tuple[str, ...]]:
             drafts.append(_notification(case, agent, conversation, filed))
         else:
             notices.append(later)
-    what = "a filter asks for a person" if case.mail.nature is Nature.CHALLENGE else "words came with a calendar's"
-    event = Event("gateway", f"put before its agents: {what}")
+    event = Event("gateway", f"put before its agents: {_WORK[case.mail.nature][1]}")
     return replace(filing(case, conversation, filed, drafts, notices), history=(event,)), told
 
 
 def _notification(case: Case, agent: str, conversation: Conversation, filed: Message) -> Draft:
-    reason = plan.Reason.CHALLENGE if case.mail.nature is Nature.CHALLENGE else plan.Reason.MESSAGE
+    reason = _WORK[case.mail.nature][0]
     name = case.mail.author.name if filed.author else ""
     place = case.context.place_of(conversation)
     return plan.notification(agent, place, (filed,), conversation, author_name=name, reason=reason)

@@ -39,6 +39,7 @@ class Reason(StrEnum):
     MOVED = "moved"
     TRANSFERRED = "transferred"
     CHALLENGE = "challenge"  # a filter asks the sender of our mail to prove themselves
+    VERIFICATION = "verification"  # an online service sent a code or a link to one of our addresses
     WOKEN = "woken"  # the date came until which it was put off
     UNSTAFFED = "unstaffed"  # nobody of its organisation is left: it came to whoever is behind them
 

@@ -224,7 +224,7 @@ TO_ANSWER = (
 
 PROOFS = tuple([_SAID | {"proof": proof}] for proof in ("verified", "plausible", "unverified"))
 _KINDS: Mapping[str, tuple[object, ...]] = {
-    "reason": ("assigned", "moved", "transferred", "woken", "unstaffed", "challenge"),
+    "reason": ("assigned", "moved", "transferred", "woken", "unstaffed", "challenge", "verification"),
     "messages": PROOFS,
 }
 _ALWAYS = frozenset({"subject", "received", "recipient", "reply", "total", "most"})

@@ -7,6 +7,7 @@ evidence   what the rules look at, and how they answer
 loops      our own mail come back, what goes round in circles, other gateways
 reported   bounces, delays, receipts; what postmasters are sent
 challenge  those who ask the sender to prove themselves
+verification  services that send a code or a link to whoever claims one of our addresses
 automatic  automatic answers, other desks, calendars, lists
 absence    absence messages that nothing marks
 words      the words of all of them, in every language (with words_reports, words_absence)
@@ -19,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gateway.mail import notices
-from gateway.mail.nature import absence, automatic, challenge, loops, reported
+from gateway.mail.nature import absence, automatic, challenge, loops, reported, verification
 from gateway.mail.nature.evidence import Evidence, Judgement
 from gateway.mail.nature.loops import MOST_HOPS, hops
 from gateway.mail.nature.unanswerable import unanswerable
@@ -55,6 +56,7 @@ _RULES: tuple[Callable[[Evidence], Judgement | None], ...] = (
     _platform,
     automatic.calendar,
     challenge.challenge,
+    verification.verification,
     automatic.acknowledgement,
     automatic.declared,
     absence.absence_subject,

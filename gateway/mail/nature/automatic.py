@@ -68,7 +68,7 @@ def acknowledgement(e: Evidence) -> Judgement | None:
         return Judgement(Nature.ACKNOWLEDGEMENT, f"marked {mark}, and it says {said(ticket)}: another help desk")
     subject = words.DESK_SUBJECT.match(e.title)
     registered = words.REGISTERED.search(e.opening[:600])
-    if subject and (mark or ((registered or words.SAYS_AUTOMATIC.search(e.opening)) and not _tells(e))):
+    if subject and (mark or ((registered or words.SAYS_AUTOMATIC.search(e.opening)) and not tells(e))):
         return Judgement(Nature.ACKNOWLEDGEMENT, f"the subject is a help desk's: {said(subject)}")
     robot = registered and _robot(e)
     if registered and robot:
@@ -78,17 +78,17 @@ def acknowledgement(e: Evidence) -> Judgement | None:
 
 def _robot(e: Evidence) -> str:
     """How mail without a mark says that nobody wrote it: in words, by its address, with nobody else to answer."""
-    if e.answered or _other_reply_to(e) or not words.ROBOT_ADDRESS.match(e.author.address):
+    if e.answered or other_reply_to(e) or not words.ROBOT_ADDRESS.match(e.author.address):
         return ""
-    return "" if _tells(e) else said(words.SAYS_AUTOMATIC.search(e.opening))
+    return "" if tells(e) else said(words.SAYS_AUTOMATIC.search(e.opening))
 
 
-def _tells(e: Evidence) -> bool:
+def tells(e: Evidence) -> bool:
     """It asks, or tells of what somebody got or did: machines speak of themselves alone."""
     return any(p.search(e.opening) for p in (PERSONAL, words.TELLS_OF_IT, words.IN_FIRST_PERSON))
 
 
-def _other_reply_to(e: Evidence) -> bool:
+def other_reply_to(e: Evidence) -> bool:
     """Forms send people's words from their own address, and name the person to answer."""
     reply_to = e.head.value("reply-to")[:1_000].lower()
     return bool(reply_to) and e.author.address not in reply_to and not words.ROBOT_ADDRESS.search(reply_to)
