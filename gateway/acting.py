@@ -51,6 +51,7 @@ def act(
     answered = thread.pending[-1].received_at if thread and thread.pending else conversation.created_at
     desk = context.desk(now, answered)
     outcome = decide(agent, parsed, context.staffed(conversation), desk, enclosed=bool(attachments))
+    outcome = replace(outcome, notes=tuple(context.tokenless(note) for note in outcome.notes))
     if not outcome.answers and outcome.handed is None:
         return outcome
     stays = withheld.problems(leaving(attachments), context.settings.attachments)
@@ -116,8 +117,7 @@ def _answer(
     place = context.place_of(conversation, usager=True)
     first_name = context.first_name(base.author) if place.demarche and place.demarche.first_name else ""
     drafts = (
-        plan.answer(to, role, place, message, subject=conversation.subject, first_name=first_name)
-        for to, role in people
+        plan.answer(to, role, place, message, subject=message.subject, first_name=first_name) for to, role in people
     )
     return message, tuple(drafts)
 
@@ -132,12 +132,12 @@ def _handed_over(
     siret, locale = outcome.handed.organisation.siret, context.place_of(after, usager=True).locale
     place = context.place(after.reference, after.inbox, siret, locale)
     former = context.place_of(before).organisation
-    drafts = [plan.transferred(to, role, place, message, subject=after.subject, former=former) for to, role in people]
+    subject = message.subject
+    drafts = [plan.transferred(to, role, place, message, subject=subject, former=former) for to, role in people]
     request = thread.written or thread.pending
     if outcome.handed.mail_to and request:
-        to, subject = outcome.handed.mail_to, after.subject
-        here = context.place_of(after)  # an office reads it, in the instance's language
-        request = tuple(replace(message, text=context.scrubbed(message.text, before)) for message in request)
+        to, here = outcome.handed.mail_to, context.place_of(after)  # an office reads it, in the instance's language
+        request = tuple(_passed_on(context, before, message) for message in request)
         drafts.append(plan.transmission(to, here, request, subject=subject, usager=after.usager, former=former))
     return message, tuple(drafts)
 
@@ -146,11 +146,33 @@ def _outward(
     context: Context, conversation: Conversation, base: Message, thread: Thread
 ) -> tuple[Message, tuple[tuple[str, Role], ...]]:
     """What leaves, made fit to leave, and the people it goes to."""
-    base = replace(base, attachments=withheld.awaited(leaving(base.attachments)))
     people = audience(conversation, _admitted(context, conversation), thread.writers)
-    text = context.scrubbed(base.text, conversation)
-    message = replace(base, direction=Direction.OUT, kind=Kind.EXTERNAL, text=text, people=people)
+    files = withheld.awaited(leaving(base.attachments))
+    message = replace(base, direction=Direction.OUT, kind=Kind.EXTERNAL, people=people, subject=conversation.subject)
+    message = _scrubbed(context, conversation, replace(message, attachments=files))
     return message, tuple((to, Role.USAGER if to == conversation.usager else Role.GUEST) for to in people)
+
+
+def _scrubbed(context: Context, conversation: Conversation, message: Message) -> Message:
+    """The message without agents' addresses and tokens: its words, its subject, the names of its files."""
+
+    def scrubbed(text: str) -> str:
+        return context.scrubbed(text, conversation)
+
+    return replace(
+        message,
+        text=scrubbed(message.text),
+        subject=scrubbed(message.subject),
+        attachments=tuple(replace(a, name=scrubbed(a.name), inside=scrubbed(a.inside)) for a in message.attachments),
+    )
+
+
+def _passed_on(context: Context, conversation: Conversation, message: Message) -> Message:
+    """A message as another organisation may read it. Who wrote it is named, unless it is an agent."""
+    author = (
+        message.author if message.author == conversation.usager else context.scrubbed(message.author, conversation)
+    )
+    return replace(_scrubbed(context, conversation, message), author=author)
 
 
 def _admitted(context: Context, conversation: Conversation) -> tuple[str, ...]:

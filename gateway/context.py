@@ -5,9 +5,10 @@ Built at start and at each reload; never changed in between.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 from gateway.config.settings import Settings
@@ -18,11 +19,13 @@ from gateway.mail import tokens
 from gateway.mail.tokens import Keys
 from gateway.model import Conversation, Inbox, InboxKind
 from gateway.relay import texts
-from gateway.relay.scrub import scrub
+from gateway.relay.scrub import Secrets, scrub
 from gateway.relay.texts import Place, Texts
 from gateway.routing.directory import Directory, directory
 from gateway.routing.recipients import RecipientKind, Recognise, recogniser
 from gateway.store.outbox import Signer
+
+_DELIVERY = re.compile(r"[0-9]{1,12}\.$")  # before the token in a Message-ID of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,22 +101,54 @@ class Context:
     def scrubbed(self, text: str, conversation: Conversation) -> str:
         """A text without agents' own addresses and without signed addresses: fit to leave."""
         organisation = self.directory.organisation_of(conversation.inbox, conversation.organisation)
-        public = self.settings.addresses.global_
-        contact = (organisation.email if organisation else "") or public
+        return self.anonymous(text, (organisation.email if organisation else "") or self.settings.addresses.global_)
+
+    def anonymous(self, text: str, contact: str = "") -> str:
+        """A text without the signed addresses and those of agents, which become `contact`, the organisation's.
+
+        "" where that isn't known: the public addresses of all of them stay.
+        """
+        public = {contact} if contact else self.directory.public
 
         def instead(address: str) -> str | None:
-            if self.directory.is_agent(address) and address != contact:
+            if self.directory.is_agent(address) and address not in public:
                 return contact
-            return public if self._signed(address) else None
+            return self._unsigned(address)
 
-        return scrub(text, instead)
+        return scrub(text, replace(self.tokens, replacement=instead, domains=self.directory.domains | self._ours))
 
-    def _signed(self, address: str) -> bool:
-        """Is it a reply address of ours, as it stands or as a `mailto:` link writes it, or one of our Message-IDs?"""
-        kinds = {self.recognise(form).kind for form in (address, unquote(address))}
-        if kinds & {RecipientKind.TOKEN, RecipientKind.FORGED}:
-            return True
-        return tokens.in_message_id(address, self.settings.addresses.domain, self.keys) is not None
+    def tokenless(self, text: str) -> str:
+        """A text without signed addresses, which are nobody's but their holder's: fit to be shown here."""
+        return scrub(text, self.tokens)
+
+    @property
+    def tokens(self) -> Secrets:
+        """The signed addresses of everybody, as they are looked for in texts."""
+        return Secrets(self._unsigned, self._ours, self._stretches, self.settings.addresses.global_)
+
+    @property
+    def _ours(self) -> frozenset[str]:
+        return frozenset({self.settings.addresses.domain})
+
+    def _unsigned(self, address: str) -> str | None:
+        """What is shown for a reply address of ours or one of our Message-IDs; None for every other address."""
+        addresses = self.settings.addresses
+        if not address.endswith(f"@{addresses.domain}"):
+            return None
+        signed = self.recognise(address).kind in {RecipientKind.TOKEN, RecipientKind.FORGED}
+        if signed or tokens.in_message_id(address, addresses.domain, self.keys) is not None:
+            return addresses.global_
+        return None
+
+    def _stretches(self, text: str) -> Iterator[tuple[int, int]]:
+        """Tokens in a text, each with the rest of the address that it stands in."""
+        addresses = self.settings.addresses
+        lead, rest = f"{addresses.reply}{addresses.separator}", f"@{addresses.domain}"
+        for start, end in tokens.found(text, self.keys):
+            before, after = text[max(0, start - 80) : start].lower(), text[end : end + len(rest)].lower()
+            delivery = _DELIVERY.search(before)
+            first = lead if addresses.reply and before.endswith(lead) else delivery[0] if delivery else ""
+            yield start - len(first), end + len(rest) if after == rest else end
 
 
 def context(settings: Settings, keys: Keys) -> Context:

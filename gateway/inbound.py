@@ -13,6 +13,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
 
+from gateway import private
 from gateway.context import Context
 from gateway.decision import Decision, by_itself, clues, decide, hints, notified, rules, spared, trace, traits, valid
 from gateway.errors import StoreError
@@ -127,7 +128,8 @@ def read_arrival(store: Store, arrival: Arrival, context: Context) -> Mail | Exc
 
 
 def read_mail(raw: bytes, arrival: Arrival, context: Context) -> Mail:
-    return answered(raw, question(arrival, context))
+    """Read a mail in this process; what in it is its holder's alone isn't shown to others."""
+    return private.cleaned(answered(raw, question(arrival, context)), raw, context)
 
 
 def fetched(store: Store, arrival: Arrival) -> bytes:

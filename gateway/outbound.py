@@ -231,10 +231,10 @@ class Relay:
             return
         uncertain = attempt.state is DeliveryState.UNKNOWN
         what = "may or may not have arrived" if uncertain else "was refused"
-        event = acting.failure_event(sent, f"{what}: {attempt.reply}")
-        filing.record(tx, sent.conversation.id, event, now)
         context = self._context()
-        for draft in acting.undelivered_drafts(context, sent, attempt.reply, uncertain=uncertain):
+        reply = context.tokenless(attempt.reply)  # servers like to repeat the addresses that they were given
+        filing.record(tx, sent.conversation.id, acting.failure_event(sent, f"{what}: {reply}"), now)
+        for draft in acting.undelivered_drafts(context, sent, reply, uncertain=uncertain):
             outbox.enqueue(tx, sent.conversation.id, 0, draft, context.signer, now)
 
     def _settle_alone(self, tx: Tx, delivery: int, attempt: Attempt, attempts: int) -> None:

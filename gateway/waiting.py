@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NoReturn
 
-from gateway import inbound, log
+from gateway import inbound, log, private
 from gateway.context import Context
 from gateway.decision import Decision
 from gateway.errors import Temporary
@@ -156,7 +156,8 @@ async def _prepared(store: Store, arrival: Arrival, context: Context, read: Read
     """One kept mail, ready to be filed, or why it isn't."""
     try:
         raw = await asyncio.to_thread(inbound.fetched, store, arrival)
-        return await _read(raw, arrival, context, read)
+        mail = await _read(raw, arrival, context, read)
+        return await asyncio.to_thread(private.cleaned, mail, raw, context)
     except (Temporary, Unreadable) as error:
         return error
 

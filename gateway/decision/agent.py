@@ -19,7 +19,11 @@ def from_agent(case: Case, agent: str) -> Decision:
     """A mail to an agent's own reply address."""
     if case.grade.proof is not Proof.VERIFIED:
         own_address = case.mail.author.address == agent
-        problem = Problem("unverified") if own_address else Problem("other_author", case.mail.author.address)
+        problem = (
+            Problem("unverified")
+            if own_address
+            else Problem("other_author", case.context.tokenless(case.mail.author.address))
+        )
         return refused(case, agent, Parsed((), ""), (problem,), own_address)
     participation = case.placement.participation
     if participation is not None and participation.stale:

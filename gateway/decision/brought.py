@@ -34,6 +34,7 @@ from gateway.model import (
     Thread,
     Verdict,
 )
+from gateway.private import ADDRESS
 from gateway.relay import plan
 from gateway.relay.leaving import leaving
 from gateway.routing.proof import Grade
@@ -123,7 +124,7 @@ def _original(mail: Mail) -> Mail:
         text=forwarded.text,
         own=parted.own,
         quoted=parted.quoted,
-        attachments=forwarded.attachments,
+        attachments=tuple(replace(file, held="") if file.held == ADDRESS else file for file in forwarded.attachments),
         authentication=Authentication(
             Verdict.NONE, f"forwarded by {mail.author.address}, whose word is all there is for its author"
         ),

@@ -13,9 +13,11 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 LENGTH = 32
 _SIGNED = 8
@@ -109,6 +111,24 @@ def in_message_id(identifier: str, domain: str, keys: Keys) -> tuple[int, Token]
     if token is None or token.kind is not TokenKind.MESSAGE or len(delivery) > 12:
         return None
     return int(delivery), token
+
+
+def found(text: str, keys: Keys) -> Iterator[tuple[int, int]]:
+    """The stretches of a text that are tokens of ours, in upper or lower case, whatever stands around them."""
+    for match in _looks(tuple(key_id for key_id, _ in keys.by_id)).finditer(text):
+        end = match.start() + LENGTH
+        if verify(text[match.start() : end], keys) is not None:
+            yield match.start(), end
+
+
+@lru_cache
+def _looks(key_ids: tuple[int, ...]) -> re.Pattern[str]:
+    """How a token looks: kind and key id decide on its first three characters, as which hardly any word begins."""
+    heads = (bytes([kind, key_id]) for kind in _KINDS for key_id in key_ids)
+    begin = {base64.b32encode(head).decode("ascii")[:3] for head in heads}
+    first = "".join(sorted({letter for three in begin for letter in (three[0], three[0].lower())}))
+    then = "|".join(sorted({three[1:] for three in begin}))
+    return re.compile(rf"[{first}](?=(?i:(?:{then})[a-z2-7]{{{LENGTH - 3}}}))", re.ASCII)
 
 
 def of_kind(tokens: Iterable[Token], kind: TokenKind) -> tuple[Token, ...]:

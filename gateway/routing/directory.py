@@ -23,7 +23,10 @@ _ADDRESS = re.compile(r"[^\s<>,;\"()\[\]]{1,80}@[^\s<>,;\"()\[\]@]{1,200}")
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """The tables, by what they are asked for. Built by `directory`."""
+    """The tables, by what they are asked for. Built by `directory`.
+
+    `everyone`: the agents' addresses; `domains`: theirs; `public`: the organisations' own addresses.
+    """
 
     organisations: Mapping[str, Organisation]
     demarches: Mapping[int, Demarche]
@@ -35,6 +38,8 @@ class Directory:
     triage: frozenset[str]
     support_by_siret: Mapping[str, frozenset[str]]
     everyone: frozenset[str]
+    domains: frozenset[str]
+    public: frozenset[str]
     by_name: Mapping[str, tuple[str, ...]]
     organisations_by_name: Mapping[str, tuple[str, ...]]
 
@@ -185,6 +190,8 @@ def directory(settings: Settings) -> Directory:
         triage=frozenset(settings.desk.global_agents),
         support_by_siret=_support(settings),
         everyone=everyone,
+        domains=frozenset(agent.rpartition("@")[2] for agent in everyone),
+        public=frozenset(organisation.email for organisation in settings.organisations if organisation.email),
         by_name=_grouped((folded(agent.name), agent.email) for agent in settings.agents if agent.name),
         organisations_by_name=_grouped((folded(each.name), each.siret) for each in settings.organisations),
     )
