@@ -23,11 +23,11 @@ _INVISIBLE = (
 _WIDE = "\u2070-\u209f\u2460-\u24ff\ufe50-\ufe6b\uff01-\uff5e\U0001d400-\U0001d7ff"
 _ESCAPES = re.compile(  # what they begin with comes first, so that a text without any is looked through at once
     rf"[=%&{_INVISIBLE}{_WIDE}](?:"
-    r"(?<==)(?:[ \t]*\r?\n|[0-9A-F]{2}(?:=[0-9A-F]{2})*)|(?<=%)[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*"
+    r"(?<==)(?:\s+|[0-9A-F]{2}(?:=[0-9A-F]{2})*)|(?<=%)[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*"
     r"|(?<=&)(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});"
     r"|(?<![=%&]))"
 )
-_AT = re.compile(r"[\[({]at[\])}]", re.IGNORECASE)
+_AT = re.compile(r"[\[({]\s{0,9}[>|\s]{0,9}a\s{0,3}t\s{0,9}[\])}]", re.IGNORECASE)
 _BLANK = re.compile(rf"\s+(?:[>|][>|\s]*)?|{_AT.pattern}", re.IGNORECASE)
 _MARKS = str.maketrans("", "", ">|")
 _WIDE_LETTER = re.compile(f"[{_WIDE}]")
@@ -61,18 +61,27 @@ def plain(text: str) -> View:
 
 
 def views(text: str) -> Iterator[View]:
-    """Every way to read a text, each once. An escape may be one, or letters of what is looked for: both are read."""
+    """Every way to read a text, each once. An escape may be one, or letters of what is looked for: both are read.
+
+    Escapes may be broken over lines, and blanks be escaped.
+    """
+    as_it_is = plain(text)
+    joined, meant = _changed(as_it_is, _BLANK, _joined), _decoded(as_it_is)
     seen: set[str] = set()
-    for view in (plain(text), _decoded(plain(text))):
-        for read in (view, _changed(view, _BLANK, _joined)):
-            if read.text not in seen:
-                seen.add(read.text)
-                yield read
+    for view in (as_it_is, joined, meant, _changed(meant, _BLANK, _joined), _decoded(joined)):
+        if view.text not in seen:
+            seen.add(view.text)
+            yield view
 
 
 def words(text: str) -> tuple[str, ...]:
     """About what `views` comes to without blanks: cheap, for a first look."""
-    return tuple(dict.fromkeys(_AT.sub("@", "".join(t.split()).translate(_MARKS)) for t in (text, _escaped(text))))
+    word = _word(text)
+    return tuple(dict.fromkeys((word, _word(_escaped(text)), _word(_escaped(word)))))
+
+
+def _word(text: str) -> str:
+    return _AT.sub("@", "".join(text.split()).translate(_MARKS))
 
 
 def without_tags(text: str) -> str:

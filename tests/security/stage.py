@@ -6,7 +6,7 @@ What leaves is composed, and looked at as its recipient sees it: every header an
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ from typing import Any
 from gateway.commands.conversations import act
 from gateway.context import Context
 from gateway.decision import Decision
-from gateway.desk.commands import parse
+from gateway.desk.commands import Parsed, parse
 from gateway.model import Attempt, DeliveryState, Outgoing, Role
 from gateway.outbound import Relay
 from gateway.relay.transport import Committing
@@ -89,10 +89,11 @@ class Stage:
         self._leave()
         return decision
 
-    def act(self, reference: str, agent: str, wish: str) -> None:
+    def act(self, reference: str, agent: str, wish: str | Parsed) -> None:
         """An agent answers, or does something, and what that causes leaves."""
+        wish = parse(wish) if isinstance(wish, str) else wish
         self.now += timedelta(hours=1)
-        act(self.store, self.context, reference, agent, parse(wish), self.now)
+        act(self.store, self.context, reference, agent, wish, self.now)
         self._leave()
 
     def to(self, address: str) -> list[Left]:
@@ -126,6 +127,3 @@ def stage(**tables: Any) -> Iterator[Stage]:
 def reply_to(mail: Left) -> str:
     """Where an answer to it goes."""
     return mail.outgoing.reply_to
-
-
-Scene = Callable[[Stage], None]
