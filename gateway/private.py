@@ -16,8 +16,8 @@ from gateway.mail.headers import split
 from gateway.mail.parts import decoded, tree, with_lines
 from gateway.model import Attachment, Forwarded, Mail, Report
 from gateway.relay.views import without_tags
+from gateway.relay.withheld import ADDRESS, TOKEN
 
-TOKEN, ADDRESS = "token", "address"
 _TEXTS = (
     ".txt",
     ".html",

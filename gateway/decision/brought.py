@@ -18,6 +18,7 @@ from gateway.desk.commands import Parsed, Verb, parse
 from gateway.desk.rights import sees
 from gateway.mail import quotes
 from gateway.model import (
+    Attachment,
     Authentication,
     Author,
     Conversation,
@@ -34,8 +35,7 @@ from gateway.model import (
     Thread,
     Verdict,
 )
-from gateway.private import ADDRESS
-from gateway.relay import plan
+from gateway.relay import plan, withheld
 from gateway.relay.leaving import leaving
 from gateway.routing.proof import Grade
 from gateway.routing.recipients import RecipientKind
@@ -72,7 +72,8 @@ def from_brought(case: Case, found: Hints, opened: Callable[[Mail, Route], Conve
     there = _there(case, agent)
     if there is not None:
         return _again(case, there, notes)
-    mail = _original(case.mail)
+    antivirus = case.context.settings.antivirus
+    mail = _original(case.mail, withheld.barred_by(case.recalled.scan, asked=bool(antivirus.socket)))
     routed = route(mail, found.recipients, None, case.context.directory, case.context.settings)
     conversation = opened(mail, routed)
     inner = replace(
@@ -106,8 +107,8 @@ def _problems(case: Case, parsed: Parsed) -> tuple[Problem, ...]:
     return tuple(problems)
 
 
-def _original(mail: Mail) -> Mail:
-    """The mail as if its original sender had written it to us."""
+def _original(mail: Mail, barred: str) -> Mail:
+    """The mail as if its original sender had written it to us. `barred`: why its files stay, "" where they don't."""
     forwarded = mail.forwarded
     assert forwarded is not None
     parted = quotes.cut(forwarded.text)
@@ -124,11 +125,16 @@ def _original(mail: Mail) -> Mail:
         text=forwarded.text,
         own=parted.own,
         quoted=parted.quoted,
-        attachments=tuple(replace(file, held="") if file.held == ADDRESS else file for file in forwarded.attachments),
+        attachments=tuple(_theirs(file, barred) for file in forwarded.attachments),
         authentication=Authentication(
             Verdict.NONE, f"forwarded by {mail.author.address}, whose word is all there is for its author"
         ),
     )
+
+
+def _theirs(file: Attachment, barred: str) -> Attachment:
+    """A file of the original: of somebody who isn't an agent, and may name one."""
+    return replace(file, held=barred) if file.held == withheld.ADDRESS else file
 
 
 def _with_notes(case: Case, written: tuple[str, ...], changes: Filing) -> Filing:

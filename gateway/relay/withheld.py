@@ -14,7 +14,14 @@ from gateway.config.settings import Attachments, Settings
 from gateway.model import Attachment, Enclosure, Finding, Mail, Problem, Scan
 
 INFECTED, UNSCANNED, TYPE, HOLDS, SIZE = "infected", "unscanned", "type", "holds", "size"
+TOKEN, ADDRESS = "token", "address"  # what it tells (gateway.private): a reply address, or an agent's own
 _FINDINGS = {Finding.CLEAN: "", Finding.INFECTED: INFECTED, Finding.HELD: UNSCANNED}
+_PROBLEMS = {
+    INFECTED: "attachment_infected",
+    SIZE: "attachment_size",
+    TOKEN: "attachment_token",
+    ADDRESS: "attachment_address",
+}
 _FORMS = {
     **dict.fromkeys((".exe", ".elf", ".macho", ".class", ".wasm", ".msi", ".jar", ".chm", ".hta"), "program"),
     **dict.fromkeys((".lnk", ".url"), "shortcut"),
@@ -50,14 +57,17 @@ def barred_by(scan: Scan | None, *, asked: bool) -> str:
 
 
 def marks(files: Iterable[Attachment], limits: Attachments, barred: str) -> tuple[Attachment, ...]:
-    """Attachments in the order of the mail, each with why it is held. What holds such a one is held with it."""
+    """Attachments in the order of the mail, each with why it is held. What holds such a one is held with it.
+
+    One that is held for what it tells stays so.
+    """
     withheld = frozenset(limits.withheld)
     found: list[Attachment] = []
     holders: set[str] = set()
     for file in reversed(tuple(files)):  # those inside come after what holds them
-        held = HOLDS if file.name in holders else TYPE if _types(file) & withheld else ""
+        held = HOLDS if file.name in holders else TYPE if _types(file) & withheld else file.held
         held = barred if barred == INFECTED or not held else held
-        if held in {TYPE, HOLDS}:
+        if held in {TYPE, HOLDS, TOKEN, ADDRESS}:
             holders.add(file.inside)
         found.append(replace(file, held=held))
     return tuple(reversed(found))
@@ -104,10 +114,9 @@ def parted(found: Iterable[Enclosure], limits: Attachments) -> tuple[tuple[Enclo
 def problems(files: Iterable[Attachment], limits: Attachments) -> tuple[Problem, ...]:
     """Why an agent's answer can't leave with these: without some of them nobody should believe that it left."""
     _, staying = parted((Enclosure("", file) for file in awaited(files)), limits)
-    codes = {INFECTED: "attachment_infected", SIZE: "attachment_size"}
     by_code: dict[str, list[str]] = {}
     for file in staying:
-        by_code.setdefault(codes.get(file.held, "attachment_type"), []).append(file.name)
+        by_code.setdefault(_PROBLEMS.get(file.held, "attachment_type"), []).append(file.name)
     return tuple(Problem(code, ", ".join(names)) for code, names in by_code.items())
 
 

@@ -28,7 +28,14 @@ CODES = [
     *("unknown_organisation", "ambiguous_organisation", "bad_address", "admit_agent", "admit_own"),
     *("already_admitted", "no_forward", "erase_right", "repair_right", "other_dossiers", "other_usager", "not_yours"),
     *("note_runs_on", "spam_answer", "far_date", "not_admitted", "moved_on"),
-    *("attachment_infected", "attachment_type", "attachment_size", "release_right"),
+    *(
+        "attachment_infected",
+        "attachment_type",
+        "attachment_size",
+        "attachment_token",
+        "attachment_address",
+        "release_right",
+    ),
 ]
 COMMANDS = {
     "en": "note assign close pending open spam tag dossier demarche global transfer admit remove follow mute "
