@@ -3,6 +3,7 @@
 model      the values that travel
 config     gateway.toml → Settings
 intake     where mail enters: smtp (and lmtp), imap; kept first, acknowledged after
+inspecting what the DNS says of mail that came to us directly (inspection), before it is read
 waiting    what waits is claimed, read in processes of their own (reading), and filed in order
 inbound    read (mail) → recall (store) → place (threading) → route (routing) → plan (desk, relay) → file (store)
 decision   what becomes of one mail, and why, by who wrote it; pure

@@ -27,6 +27,7 @@ from gateway.antivirus import Antivirus
 from gateway.config import Settings
 from gateway.context import Context, context
 from gateway.errors import ConfigError, GatewayError, Temporary
+from gateway.inspecting import Inspector
 from gateway.intake import imap, smtp
 from gateway.mail.tokens import Keys
 from gateway.outbound import Relay
@@ -101,6 +102,7 @@ class _State:
         self.path = path
         self.keys = keys.load_or_make(settings.store.token_keys_file)
         self.context = _context(settings, self.keys)
+        self.kept = asyncio.Event()
         self.arrived = asyncio.Event()
         self.planned = asyncio.Event()
         self._reloading: asyncio.Task[None] | None = None
@@ -159,7 +161,7 @@ def _context(settings: Settings, keys: Keys) -> Context:
 async def _serve(path: Path, settings: Settings, store: Store, announce: Callable[[str], None]) -> None:
     state = _State(path, settings)
     await store.write(lambda tx: arrivals.release_all(tx, OWNER))
-    keeper = Keeper(store, state.arrived)
+    keeper = Keeper(store, state.kept, state.arrived)
     hostname = settings.addresses.domain
     relay = Relay(store, state.current, transport_for(settings.relay, hostname), now=utc_now)
     gate = Antivirus(store, state.current, now=utc_now)
@@ -177,6 +179,8 @@ async def _serve(path: Path, settings: Settings, store: Store, announce: Callabl
         )
         tasks: list[asyncio.Task[Any]] = [group.create_task(filing, name="filing")]
         tasks.append(group.create_task(readers.prepare(), name="readers"))
+        inspector = Inspector(store, state.current, owner=OWNER, arrived=state.arrived, now=utc_now)
+        tasks.append(group.create_task(inspector.run(state.kept), name="inspecting"))
         tasks.append(group.create_task(relay.run(state.planned), name="relay"))
         tasks.append(group.create_task(gate.run(state.planned), name="antivirus"))
         making = rounds.run(store, state.current, planned=state.planned, now=utc_now)

@@ -141,6 +141,7 @@ def question(arrival: Arrival, context: Context) -> Question:
     """What reading this mail depends on. At first it has little time, so that nothing waits for long behind it."""
     return Question(
         authserv_id=arrival.authserv_id,
+        results=arrival.results,
         domain=context.settings.addresses.domain,
         envelope_sender=arrival.envelope.sender,
         seconds=_QUICK if arrival.attempts <= 1 else _PATIENT,

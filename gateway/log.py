@@ -155,6 +155,21 @@ def imap_after_refused(mailbox: str, action: str, reason: str) -> None:
 # --- a mail's way in -------------------------------------------------------------------------------------
 
 
+def mail_inspected(*, mail: str, results: str, ms: float) -> None:
+    """We checked a mail that came directly: `method=result` of each check, "" where nobody is its sure author."""
+    _info("mail_inspected", mail=mail, results=results, ms=round(ms, 1))
+
+
+def inspection_put_off(*, mail: str, retry_in: float) -> None:
+    """The DNS didn't answer about a mail's domain; asked again in `retry_in` seconds, for some minutes."""
+    _warning("inspection_put_off", mail=mail, retry_in=round(retry_in, 1))
+
+
+def inspection_failed(*, mail: str, reason: str) -> None:
+    """A mail's checks failed by a defect of ours; it is filed as one that nothing is known about."""
+    _error("inspection_failed", mail=mail, reason=reason)
+
+
 def mail_filed(
     *, mail: str, arrival: int, conversation: str, inbox: str, nature: str, proof: str, deliveries: int
 ) -> None:

@@ -167,10 +167,14 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """SPF, DKIM and DMARC in one word, aligned with the author's domain, and where that comes from."""
+    """SPF, DKIM and DMARC in one word, aligned with the author's domain, and where that comes from.
+
+    `unanswered`: the DNS didn't answer, so that nothing could be found out.
+    """
 
     verdict: Verdict
     because: str
+    unanswered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

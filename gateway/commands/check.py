@@ -17,6 +17,7 @@ from gateway.commands.output import Shown
 from gateway.config import Settings
 from gateway.config.settings import ImapIntake, RelaySettings
 from gateway.errors import ConfigError, GatewayError, Temporary
+from gateway.inspection.resolver import Questions, resolver
 from gateway.intake import imap_connect
 from gateway.relay import texts
 from gateway.store import arrivals, keys, schema
@@ -129,6 +130,8 @@ async def _connections(settings: Settings) -> list[Finding]:
     if settings.relay.transport == "smtp":
         tries.append(_tried("relay", _smarthost(settings.relay)))
     tries.append(_tried(f"name {domain}", _name(domain)))
+    if any(intake.verify for intake in settings.intake.smtp):
+        tries.append(_tried("resolver", _resolver(settings.trust.resolver, domain)))
     return list(await asyncio.gather(*tries))
 
 
@@ -161,6 +164,13 @@ async def _smarthost(relay: RelaySettings) -> str:
     await client.connect()
     await client.quit()
     return f"{relay.host}:{relay.port} answers" + (f" and takes {relay.user}'s password" if relay.user else "")
+
+
+async def _resolver(address: str, domain: str) -> str:
+    """The DNS server that our own checks of SPF, DKIM and DMARC ask: does it answer?"""
+    questions = Questions(resolver(address), deadline=_PATIENCE)
+    await asyncio.to_thread(questions.records, domain, "TXT")
+    return f"{address or 'the DNS server of this machine'} answers"
 
 
 async def _name(domain: str) -> str:

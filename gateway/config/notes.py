@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from pathlib import Path as File
 from typing import Literal
 
@@ -11,7 +12,7 @@ from gateway.config.include import gather, uncollected
 from gateway.config.locate import Path
 from gateway.config.problems import dotted
 from gateway.config.rules import agents, exposed, host_of, is_loopback, is_trial, ours
-from gateway.config.settings import Settings
+from gateway.config.settings import Settings, SmtpIntake
 from gateway.config.sources import printable
 from gateway.config.values import host_and_port
 
@@ -20,7 +21,7 @@ Severity = Literal["warning", "inert"]
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """`where` is FILE:LINE: KEY. inert: the setting is understood, and later versions will act on it."""
+    """`where` is FILE:LINE: KEY. inert: the setting is understood, and has no effect as things are."""
 
     severity: Severity
     where: str
@@ -41,11 +42,23 @@ def notes(settings: Settings, path: File) -> list[Note]:
     return [Note(severity, printable(str(where)), printable(text)) for where, severity, text in told]
 
 
-def _inert(settings: Settings) -> _Found:
+def _unchecked(settings: Settings) -> _Found:
+    """What asks for checks of ours where there are none: a trusted peer's mail is its own business."""
     for place, smtp in enumerate(settings.intake.smtp):
-        if smtp.verify:
-            key: Path = ("intake", "smtp", place, "verify")
-            yield "inert", key, "SPF, DKIM and DMARC aren't checked by the gateway yet; name authserv_id instead"
+        host = host_and_port(smtp.listen)[0]
+        trusted = [ip_network(peer, strict=False) for peer in smtp.trusted_peers]
+        known = is_loopback(host) and any(ip_address(_LOOPBACK.get(host, host)) in network for network in trusted)
+        if smtp.verify and (known or smtp.listen.startswith("unix:")):
+            text = "only trusted_peers can connect here, and theirs isn't checked by us; name authserv_id instead"
+            yield "inert", ("intake", "smtp", place, "verify"), text
+    if any(smtp.verify for smtp in settings.intake.smtp):
+        return
+    for key in ("resolver", "arc_sealers"):
+        if getattr(settings.trust, key):
+            yield "inert", ("trust", key), "it serves checks of ours, and no [[intake.smtp]] has verify = true"
+
+
+_LOOPBACK = {"localhost": "127.0.0.1"}
 
 
 def _proof(settings: Settings) -> _Found:
@@ -55,12 +68,17 @@ def _proof(settings: Settings) -> _Found:
         yield "warning", ("trust", "agent_proof"), text
     if settings.trust.agent_proof == "authenticated":
         ids: list[tuple[Path, str]] = [
-            *((("intake", "smtp", n), smtp.authserv_id) for n, smtp in enumerate(settings.intake.smtp)),
+            *((("intake", "smtp", n), _prover(smtp)) for n, smtp in enumerate(settings.intake.smtp)),
             *((("intake", "imap", n), box.authserv_id) for n, box in enumerate(settings.intake.imap)),
         ]
         text = "no agent's mail can be proven here, so their answers wait; name who authenticates it"
         for path in (path for path, authserv_id in ids if not authserv_id):
             yield "warning", (*path, "authserv_id"), text
+
+
+def _prover(smtp: SmtpIntake) -> str:
+    """Who says whether mail that comes in there is its author's, "" for nobody."""
+    return "ourselves" if smtp.verify else smtp.authserv_id
 
 
 def _in_the_clear(settings: Settings) -> _Found:
@@ -162,7 +180,7 @@ def _separators(settings: Settings) -> _Found:
 
 
 _LOOKS = (
-    _inert,
+    _unchecked,
     _proof,
     _in_the_clear,
     _nobody_receives,

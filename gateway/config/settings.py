@@ -135,6 +135,8 @@ class Antivirus(Table):
 class Trust(Table):
     agent_proof: Literal["authenticated", "token"] = "authenticated"
     acknowledge: Literal["person", "authenticated", "never"] = "person"
+    resolver: values.Resolver = ""
+    arc_sealers: tuple[values.Domain, ...] = ()
 
 
 class Limits(Table):

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -232,6 +232,18 @@ def file_type(value: str) -> str:
     return value.lower()
 
 
+def resolver(value: str) -> str:
+    """ "address:port" or "[v6]:port" of a DNS server: its name would need one."""
+    host, port = host_and_port(value)
+    try:
+        ip_address(host)
+    except ValueError:
+        port = ""
+    if not port.isascii() or not port or not 0 < int(port) < 65536:
+        raise ValueError(f'{shown(value)} must be the address and port of a DNS server, like "127.0.0.1:53"')
+    return value
+
+
 def network(value: str) -> str:
     try:
         ip_network(value, strict=False)
@@ -335,6 +347,7 @@ Listen = Annotated[str, AfterValidator(listen)]
 ClamdSocket = Annotated[str, AfterValidator(clamd_socket)]
 FileType = Annotated[str, AfterValidator(file_type)]
 FileCount = Annotated[StrictInt, AfterValidator(between(1, 1000))]
+Resolver = Annotated[str, AfterValidator(optional(resolver))]
 Peer = Annotated[str, AfterValidator(network)]
 After = Annotated[str, AfterValidator(after)]
 Port = Annotated[StrictInt, AfterValidator(between(1, 65535))]

@@ -87,6 +87,7 @@ async def serve(
         max_size=settings.max_size,
         trusted=networks(settings.trusted_peers),
         authserv_id=settings.authserv_id,
+        verify=settings.verify,
         tls=tls,
         keep=keep,
         accepts=accepts,

@@ -28,6 +28,7 @@ class Service:
     max_size: int
     trusted: tuple[Network, ...]
     authserv_id: str
+    verify: bool
     tls: ssl.SSLContext | None
     keep: Keep
     accepts: Accepts

@@ -180,6 +180,7 @@ class SmtpSession(Connection):
                 helo=self.session.host_name or "",
             ),
             authserv_id=self.service.authserv_id if self.peer.trusted else "",
+            verify=self.service.verify and not self.peer.trusted,
         )
 
     async def _reply_to_data(self, reply: str) -> None:

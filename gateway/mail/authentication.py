@@ -1,15 +1,17 @@
-"""What a trusted server found out about the author's domain (Authentication-Results, RFC 8601).
+"""What is known of the author's domain: by our own checks, or by a trusted server (Authentication-Results, RFC 8601).
 
-Only the topmost field of the configured authserv-id counts, and only where it stands in that server's own part of the
-trace: one that lies below another server's Received line was written by somebody else.
+Our own checks beat every header. Of headers, only the topmost field of the configured authserv-id counts, and only
+where it stands in that server's own part of the trace: one that lies below another server's Received line was written
+by somebody else.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
-from gateway.mail import charsets
+from gateway.mail import addresses, charsets
 from gateway.mail.headers import Head
 from gateway.model import Authentication, Author, Result, Verdict
 
@@ -20,31 +22,64 @@ _BY = re.compile(r"\bby\s+\[?([A-Za-z0-9_.:-]+)")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 
-def authentication(head: Head, authserv_id: str, author: Author) -> Authentication:
-    """SPF, DKIM and DMARC as the server named `authserv_id` saw them, aligned with the author's domain."""
+def authentication(
+    head: Head, authserv_id: str, author: Author, results: tuple[Result, ...] | None = None
+) -> Authentication:
+    """SPF, DKIM and DMARC, aligned with the author's domain.
+
+    `results`: what our own checks came to, None where there were none; else `authserv_id` names whose field counts.
+    """
+    if results is not None:
+        return judged(results, author)
     if not authserv_id:
         return Authentication(Verdict.NONE, "no server is named whose Authentication-Results count")
-    results = _trusted(head, authserv_id.strip().lower())
-    if results is None:
+    found = _trusted(head, _name(authserv_id))
+    if found is None:
         return Authentication(Verdict.NONE, f"no Authentication-Results of {authserv_id}")
+    return judged(found, author)
+
+
+def judged(results: tuple[Result, ...], author: Author) -> Authentication:
+    """What results come to for one author."""
     if not author.sure:
         return Authentication(Verdict.NONE, f"the author isn't sure: {author.because}")
-    return _verdict(results, author.address.rpartition("@")[2])
+    found = _verdict(results, author.address.rpartition("@")[2])
+    sealed = next((r.properties for r in results if r.method == "arc" and r.result == "pass"), {})
+    saw = f"dmarc=pass for {sealed['header.from']}" if sealed.get("header.from") else "nothing of use"
+    note = (
+        f"; {sealed['header.d']}, which is listed in trust.arc_sealers, saw {saw}" if sealed.get("header.d") else ""
+    )
+    return replace(found, because=found.because + note)
 
 
 def _verdict(results: tuple[Result, ...], domain: str) -> Authentication:
     """DMARC's word where there is one for this domain; else an aligned pass of DKIM, then SPF (RFC 7489 §3.1)."""
     dmarc = [r for r in results if r.method == "dmarc" and _domain(r.properties.get("header.from", "")) == domain]
-    if any(r.result == "fail" for r in dmarc):
-        return Authentication(Verdict.FAIL, f"dmarc=fail for {domain}")
+    if failed := [r for r in dmarc if r.result == "fail"]:
+        return _failed(failed, domain)
     if any(r.result == "pass" for r in dmarc):
         return Authentication(Verdict.PASS, f"dmarc=pass for {domain}")
+    strict = any(r.method == "dmarc" and r.result == "temperror" for r in results)
     for method, names in (("dkim", ("header.d", "header.i")), ("spf", ("smtp.mailfrom",))):
         for result in results:
             if result.method == method and result.result == "pass":
                 signed = _signed(result, names)
-                if signed and aligned(signed, domain):
+                # Where the domain's policy couldn't be had, it may ask for strict alignment.
+                if signed and (signed == domain if strict else aligned(signed, domain)):
                     return Authentication(Verdict.PASS, f"{method}=pass for {signed}, aligned with {domain}")
+    if any(r.result == "temperror" for r in results):
+        return Authentication(Verdict.NONE, f"the DNS of {domain} didn't answer", unanswered=True)
+    return _nothing_passed(results, domain)
+
+
+def _failed(results: list[Result], domain: str) -> Authentication:
+    """A domain that only watches (p=none, t=y) asks that its failures change nothing (RFC 9989 §5.4)."""
+    if all(r.properties.get("policy.dmarc") == "none" for r in results):
+        return Authentication(Verdict.NONE, f"dmarc=fail for {domain}, which asks that nothing be made of it")
+    return Authentication(Verdict.FAIL, f"dmarc=fail for {domain}")
+
+
+def _nothing_passed(results: tuple[Result, ...], domain: str) -> Authentication:
     failed = [r.method for r in results if r.method in ("dkim", "spf") and r.result in ("fail", "softfail", "policy")]
     considered = [r.method for r in results if r.method in ("dkim", "spf")]
     if failed and len(failed) == len(considered):
@@ -67,7 +102,14 @@ def aligned(signed: str, domain: str) -> bool:
 
 
 def _domain(value: str) -> str:
-    return value.rpartition("@")[2].strip().lower().removesuffix(".")
+    """The domain of an address, or a domain, as A-labels (RFC 5890); "" where it is none."""
+    return addresses.normal(f"x@{value.rpartition('@')[2].strip()}").rpartition("@")[2]
+
+
+def _name(authserv_id: str) -> str:
+    """An authserv-id as it is compared: as A-labels (RFC 8601 §5) where it is a host's name; any token may be one."""
+    plain = authserv_id.strip().lower()
+    return plain if plain.endswith(".") else _domain(plain) or plain
 
 
 # --- which field counts --------------------------------------------------------------------------------
@@ -84,7 +126,7 @@ def _trusted(head: Head, authserv_id: str) -> tuple[Result, ...] | None:
                 own_hop = hops
         elif field.name == "authentication-results" and not field.odd:
             found = parse(charsets.guess(field.value[:_MAX_VALUE]))
-            if found is not None and found[0] == authserv_id:
+            if found is not None and _name(found[0]) == authserv_id:
                 return found[1] if hops <= (own_hop or 1) else None
     return None
 

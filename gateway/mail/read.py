@@ -19,18 +19,26 @@ from gateway.mail.headers import MAX_HEAD, Head, split
 from gateway.mail.nature import MOST_HOPS, Evidence, Judgement, hops, judge, unanswerable
 from gateway.mail.parts import Tree, tree, with_lines
 from gateway.mail.quotes import structure
-from gateway.model import Attachment, Forwarded, Mail, Nature, Report
+from gateway.model import Attachment, Forwarded, Mail, Nature, Report, Result
 
 # Fields that RFC 5322 §3.6 allows once.
 _ONCE = ("from", "sender", "reply-to", "to", "cc", "subject", "message-id", "date")
 UNREAD = "too complex to be read: only its header was"
 
 
-def read(raw: bytes, *, authserv_id: str = "", domain: str = "", envelope_sender: str | None = None) -> Mail:
+def read(
+    raw: bytes,
+    *,
+    authserv_id: str = "",
+    domain: str = "",
+    envelope_sender: str | None = None,
+    results: tuple[Result, ...] | None = None,
+) -> Mail:
     """Read a mail.
 
     `authserv_id`: whose Authentication-Results count, "" for nobody's; `domain`: our own inbound domain, in lower
-    case; `envelope_sender`: "" for the null reverse-path, None where it isn't known.
+    case; `envelope_sender`: "" for the null reverse-path, None where it isn't known; `results`: of our own checks,
+    which count instead of any Authentication-Results, None where there were none.
     """
     raw = with_lines(raw)
     head = split(raw)
@@ -73,7 +81,7 @@ def read(raw: bytes, *, authserv_id: str = "", domain: str = "", envelope_sender
         attachments=files,
         nature=judgement.nature,
         nature_because=judgement.because,
-        authentication=authentication(head, authserv_id, who.author),
+        authentication=authentication(head, authserv_id, who.author, results),
         report=_report(raw, head, found, shown, judgement),
         forwarded=_forwarded(raw, head, found, shown, files, judgement),
         anomalies=(*_anomalies(head, found, who, shown), *sealed.told(protection)),
@@ -84,11 +92,18 @@ def read(raw: bytes, *, authserv_id: str = "", domain: str = "", envelope_sender
     )
 
 
-def outline(raw: bytes, *, authserv_id: str = "", domain: str = "", envelope_sender: str | None = None) -> Mail:
+def outline(
+    raw: bytes,
+    *,
+    authserv_id: str = "",
+    domain: str = "",
+    envelope_sender: str | None = None,
+    results: tuple[Result, ...] | None = None,
+) -> Mail:
     """Read a mail that can't be read whole by its header alone, as `read` does: who wrote, to whom, about what."""
     top = with_lines(raw[:MAX_HEAD])
     top = top[: split(top).body]
-    found = read(top, authserv_id=authserv_id, domain=domain, envelope_sender=envelope_sender)
+    found = read(top, authserv_id=authserv_id, domain=domain, envelope_sender=envelope_sender, results=results)
     own = hashlib.sha256(raw).hexdigest()  # two mails with one header are two
     return replace(found, fingerprint=own, anomalies=(UNREAD, *found.anomalies))
 

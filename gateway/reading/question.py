@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.mail.read import outline, read
-from gateway.model import Mail
+from gateway.model import Mail, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,7 @@ class Question:
     """
 
     authserv_id: str = ""
+    results: tuple[Result, ...] | None = None
     domain: str = ""
     envelope_sender: str | None = None
     seconds: float = 5.0
@@ -27,6 +28,7 @@ def answered(raw: bytes, question: Question) -> Mail:
     return how(
         raw,
         authserv_id=question.authserv_id,
+        results=question.results,
         domain=question.domain,
         envelope_sender=question.envelope_sender,
     )

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, literal_column, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
 
 from gateway.errors import NotFound
@@ -24,6 +24,7 @@ _FREE = datetime(1970, 1, 1, tzinfo=UTC)  # a lease that has always been over
 _WAITING = arrivals.c.state == literal_column("'waiting'")
 _UNSETTLED: ColumnElement[bool] = literal_column("settled = 0")
 _ASIDE = arrivals.c.state == literal_column("'aside'")
+_INSPECTED = or_(~arrivals.c.verify, arrivals.c.results.is_not(None))
 
 # Built once: building a statement costs more than running it.
 _KEPT = select(raws.c.digest).where(raws.c.digest.in_(bindparam("digests", expanding=True)))
@@ -163,9 +164,10 @@ def settle(tx: Tx, cursors: Iterable[ImapCursor]) -> None:
 def claim(tx: Tx, owner: str, now: datetime, limit: int) -> list[Arrival]:
     """Take up to `limit` waiting mails to work on, none of which was begun before.
 
-    The attempt is counted before the work begins, so that a mail that kills the process is noticed.
+    The attempt is counted before the work begins, so that a mail that kills the process is noticed. What we check
+    ourselves isn't taken before that is done.
     """
-    return _take(tx, owner, now, _free(tx, now, arrivals.c.attempts == 0, limit))
+    return _take(tx, owner, now, _free(tx, now, limit, _INSPECTED, arrivals.c.attempts == 0))
 
 
 def claim_begun(tx: Tx, owner: str, now: datetime) -> tuple[list[Arrival], list[Arrival]]:
@@ -173,13 +175,26 @@ def claim_begun(tx: Tx, owner: str, now: datetime) -> tuple[list[Arrival], list[
 
     It's taken alone: those beside it mustn't be counted down with it.
     """
-    found = _free(tx, now, arrivals.c.attempts > 0, 1)
+    found = _free(tx, now, 1, _INSPECTED, arrivals.c.attempts > 0)
     spent = [as_arrival(row, row.attempts) for row in found if row.attempts >= MOST_ATTEMPTS]
     return ([], spent) if spent else (_take(tx, owner, now, found), [])
 
 
-def _free(tx: Tx, now: datetime, begun: ColumnElement[bool], limit: int) -> Sequence[AnyRow]:
-    free = select(*COLUMNS).join(raws).where(_WAITING, arrivals.c.lease_until <= now, begun)
+def claim_uninspected(
+    tx: Tx, owner: str, now: datetime, limit: int, peers_but: Sequence[str] = ()
+) -> tuple[list[Arrival], list[Arrival]]:
+    """Take waiting mails that we are to check first, of any peer `peers_but` these: (to check, to do without).
+
+    One that was begun before is taken alone; its attempts are counted anew once it may be filed.
+    """
+    found = _free(tx, now, limit, ~_INSPECTED, arrivals.c.peer.not_in(peers_but))
+    spent = [as_arrival(row, row.attempts) for row in found if row.attempts >= MOST_ATTEMPTS]
+    begun = [row for row in found if 0 < row.attempts < MOST_ATTEMPTS]
+    return _take(tx, owner, now, begun[:1] or [row for row in found if not row.attempts]), spent
+
+
+def _free(tx: Tx, now: datetime, limit: int, *which: ColumnElement[bool]) -> Sequence[AnyRow]:
+    free = select(*COLUMNS).join(raws).where(_WAITING, arrivals.c.lease_until <= now, *which)
     return tx.connection.execute(free.order_by(arrivals.c.id).limit(limit)).all()
 
 
@@ -207,6 +222,13 @@ def release(tx: Tx, ids: Sequence[int]) -> None:
     tx.connection.execute(
         update(arrivals).where(arrivals.c.id.in_(ids), _WAITING).values(owner="", lease_until=_FREE)
     )
+
+
+def inspected(tx: Tx, arrival: int, results: Sequence[Result]) -> None:
+    """Keep what our own checks came to: the mail may be claimed for filing, its attempts counted anew."""
+    rows = [asdict(result) for result in results]
+    values = {"results": rows, "attempts": 0, "owner": "", "lease_until": _FREE}
+    tx.connection.execute(update(arrivals).where(arrivals.c.id == arrival, _WAITING).values(**values))
 
 
 def release_all(tx: Tx, owner: str) -> None:

@@ -15,9 +15,9 @@ _MOST_MAILS, _MOST_OCTETS = 200, 32_000_000
 
 
 class Keeper:
-    """`await keeper.keep(incoming)` returns when the mail is durable. `arrived` is set whenever one is."""
+    """`await keeper.keep(incoming)` returns when the mail is durable. `arrived` are set whenever one is."""
 
-    def __init__(self, store: Store, arrived: asyncio.Event) -> None:
+    def __init__(self, store: Store, *arrived: asyncio.Event) -> None:
         self._store = store
         self._arrived = arrived
         self._waiting: deque[tuple[Incoming, asyncio.Future[None]]] = deque()
@@ -49,7 +49,8 @@ class Keeper:
                     done.set_result(None)
                 else:
                     done.set_exception(failed)
-            self._arrived.set()
+            for event in self._arrived:
+                event.set()
 
     async def _keep(self, mails: Sequence[Incoming]) -> Exception | None:
         try:

@@ -159,9 +159,23 @@ def test_nothing_to_say(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "more",
+    [
+        "verify = true\ntrusted_peers = []\n",
+        '[[intake.smtp]]\nlisten = "systemd"\nverify = true\n[trust]\nresolver = "127.0.0.1:53"\n',
+    ],
+)
+def test_checks_of_ours_where_somebody_may_come_are_not_noted(tmp_path: Path, more: str) -> None:
+    assert not [one for one in told(tmp_path, more) if one.startswith("inert")]
+
+
+@pytest.mark.parametrize(
     ("more", "severity", "where", "text"),
     [
-        ("verify = true\n", "inert", "10: intake.smtp[0].verify", "authserv_id"),
+        ("verify = true\n", "inert", "10: intake.smtp[0].verify", "trusted_peers"),
+        ('[[intake.smtp]]\nlisten = "[::1]:25"\nverify = true\n', "inert", "12: intake.smtp[1].verify", "only"),
+        ('[trust]\nresolver = "127.0.0.1:53"\n', "inert", "11: trust.resolver", "verify = true"),
+        ('[trust]\narc_sealers = ["lists.example.org"]\n', "inert", "11: trust.arc_sealers", "verify = true"),
         (MANAGER + 'notify = "none"\n', "warning", "10: agents", "nobody is told of mail in the global inbox"),
         ('[[intake.smtp]]\nlisten = "0.0.0.0:25"\n[trust]\nagent_proof = "token"\n', "warning", "13: trust.", "[1]"),
         ('[trust]\nagent_proof = "token"\n' + MAILBOX, "warning", "11: trust.agent_proof", "intake.imap[0]"),

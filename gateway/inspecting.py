@@ -1,0 +1,162 @@
+"""Mail that came to us directly is checked before it is read: SPF, DKIM, DMARC and ARC, in threads of their own.
+
+What comes of it is kept on the arrival: whatever is decided of the mail later rests on the same results, though the
+DNS may have changed. Only then the mail may be claimed for filing; all other mail goes by meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import NoReturn
+
+from gateway import log
+from gateway.context import Context
+from gateway.errors import StoreError
+from gateway.inspection.examine import Examined, examine
+from gateway.inspection.resolver import DEADLINE, Ask, Questions, Unanswered, resolver
+from gateway.model import Arrival
+from gateway.store import arrivals
+from gateway.store.database import Store
+
+AT_ONCE = 24  # mails; each waits for the DNS nearly all the time
+_SHARE = 6  # of them that one peer's mails may take before others have their turn
+_HURRIED = 2.5  # seconds for each while there is no place left: somebody's slow DNS isn't everybody's
+_AGAIN = timedelta(minutes=1)  # until a mail is tried again about which the DNS didn't answer
+_PATIENCE = timedelta(minutes=5)  # after its receipt; then it is filed as one that nothing is known about
+_LATER = timedelta(minutes=5)  # until a mail is tried again whose raw bytes couldn't be had
+_IDLE = 2.0
+
+
+class Inspector:
+    """The checks that are under way. `arrived` is set when a mail may be filed."""
+
+    def __init__(
+        self,
+        store: Store,
+        context: Callable[[], Context],
+        *,
+        owner: str,
+        arrived: asyncio.Event,
+        now: Callable[[], datetime],
+        asker: Callable[[str], Ask] = resolver,
+    ) -> None:
+        self._store = store
+        self._context = context
+        self._owner = owner
+        self._arrived = arrived
+        self._now = now
+        self._asker = asker
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="inspect")
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._peers: Counter[str] = Counter()
+        self._ending = False
+
+    async def run(self, kept: asyncio.Event) -> NoReturn:
+        """Check what waits for it, for ever. `kept` wakes it: a mail came in, or a place is free."""
+        try:
+            while True:
+                kept.clear()
+                if not await self._begin(kept):
+                    await _either(kept)
+        finally:
+            self._ending = True
+            for task in self._tasks:
+                task.cancel()
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _begin(self, kept: asyncio.Event) -> bool:
+        """Begin with some that wait, if there is a place; say whether there were any."""
+        free = min(AT_ONCE - len(self._tasks), _SHARE)
+        busy = [peer for peer, count in self._peers.items() if count >= _SHARE]
+        if not free:
+            return False
+        try:
+            work, spent = await self._store.write(
+                lambda tx: arrivals.claim_uninspected(tx, self._owner, self._now(), free, busy)
+            )
+            for arrival in spent:
+                await self._keep(arrival, Examined(()))
+                log.inspection_failed(mail=log.mail_id(arrival.digest), reason="it ended the process each time")
+        except StoreError as error:
+            log.filing_paused(reason=str(error))
+            return False
+        for arrival in work:
+            task = asyncio.create_task(self._inspect(arrival), name=f"inspect-{arrival.id}")
+            self._peers[arrival.envelope.peer] += 1
+            self._tasks.add(task)
+            task.add_done_callback(lambda task, peer=arrival.envelope.peer: self._ended(task, peer, kept))  # type: ignore[misc]
+        return bool(work or spent)
+
+    def _ended(self, task: asyncio.Task[None], peer: str, kept: asyncio.Event) -> None:
+        self._tasks.discard(task)
+        self._peers[peer] -= 1
+        if not self._peers[peer]:
+            del self._peers[peer]
+        kept.set()
+
+    async def _inspect(self, arrival: Arrival) -> None:
+        """Check one mail, and keep what came of it; or give it back, to be tried again."""
+        deadline = _HURRIED if len(self._tasks) >= AT_ONCE else DEADLINE
+        start = time.perf_counter()
+        try:
+            work = asyncio.get_running_loop().run_in_executor(self._threads, self._examined, arrival, deadline)
+            examined = await work
+            if examined.undecided and self._now() - arrival.received_at < _PATIENCE:
+                log.inspection_put_off(mail=log.mail_id(arrival.digest), retry_in=_AGAIN.total_seconds())
+                self._give_back(arrival, _AGAIN)
+                return
+            await self._keep(arrival, examined)
+        except StoreError as error:
+            log.filing_paused(reason=str(error))
+            self._give_back(arrival, _LATER)
+        except asyncio.CancelledError:
+            self._give_back(arrival, timedelta())
+            raise
+        else:
+            came = " ".join(f"{result.method}={result.result}" for result in examined.results)
+            ms = (time.perf_counter() - start) * 1000
+            log.mail_inspected(mail=log.mail_id(arrival.digest), results=came, ms=ms)
+
+    def _examined(self, arrival: Arrival, deadline: float) -> Examined:
+        """Runs in a thread.
+
+        Raises:
+            StoreError: the raw mail can't be had now.
+        """
+        trust = self._context().settings.trust
+        location = self._store.read_now(lambda connection: arrivals.locate(connection, arrival.digest))
+        raw = self._store.packs.read(location)
+        try:
+            questions = Questions(self._asker(trust.resolver), deadline=deadline, clock=self._clock)
+            return examine(raw, arrival.envelope, questions, frozenset(trust.arc_sealers))
+        except Unanswered:
+            return Examined((), undecided=True)
+        except Exception as error:  # noqa: BLE001 (whatever a mail does to the checks, it is filed: as unproven)
+            log.inspection_failed(mail=log.mail_id(arrival.digest), reason=type(error).__name__)
+            return Examined(())
+
+    def _clock(self) -> float:
+        return math.inf if self._ending else time.monotonic()
+
+    async def _keep(self, arrival: Arrival, examined: Examined) -> None:
+        await self._store.write(lambda tx: arrivals.inspected(tx, arrival.id, examined.results))
+        self._arrived.set()
+
+    def _give_back(self, arrival: Arrival, after: timedelta) -> None:
+        until = self._now() + after
+        self._store.submit(lambda tx: arrivals.unclaim(tx, [arrival.id], until))
+
+
+async def _either(event: asyncio.Event) -> None:
+    """Wait for the event, or a moment: another process may have let a mail be tried again."""
+    try:
+        async with asyncio.timeout(_IDLE):
+            await event.wait()
+    except TimeoutError:
+        pass

@@ -1,0 +1,197 @@
+"""The checks before reading: every mail has them once, and nobody's slow DNS holds up the others."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from gateway.inspecting import AT_ONCE, Inspector
+from gateway.inspection.resolver import Ask, Unanswered
+from gateway.model import Arrival, Envelope, Incoming
+from gateway.store import arrivals, tables
+from gateway.store.database import Store
+from tests.builders import DOMAIN, NOW, keep, make_context, opened
+from tests.signing import letter
+
+SOON = 10.0
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with opened(tmp_path) as store:
+        yield store
+
+
+def direct(sender: str, peer: str = "192.0.2.1", nth: int = 0) -> Incoming:
+    raw = letter(sender, text=f"Question {nth}")
+    return Incoming(raw, "smtp", NOW, Envelope(sender, (f"contact@{DOMAIN}",), peer, "mx"), verify=True)
+
+
+def nobody(name: str, kind: str, seconds: float) -> tuple[Any, ...]:
+    return ()
+
+
+class Watch:
+    """A clock that tests turn on."""
+
+    def __init__(self) -> None:
+        self.time = NOW
+
+    def now(self) -> datetime:
+        return self.time
+
+
+async def ready(store: Store, count: int) -> list[Arrival]:
+    """Mails that may be filed, waited for."""
+    async with asyncio.timeout(SOON):
+        while len(found := inspected(store)) < count:  # noqa: ASYNC110 (the store rings no bell)
+            await asyncio.sleep(0.01)
+    return found
+
+
+def inspected(store: Store) -> list[Arrival]:
+    query = select(*arrivals.COLUMNS).join(tables.raws).where(tables.arrivals.c.results.is_not(None))
+    return store.read_now(lambda c: [arrivals.as_arrival(row, row.attempts) for row in c.execute(query)])
+
+
+async def watched(store: Store, ask: Ask, work: Any, watch: Watch | None = None) -> Any:
+    """Run `work(kept)` beside an inspector whose questions go to `ask`."""
+    kept, arrived = asyncio.Event(), asyncio.Event()
+    now = (watch or Watch()).now
+    made = Inspector(store, make_context, owner="daemon", arrived=arrived, now=now, asker=lambda _: ask)
+    task = asyncio.create_task(made.run(kept))
+    try:
+        return await work(kept)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def test_a_direct_mail_is_filed_only_when_it_was_checked(store: Store) -> None:
+    keep(store, direct("ines@mairie.example"), Incoming(letter("a@b.example"), "imap", NOW))
+    work = store.write_now(lambda tx: arrivals.claim(tx, "daemon", NOW, 50))
+    assert [arrival.source for arrival in work] == ["imap"]
+    (arrival,) = asyncio.run(watched(store, nobody, lambda kept: ready(store, 1)))
+    assert [(result.method, result.result) for result in arrival.results or ()] == [
+        ("spf", "none"),
+        ("dmarc", "none"),
+    ]
+    (claimed,) = store.write_now(lambda tx: arrivals.claim(tx, "daemon", NOW, 50))
+    assert (claimed.id, claimed.results, claimed.attempts) == (arrival.id, arrival.results, 1)
+
+
+def test_many_slow_domains_stop_nobody_else(store: Store) -> None:
+    """More than there are places, of one peer, their DNS silent until the honest one is through."""
+    release = threading.Event()
+
+    def ask(name: str, kind: str, seconds: float) -> tuple[Any, ...]:
+        if "slow" in name and not release.wait(SOON):
+            raise AssertionError("the honest mail waited for the slow ones")
+        return ()
+
+    keep(store, *(direct(f"a@slow{n}.example", nth=n) for n in range(AT_ONCE * 2)))
+    keep(store, direct("ines@mairie.example", peer="192.0.2.9"))
+
+    async def work(kept: asyncio.Event) -> None:
+        (honest,) = await ready(store, 1)
+        assert honest.envelope.peer == "192.0.2.9"
+        release.set()
+        await ready(store, AT_ONCE * 2 + 1)
+
+    asyncio.run(watched(store, ask, work))
+
+
+def test_what_the_dns_did_not_answer_is_asked_again_and_then_filed(store: Store) -> None:
+    keep(store, direct("ines@mairie.example"))
+    watch, asked = Watch(), []
+
+    def ask(name: str, kind: str, seconds: float) -> tuple[Any, ...]:
+        asked.append(watch.time)
+        raise Unanswered("silence")
+
+    async def work(kept: asyncio.Event) -> list[Arrival]:
+        async with asyncio.timeout(SOON * 3):
+            while not (found := inspected(store)):
+                if given_back(store):
+                    watch.time += timedelta(seconds=20)
+                kept.set()
+                await asyncio.sleep(0.01)
+        return found
+
+    (arrival,) = asyncio.run(watched(store, ask, work, watch))
+    assert [result.result for result in arrival.results or ()] == ["temperror"]
+    assert all(later - sooner >= timedelta(minutes=1) for sooner, later in pairwise(asked))
+    assert timedelta(minutes=5) <= asked[-1] - NOW <= timedelta(minutes=7)
+    assert arrival.attempts == 0
+
+
+def given_back(store: Store) -> bool:
+    """Is nobody working on the one mail?"""
+    owner = store.read_now(lambda connection: connection.scalar(select(tables.arrivals.c.owner)))
+    return owner == ""
+
+
+def test_an_answer_that_comes_later_still_proves(store: Store) -> None:
+    keep(store, direct("ines@mairie.example"))
+    watch, put_off = Watch(), threading.Event()
+
+    def ask(name: str, kind: str, seconds: float) -> tuple[Any, ...]:
+        if not put_off.is_set():
+            put_off.set()
+            raise Unanswered("silence")
+        return ()
+
+    async def work(kept: asyncio.Event) -> list[Arrival]:
+        assert await asyncio.to_thread(put_off.wait, SOON)
+        watch.time = NOW + timedelta(minutes=1, seconds=1)
+        return await ready(store, 1)
+
+    (arrival,) = asyncio.run(watched(store, ask, work, watch))
+    assert [result.result for result in arrival.results or ()] == ["none", "none"]
+
+
+def test_what_fails_in_the_checks_or_ends_the_process_is_filed_as_unproven(store: Store) -> None:
+    def ask(name: str, kind: str, seconds: float) -> tuple[Any, ...]:
+        raise RecursionError
+
+    keep(store, direct("ines@mairie.example"))
+    (arrival,) = asyncio.run(watched(store, ask, lambda kept: ready(store, 1)))
+    assert arrival.results == ()
+
+    keep(store, direct("ines@mairie.example", nth=1))
+    for _ in range(arrivals.MOST_ATTEMPTS):
+        store.write_now(lambda tx: arrivals.claim_uninspected(tx, "daemon", NOW, 1))
+        store.write_now(lambda tx: arrivals.release_all(tx, "daemon"))
+    asyncio.run(watched(store, nobody, lambda kept: ready(store, 2)))
+    assert [arrival.results for arrival in inspected(store)] == [(), ()]
+
+
+def test_a_stop_gives_back_what_is_under_way_and_ends_its_questions(store: Store) -> None:
+    keep(store, direct("ines@mairie.example"))
+    begun, release, asked = threading.Event(), threading.Event(), []
+
+    def ask(name: str, kind: str, seconds: float) -> tuple[Any, ...]:
+        asked.append(name)
+        begun.set()
+        release.wait(SOON)
+        return ()
+
+    async def work(kept: asyncio.Event) -> None:
+        await asyncio.to_thread(begun.wait, SOON)
+
+    async def stopped() -> None:
+        await watched(store, ask, work)
+        release.set()
+
+    asyncio.run(stopped())
+    ((arrival,), _) = store.write_now(lambda tx: arrivals.claim_uninspected(tx, "daemon", NOW, 1))
+    assert arrival.attempts == 1
+    assert len(asked) == 1
