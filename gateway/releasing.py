@@ -29,7 +29,8 @@ def _spoken(tx: Tx, context: Context, identifier: int, row: AnyRow, scan: Scan, 
     """One message of the mail: its attachments are marked anew, and those who were told without them get them."""
     scans.hurry(tx, identifier, now)
     message = recall.as_message(row)
-    files = tuple(withheld.scanned(file, scan) for file in message.attachments)
+    barred = withheld.barred_by(scan, asked=True)
+    files = withheld.marks(message.attachments, context.settings.attachments, barred)
     changed = tuple(file for file, before in zip(files, message.attachments, strict=True) if file != before)
     if not changed:
         return 0

@@ -73,17 +73,12 @@ def marks(files: Iterable[Attachment], limits: Attachments, barred: str) -> tupl
     return tuple(reversed(found))
 
 
-def scanned(file: Attachment, scan: Scan) -> Attachment:
-    """An attachment that waited for the antivirus, now that it has spoken. Of others only an infection counts."""
-    barred = barred_by(scan, asked=True)
-    return replace(file, held=barred) if file.held == UNSCANNED or barred == INFECTED else file
-
-
 def _types(file: Attachment) -> set[str]:
     """All that tells a type: the name as programs read it, also without accents; what is declared; the octets."""
     name = file.name.lower().rstrip(". ")
     bare = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
-    return {f".{name.rpartition('.')[2]}", f".{bare.rpartition('.')[2]}", file.type.lower(), file.looks} - {""}
+    extensions = {"".join(each.rpartition(".")[1:]) for each in (name, bare) if "." in each}
+    return {*extensions, file.type.lower(), file.looks} - {""}
 
 
 # --- what leaves ----------------------------------------------------------------------------------------------
