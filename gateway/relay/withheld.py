@@ -65,7 +65,8 @@ def marks(files: Iterable[Attachment], limits: Attachments, barred: str) -> tupl
     found: list[Attachment] = []
     holders: set[str] = set()
     for file in reversed(tuple(files)):  # those inside come after what holds them
-        held = HOLDS if file.name in holders else TYPE if _types(file) & withheld else file.held
+        told = file.held if file.held in {TOKEN, ADDRESS} else ""
+        held = HOLDS if file.name in holders else TYPE if _types(file) & withheld else told
         held = barred if barred == INFECTED or not held else held
         if held in {TYPE, HOLDS, TOKEN, ADDRESS}:
             holders.add(file.inside)
