@@ -23,6 +23,9 @@ CHUNK = 1 << 20
 LINGER = 1.0  # seconds in which a client that we leave may still read why
 GONE = (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError)
 GOING = "421 4.3.2 Closing, try again later"
+# Words of other protocols. Whoever was made to speak them to us (a browser, a proxy) may have been made to say
+# « MAIL FROM » further down: nothing of it is read. A PROXY line tells whose connection it is, and anybody could.
+FOREIGN = frozenset(("PROXY", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "HOST:"))
 
 
 class Connection(SMTP):
@@ -178,6 +181,9 @@ class Connection(SMTP):
         except UnicodeDecodeError:
             raise Refusal("500 5.5.2 Commands are UTF-8") from None
         verb = verb.upper()
+        if verb in FOREIGN:
+            await self._end("521 5.5.1 This is a mail server")
+            return
         if verb not in self.verbs:
             known = verb in {"EXPN", "AUTH", "ETRN", "TURN", "BDAT"}
             raise Refusal("502 5.5.1 Not implemented" if known else "500 5.5.1 Unknown command")

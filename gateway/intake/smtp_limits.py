@@ -18,7 +18,8 @@ class Limits:
     connections: int = 200
     reserved: int = 20  # of them, for trusted peers alone
     share: int = 20  # of one untrusted peer, once more than half of all are used
-    stalled: float = 5  # who has done nothing for that long makes room when all are used
+    stalled: float = 5  # who has done nothing for that long makes room when all are used ...
+    crowded: float = 1  # ... and so long, for a peer with fewer places than its own
     mails: int = 10  # in a session
     mails_trusted: int = 1000  # a front server reuses its connections
     recipients: int = 100  # RFC 5321 §4.5.3.1.8
@@ -92,14 +93,22 @@ class Room:
         places = limits.connections - (0 if peer.trusted else limits.reserved)
         if not peer.trusted and used > limits.connections // 2 and self._peers[peer.key] >= limits.share:
             return "too many connections of this peer"
-        if used >= places and not self._make_room(now):
+        if used >= places and not self._make_room(peer, now):
             return "too many connections"
         return ""
 
-    def _make_room(self, now: float) -> bool:
-        """Send away the guest who has done nothing for longest, if that is too long."""
-        guest = min(self.guests, key=lambda each: each.progress, default=None)
+    def _make_room(self, peer: Peer, now: float) -> bool:
+        """Send away the guest who has done nothing for longest, if that is too long.
+
+        One of a peer that would still have as many places as this one is sent away sooner: few addresses can't keep
+        everybody else out.
+        """
+        own = self._peers[peer.key] + 1
+        crowd = (each for each in self.guests if self._peers[each.peer.key] > own)
+        guest = min(self.guests, key=_progress, default=None)
         if guest is None or now - guest.progress < self._limits.stalled:
+            guest = min(crowd, key=_progress, default=None)
+        if guest is None or now - guest.progress < self._limits.crowded:
             return False
         self.leave(guest)  # at once: the guest itself may take a while to be gone
         guest.leave("421 4.3.2 Too many connections, and nothing came")
@@ -128,6 +137,10 @@ class Room:
             return False
         self._free -= octets
         return True
+
+
+def _progress(guest: Guest) -> float:
+    return guest.progress
 
 
 class Hold:

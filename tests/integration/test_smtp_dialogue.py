@@ -14,15 +14,10 @@ from gateway.errors import ConfigError
 from gateway.intake.smtp import serve
 from gateway.model import Envelope, Incoming
 from tests.dialogue import MAIL, NOW, OURS, Server, running, stuffed
+from tests.security.smuggling import HARMLESS, SMUGGLERS
 
 START = ("EHLO client.example", "MAIL FROM:<a@example.org>")
 NOT_OURS = "550 5.1.1 No such recipient here"
-# what some server or other takes for the end of a mail (THREATS.md A1, case 1)
-SMUGGLERS = [
-    b"\n.\n", b"\n.\r", b"\r.\n", b"\r.\r", b"\n.\r\n", b"\r.\r\n", b"\r\n.\n", b"\r\n.\r", b"\r\n.\r\r\n",
-    b"\r\r\n.\r\r\n", b"\r\n\0.\r\n", b"\r\n.\0\r\n", b"\n\n.\r\n",
-]  # fmt: skip
-HARMLESS = [b"\r\n\x0b.\x0b\r\n", b"\r\n\xc2\x85.\xc2\x85\r\n", b"\r\n\xe2\x80\xa8.\r\n", b"\r\n . \r\n"]
 
 
 async def test_a_mail_is_kept_exactly_and_then_acknowledged() -> None:
@@ -69,8 +64,7 @@ async def test_what_is_announced() -> None:
         (["EHLO c", "HELP"], "214 2.0.0 DATA EHLO"),
         (["EHLO c", "NOOP"], "250 2.0.0"),
         (["EHLO c", ""], "500 5.5.1"),
-        (["EHLO c", "PROXY TCP4 192.0.2.1 192.0.2.2 1 2"], "500 5.5.1"),
-        (["EHLO c", "GET / HTTP/1.1"], "500 5.5.1"),
+        (["EHLO c", "XCLIENT ADDR=127.0.0.1"], "500 5.5.1"),
         (["EHLO c", b"MAIL FROM:<\xff@b.org>\r\n"], "500 5.5.2"),
         (["EHLO c", "NOOP " + "x" * 3000], "500 5.5.6"),
         (["EHLO c", "NOOP " + "x" * 300_000], "500 5.5.6"),
@@ -91,6 +85,16 @@ async def test_a_command_and_its_answer(commands: list[str | bytes], reply: str)
     async with running() as server:
         client = await server.connect()
         assert (await client.say(*commands)).startswith(reply)
+
+
+@pytest.mark.parametrize("line", ["PROXY TCP4 127.0.0.1 127.0.0.1 1 2", "GET / HTTP/1.1", "post / HTTP/1.1"])
+async def test_who_speaks_another_protocol_is_left_with_all_that_follows(line: str) -> None:
+    async with running() as server:
+        client = await server.connect()
+        mail = f"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<{OURS}>\r\nDATA\r\nx\r\n.\r\n"
+        assert (await client.say(f"{line}\r\n{mail}".encode())).startswith("521 5.5.1")
+        assert await client.closed()
+        assert server.kept == []
 
 
 async def test_nobody_is_asked_about_a_disguise_and_everybody_about_the_rest() -> None:

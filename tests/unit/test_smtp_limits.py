@@ -63,6 +63,24 @@ def test_who_does_nothing_makes_room_and_who_works_stays() -> None:
     assert len(place.guests) == 9
 
 
+def test_few_peers_cant_keep_everybody_else_out() -> None:
+    """A peer with fewer places gets one of those who have most, as soon as one of them pauses."""
+    place = room()
+    crowd = [Seat(STRANGER, 3.0 + number) for number in range(4)]
+    for seat in [*crowd, *(Seat(peer, 2.0) for peer in others(4))]:
+        place.enter(seat)
+    newcomer = Peer("203.0.113.1", "203.0.113.1", trusted=False)
+    assert place.refusal(newcomer, 3.9) == "too many connections"
+    assert place.refusal(newcomer, 4.0) == ""
+    assert [bool(seat.told) for seat in crowd] == [True, False, False, False]
+    place.enter(Seat(newcomer, 4.0))
+    place.enter(Seat(newcomer, 4.0))
+    assert place.refusal(newcomer, 5.0) == "too many connections of this peer"
+    assert place.refusal(others(1)[0], 5.5) == ""  # has one, and another has three
+    assert crowd[1].told
+    assert not crowd[2].told
+
+
 def test_only_those_at_work_are_never_sent_away() -> None:
     place = room()
     for _ in range(10):
