@@ -3,9 +3,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+MINUTES ?= 5
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run demo test check check-full conformance security bench lock translations clean servers
+.PHONY: run demo test check check-full conformance security fuzz bench lock translations clean servers
 .DEFAULT_GOAL := check
 
 run: $(INSTALLED)  ## the daemon, on the shipped configuration
@@ -28,6 +29,11 @@ conformance: $(INSTALLED)  ## what is made of real mail, held against what other
 
 security: $(INSTALLED) servers  ## every attack, against the gateway and against one without the defence
 	$(BIN)/python -m tests.security
+
+fuzz: $(INSTALLED)  ## hunt for inputs that break what must always hold: make fuzz MINUTES=n
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check atheris \
+		|| echo "atheris can't be installed here: hypothesis hunts alone"
+	$(BIN)/python -m tests.fuzz $(MINUTES)
 
 check-full: check test conformance  ## all of it, 10,000 broken mails, and the attacks that take long
 	$(BIN)/python -m tests.fuzz.filing bombs all

@@ -30,7 +30,7 @@ _FIELD = re.compile(rb"([!-9;-~]+)([ \t]*):")
 # RFC 2047 §2, but for the white space and the question marks inside that broken clients leave there.
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?((?:[^?]|\?(?!=)){0,2000})\?=")
 _CHARSET = re.compile(rb"(?:=\?([\w.-]{1,40})\?[bq]\?|\bcharset=[\"']?([\w.-]{1,40}))", re.IGNORECASE)
-_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_UNSAFE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")  # the others are spaces
 _SPACES = re.compile(r"[ \t\r\n\x0b\x0c\x85\u2028\u2029]+")
 
 
@@ -232,4 +232,4 @@ def _one_run(data: bytes) -> bytes:
 
 def one_line(text: str) -> str:
     """Line breaks and runs of spaces become one space; control characters go."""
-    return _UNSAFE.sub("", _SPACES.sub(" ", text)).strip()
+    return _SPACES.sub(" ", _UNSAFE.sub("", text)).strip()
