@@ -48,7 +48,7 @@ smtpd_tls_security_level = none
 smtp_dns_support_level = disabled
 lmtp_host_lookup = native
 smtp_host_lookup = native
-smtpd_forbid_bare_newline = reject
+smtpd_forbid_bare_newline = {bare_newline}
 smtpd_forbid_bare_newline_exclusions =
 smtpd_relay_restrictions = permit_mynetworks, reject
 smtpd_recipient_restrictions = check_recipient_access texthash:{folder}/access, permit_mynetworks, reject
@@ -94,9 +94,12 @@ postlog unix-dgram n - n - 1 postlogd
 
 
 class Postfix:
-    """`port` takes mail. `gateway` is the transport of the gateway's domain, such as `lmtp:inet:127.0.0.1:2400`."""
+    """`port` takes mail. `gateway` is the transport of the gateway's domain, such as `lmtp:inet:127.0.0.1:2400`.
 
-    def __init__(self, gateway: str = "") -> None:
+    `bare_newline`: what it makes of a bare LF (smtpd_forbid_bare_newline); `no` is how Debian 12 ships it.
+    """
+
+    def __init__(self, gateway: str = "", bare_newline: str = "reject") -> None:
         if not AVAILABLE:
             raise RuntimeError(MISSING)
         self.folder = Path(tempfile.mkdtemp(prefix="gateway-postfix-"))
@@ -104,6 +107,7 @@ class Postfix:
         (self.port,) = free_ports(1)
         self._process: subprocess.Popen[bytes] | None = None
         self._config = self.folder / "config"
+        self._bare_newline = bare_newline
         self._write(gateway)
         try:
             self.start()
@@ -117,7 +121,7 @@ class Postfix:
             (self.folder / name).mkdir()
         os.chown(self.folder / "data", pwd.getpwnam("postfix").pw_uid, -1)
         os.chown(self.folder / "box", owner.pw_uid, owner.pw_gid)
-        main = MAIN.format(folder=self.folder, uid=owner.pw_uid, gid=owner.pw_gid)
+        main = MAIN.format(folder=self.folder, uid=owner.pw_uid, gid=owner.pw_gid, bare_newline=self._bare_newline)
         (self._config / "main.cf").write_text(main)
         (self._config / "master.cf").write_text(MASTER.format(port=self.port))
         self._map("access", {})
