@@ -19,12 +19,13 @@ from gateway.decision import Decision, by_itself, clues, decide, hints, notified
 from gateway.errors import StoreError
 from gateway.model import Arrival, Mail, Nature, Purpose, Recalled, Role, Thread, Traits, Volume
 from gateway.reading.question import Question, answered
-from gateway.store import arrivals, filing, recall, references, scans, volume
+from gateway.store import arrivals, confirmations, filing, recall, references, scans, volume
 from gateway.store.database import Store, Tx, savepoint
 from gateway.store.neighbourhood import neighbourhood
 from gateway.threading.place import Placement, place, unsettled
 from gateway.threading.settle import placed
 
+_NOTICES = (Purpose.NOTICE, Purpose.CONFIRMATION)  # what mail in an agent's name sends her
 _QUICK, _PATIENT = 2.0, 5.0  # seconds that reading a mail may take at the first attempt, and at the others
 
 
@@ -37,13 +38,15 @@ def explain(connection: Connection, arrival: Arrival, mail: Mail, context: Conte
     own = by_itself(mail, found, context)
     its = traits(mail, own, context.settings.addresses.domain, anchored=False)
     recalled = valid(recall.recall(connection, clues(mail, found, its), now), mail, found)
+    recalled = replace(recalled, asked=confirmations.asked(connection, found.confirms) if found.confirms else ())
     placement = _place(connection, mail, its, recalled, context)
-    person = placement.participation.address if placement.participation else mail.author.address
-    notices = recall.count_since_yesterday(connection, person, Purpose.NOTICE, now)
+    person = _noticed(mail, recalled, placement)
+    notices = sum(recall.count_since_yesterday(connection, person, purpose, now) for purpose in _NOTICES)
     leaving = [message for beside in placement.beside for message in beside.takes]
     home = placement.conversation
     thread = recall.thread(connection, home.id, leaving) if home is not None else Thread()
-    if home is not None and placement.participation is not None and placement.participation.role is Role.AGENT:
+    by_agent = placement.participation is not None and placement.participation.role is Role.AGENT
+    if home is not None and (by_agent or recalled.asked):
         thread = replace(thread, written=recall.written(connection, home.id))
     takes = (*placement.takes, *leaving)
     scan = scans.of_mail(connection, arrival.digest) if mail.attachments else None
@@ -69,6 +72,13 @@ def _volume(connection: Connection, mail: Mail, placement: Placement, context: C
     if placement.conversation is not None or mail.nature is not Nature.PERSON:
         return Volume()
     return volume.lately(connection, mail.author.address, context.settings.limits, now)
+
+
+def _noticed(mail: Mail, recalled: Recalled, placement: Placement) -> str:
+    """Who would be told of what isn't done: the agent in whose name it is, if it is in one's."""
+    if recalled.asked:
+        return recalled.asked[0].agent
+    return placement.participation.address if placement.participation else mail.author.address
 
 
 def _place(connection: Connection, mail: Mail, its: Traits, recalled: Recalled, context: Context) -> Placement:

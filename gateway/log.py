@@ -196,6 +196,16 @@ def loop_ended(*, mail: str, arrival: int) -> None:
     _warning("loop_ended", mail=mail, arrival=arrival)
 
 
+def confirmation_asked(*, mail: str, conversation: str, to: str) -> None:
+    """A mail in an agent's name isn't proven: she (`to`, a pseudonym) is asked whether it is hers."""
+    _warning("confirmation_asked", mail=mail, conversation=conversation, to=to)
+
+
+def confirmation_answered(*, mail: str, conversation: str, state: str, problem: str) -> None:
+    """An agent was asked, and answered: `state` is what it is now, `problem` why the answer changed nothing."""
+    _info("confirmation_answered", mail=mail, conversation=conversation, state=state, problem=problem)
+
+
 def mail_duplicate(*, mail: str, arrival: int) -> None:
     """The same mail was filed before; nothing more came of it."""
     _info("mail_duplicate", mail=mail, arrival=arrival)

@@ -596,6 +596,35 @@ class Volume:
     braked: bool = False
 
 
+class Confirmation(StrEnum):
+    """What became of a question whether a mail is an agent's."""
+
+    ASKED = "asked"
+    CONFIRMED = "confirmed"
+    WITHDRAWN = "withdrawn"  # she says that it isn't hers, or that it isn't to be done
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A mail in an agent's name that isn't proven, and that she was asked to confirm by `delivery`.
+
+    `message` is its id, `filed` what is kept of it; `name` its author's, by which a signature is known. `usager`:
+    whom its answer was to go to, as she was told. `told`: the code of the last problem that she was told about her
+    answer, "" for none.
+    """
+
+    delivery: int
+    agent: str
+    message: int
+    filed: Message
+    conversation: Conversation
+    name: str
+    usager: str
+    at: datetime
+    state: Confirmation = Confirmation.ASKED
+    told: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Recalled:
     """What is known of the clues. `duplicate_of` is the message that this mail already is.
@@ -604,6 +633,7 @@ class Recalled:
     `notices`: how many its author had within a day. `volume`: what we wrote by ourselves.
     `digest`: it answers a mail of ours to its author that stands in no conversation. `forwarded`: what bears the id
     of the original that it forwards. `scan`: what the antivirus said of the mail, None where it wasn't asked.
+    `asked`: what it answers of that which agents were asked to confirm.
     """
 
     duplicate_of: int | None = None
@@ -616,6 +646,7 @@ class Recalled:
     digest: bool = False
     forwarded: tuple[Linked, ...] = ()
     scan: Scan | None = None
+    asked: tuple[Asked, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -677,6 +708,8 @@ class Draft:
     """A mail that will leave to one person, its words fixed.
 
     `automatic` mails carry Auto-Submitted (RFC 3834 §3.1.7), `silent` ones a null reverse-path too (§3.3).
+    `confirms`: an answer to it says whether a mail is hers: what the delivery of this id asked, 0 for its own
+    question; None: an answer to it is read in the conversation.
     """
 
     purpose: Purpose
@@ -689,6 +722,7 @@ class Draft:
     enclosures: tuple[Enclosure, ...] = ()
     automatic: bool = False
     silent: bool = False
+    confirms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -761,13 +795,31 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True)
+class Ask:
+    """The first message of a filing is put before an agent by its first draft: what to remember with it."""
+
+    agent: str
+    name: str
+    usager: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What an answer does to what an agent was asked by a delivery. `told`: the code of what she is told about it."""
+
+    delivery: int
+    state: Confirmation
+    told: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Filing:
     """All that one mail, or one command, changes. `conversation.id` is 0 for a new one.
 
     `messages` come with the drafts they cause; `notices` are about the first of them. Conversations in `merge` become
     part of this one, messages in `takes` come to it. `beside`: what the same mail changes in other conversations,
     with notices about what they take and those in `concerning`. A new conversation without a reference is given one.
-    `proof`: what the history's acts rest on, for the audit.
+    `proof`: what the history's acts rest on, for the audit. `asks` and `answered`: what waits for an agent's word.
     """
 
     conversation: Conversation
@@ -781,3 +833,5 @@ class Filing:
     history: tuple[Event, ...] = ()
     settlements: tuple[Settlement, ...] = ()
     proof: str = ""
+    asks: Ask | None = None
+    answered: Answered | None = None

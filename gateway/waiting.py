@@ -16,9 +16,10 @@ from gateway import inbound, log, private
 from gateway.context import Context
 from gateway.decision import Decision
 from gateway.errors import Temporary
-from gateway.model import Arrival, Mail, Message, Nature
+from gateway.model import Arrival, Filing, Mail, Message, Nature
 from gateway.reading.question import Question
 from gateway.reading.readers import MOST_READERS, Unreadable
+from gateway.redaction import pseudonym
 from gateway.store import arrivals
 from gateway.store.database import Store
 
@@ -233,6 +234,7 @@ def _log_filed(arrival: Arrival, decision: Decision | str) -> None:
             proof=message.proof.value if message.proof else "",
             deliveries=sum(len(drafts) for _, drafts in decision.filing.messages),
         )
+        _log_confirmation(mail, decision.filing)
         _log_kept_from(mail, arrival, decision, message)
 
 
@@ -243,3 +245,13 @@ def _log_kept_from(mail: str, arrival: Arrival, decision: Decision, message: Mes
             log.cap_reached(mail=mail, arrival=arrival.id, cap=cap)
     if message.nature is Nature.LOOP:
         log.loop_ended(mail=mail, arrival=arrival.id)
+
+
+def _log_confirmation(mail: str, filed: Filing) -> None:
+    reference, answered = filed.conversation.reference, filed.answered
+    if filed.asks is not None:
+        log.confirmation_asked(mail=mail, conversation=reference, to=pseudonym(filed.asks.agent))
+    if answered is not None:
+        log.confirmation_answered(
+            mail=mail, conversation=reference, state=answered.state.value, problem=answered.told
+        )

@@ -124,7 +124,16 @@ def _message(message: dict[str, Any]) -> list[str]:
     for delivery in message["deliveries"]:
         reply = f": {delivery['last_reply']}" if delivery["last_reply"] else ""
         lines.append(f"    to {delivery['to']}: {delivery['state']}{reply}")
-    return lines
+    return lines + _confirmation(message["confirmation"])
+
+
+def _confirmation(asked: dict[str, Any] | None) -> list[str]:
+    """Whether the agent in whose name it came has said that it is hers."""
+    if asked is None:
+        return []
+    if asked["done_at"] is None:
+        return [f"    waits for {asked['agent']}, asked {when(asked['asked_at'])} whether it is hers"]
+    return [f"    {asked['state']} by {asked['agent']}, {when(asked['done_at'])}"]
 
 
 def _inbox(inbox: dict[str, Any]) -> str:

@@ -95,6 +95,7 @@ def _explanation_document(file: MailFile, mail: Mail, decision: Decision) -> dic
             *([f"quoted: {mail.quoted_because}"] if mail.quoted_because else []),
         ],
         "duplicate": decision.duplicate_of is not None,
+        "confirmation": decision.confirmation or None,
     }
 
 
@@ -141,6 +142,8 @@ def _explanation(document: dict[str, Any]) -> str:
     ]
     if document["duplicate"]:
         lines.append("  duplicate    the same mail is filed already: nothing would happen")
+    if document["confirmation"]:
+        lines.append(f"  confirmation {document['confirmation']}")
     lines += [f"  {because.replace(':', '      ', 1)}" for because in quoted]
     if forwarded := document["forwarded"]:
         lines.append(f"  forwards     « {forwarded['subject']} » of {forwarded['author'] or forwarded['name']}")

@@ -192,6 +192,8 @@ def _certificates(settings: Settings) -> Found:
 def _intervals(settings: Settings) -> Found:
     if not timedelta(hours=1) <= settings.relay.give_up_after <= timedelta(days=30):
         yield Problem(("relay", "give_up_after"), 'must be from "1h" to "30d"; "5d" is usual (RFC 5321 §4.5.4.1)')
+    if not timedelta(hours=1) <= settings.trust.confirm_within <= timedelta(days=30):
+        yield Problem(("trust", "confirm_within"), 'must be from "1h" to "30d"; "3d" is usual')
     for place, box in enumerate(settings.intake.imap):
         if not timedelta(seconds=1) <= box.poll <= timedelta(days=1):
             yield Problem(("intake", "imap", place, "poll"), 'must be from "1s" to "1d"; "60s" is usual')

@@ -137,6 +137,7 @@ class Trust(Table):
     acknowledge: Literal["person", "authenticated", "never"] = "person"
     resolver: values.Resolver = ""
     arc_sealers: tuple[values.Domain, ...] = ()
+    confirm_within: values.Duration = timedelta(days=3)
 
 
 class Limits(Table):

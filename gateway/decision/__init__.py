@@ -2,8 +2,9 @@
 
 `hints` says what the mail's own addresses and ids tell, `clues` what to look up because of them, and `decide` answers
 with a `Decision`: the placement, the route, the proof, who is told, and the changes to file. What follows hangs on
-who wrote: `machine`, `agent`, `outside`, or an agent who brings somebody else's mail (`brought`). `spared` holds back
-what an agent would get too much of.
+who wrote: `machine`, `agent`, `outside`, or an agent who brings somebody else's mail (`brought`). What is in an
+agent's name but not proven is put before her (`asking`), and acts once she confirms it (`confirming`). `spared` holds
+back what an agent would get too much of.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from gateway.context import Context
 from gateway.decision.agent import answered_digest, from_agent
 from gateway.decision.brought import brings, from_brought, vouched
 from gateway.decision.case import IMPORTED, Case, Decision
+from gateway.decision.confirming import answered
 from gateway.decision.hints import Hints, clues, hints, valid
 from gateway.decision.machine import from_machine
 from gateway.decision.outside import from_outside
@@ -126,6 +128,8 @@ def _by_author(case: Case, found: Hints, reference: str) -> Decision:
     mail, participation = case.mail, case.placement.participation
     if mail.nature in _MACHINES:
         return from_machine(case)
+    if case.recalled.asked:
+        return answered(case)
     if brings(mail, case.context) and vouched(mail, participation, case.grade, case.context):
         afresh = Placement(None, f"{mail.author.address} brings somebody's mail: a new conversation")
         return from_brought(

@@ -5,32 +5,28 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway import acting
-from gateway.decision.case import Case, Decision, filing, message
+from gateway.decision.asking import put_before, unproven
+from gateway.decision.case import NOT_DUE, Case, Decision, filing, message
 from gateway.desk.acts import Outcome
-from gateway.desk.commands import Parsed, parse
+from gateway.desk.commands import Parsed, Verb, parse
 from gateway.mail.quotes import has_marker
-from gateway.model import GLOBAL, Event, Filing, Kind, Problem, Proof, Status, Traits
+from gateway.model import GLOBAL, Event, Filing, Kind, Message, Problem, Proof, Status, Traits
 from gateway.relay import plan
-
-_NOT_DUE = plan.Due(False, "agents aren't acknowledged")
 
 
 def from_agent(case: Case, agent: str) -> Decision:
-    """A mail to an agent's own reply address."""
-    if case.grade.proof is not Proof.VERIFIED:
-        own_address = case.mail.author.address == agent
-        problem = (
-            Problem("unverified")
-            if own_address
-            else Problem("other_author", case.context.tokenless(case.mail.author.address))
-        )
-        return refused(case, agent, Parsed((), ""), (problem,), own_address)
+    """A mail to an agent's own reply address. What could not act anyway is given back, not put before her."""
+    hers = case.mail.author.sure and case.mail.author.address == agent
+    proven = case.grade.proof is Proof.VERIFIED
+    doubt = () if proven else (unproven(case, agent),)
     participation = case.placement.participation
     if participation is not None and participation.stale:
-        return refused(case, agent, Parsed((), ""), (Problem("moved_on"),), True)
+        return refused(case, agent, Parsed((), ""), (*doubt, Problem("moved_on")), hers)
     if has_marker(case.mail.own):
-        return refused(case, agent, Parsed((), ""), (Problem("below_marker"),), True)
+        return refused(case, agent, Parsed((), ""), (*doubt, Problem("below_marker")), hers)
     parsed = parse(case.mail.own, f"{case.mail.author.name} {case.context.directory.name_of(agent)}")
+    if doubt and parsed.has(Verb.FORWARD):
+        return refused(case, agent, parsed, doubt, hers)
     outcome = acting.act(
         case.context,
         case.conversation,
@@ -41,12 +37,15 @@ def from_agent(case: Case, agent: str) -> Decision:
         thread=case.thread,
     )
     if outcome.problems:
-        return refused(case, agent, parsed, outcome.problems, True)
+        return refused(case, agent, parsed, (*doubt, *outcome.problems), hers)
+    if not proven:
+        whole = len(case.mail.own) <= plan.LONGEST_SHOWN  # nobody confirms what she can't read
+        return put_before(case, agent, outcome) if whole else refused(case, agent, parsed, doubt, hers)
     base = replace(message(case, Kind.EXTERNAL), author=agent, quoted="", traits=Traits())
     changes = acting.act_filing(case.context, case.conversation, outcome, base, case.thread, case.now)
     changes = _without_mails(changes) if case.quiet else changes
     return Decision(
-        case.placement, case.route, case.grade, _NOT_DUE, changes, told=_assigned(outcome), commands=_spoken(parsed)
+        case.placement, case.route, case.grade, NOT_DUE, changes, told=_assigned(outcome), commands=spoken(parsed)
     )
 
 
@@ -57,25 +56,36 @@ def answered_digest(case: Case, agent: str) -> Decision:
     return refused(closed, agent, Parsed((), ""), (Problem("digest_reply"),), True)
 
 
-def refused(case: Case, agent: str, parsed: Parsed, problems: tuple[Problem, ...], give_back: bool) -> Decision:
-    """Nothing leaves. The agent is told why; her text comes back only if it may be hers."""
+def refused(
+    case: Case,
+    agent: str,
+    parsed: Parsed,
+    problems: tuple[Problem, ...],
+    give_back: bool,
+    *,
+    of: Message | None = None,
+) -> Decision:
+    """Nothing leaves. The agent is told why; her text comes back only if it may be hers.
+
+    `of`: the mail that isn't acted on, where it isn't this one.
+    """
     conversation, place = case.conversation, case.context.place_of(case.conversation)
     if any(problem.code == "no_part" for problem in problems):  # where it stands now is none of her business
         place = case.context.place(conversation.reference, GLOBAL)
     reasons = [f"not relayed: {problem.code} {problem.what}".strip() for problem in problems]
     filed = message(case, Kind.INTERNAL, reasons)
-    text = (case.mail.own or case.mail.text) if give_back else ""
+    text = of.text if of else case.mail.own or case.mail.text
     draft = plan.refusal(
         agent,
         place,
         problems,
         subject=conversation.subject,
-        text=text,
+        text=text if give_back else "",
         hers=give_back,
-        received_at=case.arrival.received_at,
+        received_at=of.received_at if of else case.arrival.received_at,
     )
     # Whoever has her token could fill her mailbox with notices about mail that isn't hers. Of hers she always hears.
-    enough = case.grade.proof is not Proof.VERIFIED and case.recalled.notices >= plan.MOST_NOTICES
+    enough = of is None and case.grade.proof is not Proof.VERIFIED and case.recalled.notices >= plan.MOST_NOTICES
     changes = filing(case, conversation, filed, () if enough else (draft,))
     words = "; ".join(acting.in_words(problem) for problem in problems)
     event = Event("gateway", f"did not act on a mail in the name of {agent}: {words}")
@@ -83,13 +93,13 @@ def refused(case: Case, agent: str, parsed: Parsed, problems: tuple[Problem, ...
         case.placement,
         case.route,
         case.grade,
-        _NOT_DUE,
+        NOT_DUE,
         replace(changes, history=(event,)),
-        commands=_spoken(parsed),
+        commands=spoken(parsed),
     )
 
 
-def _spoken(parsed: Parsed) -> tuple[str, ...]:
+def spoken(parsed: Parsed) -> tuple[str, ...]:
     return tuple(f"{command.verb.value} {command.argument}".strip() for command in parsed.commands)
 
 

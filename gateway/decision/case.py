@@ -29,6 +29,7 @@ from gateway.routing.route import Route
 from gateway.threading.place import Placement
 
 IMPORTED = "import"
+NOT_DUE = plan.Due(False, "agents aren't acknowledged")
 _OLD = timedelta(days=30)  # longer than any outage: it was there before the gateway was
 
 
@@ -37,6 +38,7 @@ class Decision:
     """What becomes of a mail, and why. `filing` None: it is a duplicate of what is there.
 
     `spared`: the agents who are told of it later, since they had too many notifications.
+    `confirmation`: what it has to do with an agent's word, "" for nothing.
     """
 
     placement: Placement
@@ -48,6 +50,7 @@ class Decision:
     commands: tuple[str, ...] = ()
     duplicate_of: int | None = None
     spared: tuple[str, ...] = ()
+    confirmation: str = ""
 
 
 @dataclass(frozen=True, slots=True)

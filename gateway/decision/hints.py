@@ -14,11 +14,15 @@ from gateway.routing.recipients import Recipient
 
 @dataclass(frozen=True, slots=True)
 class Hints:
-    """What the addresses and ids of a mail say by themselves."""
+    """What the addresses and ids of a mail say by themselves.
+
+    `confirms`: the deliveries that asked an agent for what this mail answers.
+    """
 
     recipients: tuple[Recipient, ...]
     tokens: tuple[Token, ...]
     deliveries: tuple[int, ...]
+    confirms: tuple[int, ...] = ()
 
 
 def hints(arrival: Arrival, mail: Mail, context: Context) -> Hints:
@@ -31,11 +35,25 @@ def hints(arrival: Arrival, mail: Mail, context: Context) -> Hints:
     in_ids = [pair for pair in ours if pair is not None]
     bounces = [token.subject for token in tokens.of_kind(in_addresses, TokenKind.BOUNCE)]
     replies = tokens.of_kind(in_addresses, TokenKind.REPLY)
+    messages = tokens.of_kind((token for _, token in in_ids), TokenKind.MESSAGE)
     return Hints(
         found,
-        tuple(dict.fromkeys((*replies, *(token for _, token in in_ids)))),
+        tuple(dict.fromkeys((*replies, *messages))),
         tuple(dict.fromkeys((*bounces, *(delivery for delivery, _ in in_ids)))),
+        _confirms(in_addresses, mail, context),
     )
+
+
+def _confirms(in_addresses: tuple[Token, ...], mail: Mail, context: Context) -> tuple[int, ...]:
+    """What it answers, by its addresses; where those say nothing, by In-Reply-To: a mailbox may have none to give.
+
+    References don't count: they name what was said long ago.
+    """
+    nearest = [tokens.in_message_id(i, context.settings.addresses.domain, context.keys) for i in mail.in_reply_to[:1]]
+    asked = tokens.of_kind(in_addresses, TokenKind.CONFIRM) or tokens.of_kind(
+        (pair[1] for pair in nearest if pair is not None), TokenKind.CONFIRM
+    )
+    return tuple(token.subject for token in asked)
 
 
 def _recipients(arrival: Arrival, mail: Mail) -> tuple[str, ...]:

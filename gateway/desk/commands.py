@@ -8,7 +8,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from gateway.mail.language import plain
 from gateway.model import Problem, Status
@@ -125,7 +125,7 @@ def parse(own: str, names: str = "") -> Parsed:
     Below commands, a closing formula or a name with what follows is a signature alone, and no answer. What follows
     `@fwd` and the other commands is the forwarded mail.
     """
-    lines = _unsigned(own.split("\n"))
+    lines = unsigned(own.split("\n"))
     commands: list[Command] = []
     problems: list[Problem] = []
     position = 0
@@ -149,15 +149,22 @@ def parse(own: str, names: str = "") -> Parsed:
     return _noted(commands, "\n".join(rest).strip(), problems)
 
 
-def _unsigned(lines: list[str]) -> list[str]:
+def written(own: str) -> tuple[str, ...]:
+    """The command lines at the top of what an agent wrote, as they stand there."""
+    lines = (_spaced(line) for line in own.split("\n"))
+    return tuple(line for line in takewhile(lambda line: not line or line.startswith("@"), lines) if line)
+
+
+def unsigned(lines: list[str]) -> list[str]:
     """Without the signature: what follows « -- » (RFC 3676 §4.3), and what telephones add at the end."""
     for number, line in enumerate(lines):
         if line.rstrip() == "--":
             lines = lines[:number]
             break
-    while lines and (not lines[-1].strip() or plain(_spaced(lines[-1])).startswith(_PROGRAMS)):
-        lines = lines[:-1]
-    return lines
+    end = len(lines)
+    while end and (not lines[end - 1].strip() or plain(_spaced(lines[end - 1])).startswith(_PROGRAMS)):
+        end -= 1
+    return lines[:end]
 
 
 def _is_note(line: str) -> bool:

@@ -4,8 +4,8 @@ A token is 20 octets, written as 32 lower-case base32 characters (RFC 4648 §6, 
 
     kind (1) · key id (1) · subject (5) · epoch (1) · HMAC-SHA-256 over these, truncated to 96 bits (12)
 
-`subject` is the participation for `REPLY` and `MESSAGE`, the delivery for `BOUNCE`. One kind is never valid as
-another. Checking is constant in time and asks no database.
+`subject` is the participation for `REPLY` and `MESSAGE`, the delivery for `BOUNCE`, and the delivery that asks for
+`CONFIRM`. One kind is never valid as another. Checking is constant in time and asks no database.
 """
 
 from __future__ import annotations
@@ -25,14 +25,16 @@ _CONTEXT = b"gateway token 1\0"
 
 
 class TokenKind(IntEnum):
-    """What a token stands in: a reply address, a Message-ID, an envelope sender."""
+    """What a token stands in: a reply address, a Message-ID, an envelope sender, a question to an agent."""
 
     REPLY = 1
     MESSAGE = 2
     BOUNCE = 3
+    CONFIRM = 4  # in a reply address and in a Message-ID alike: it leads to no conversation
 
 
 _KINDS = frozenset(int(kind) for kind in TokenKind)
+_IN_IDS = frozenset({TokenKind.MESSAGE, TokenKind.CONFIRM})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def in_message_id(identifier: str, domain: str, keys: Keys) -> tuple[int, Token]
     if not at or not dot or host.lower() != domain or not (delivery.isascii() and delivery.isdigit()):
         return None
     token = verify(text, keys)
-    if token is None or token.kind is not TokenKind.MESSAGE or len(delivery) > 12:
+    if token is None or token.kind not in _IN_IDS or len(delivery) > 12:
         return None
     return int(delivery), token
 

@@ -24,7 +24,7 @@ from gateway.relay.templating import NO_SUBJECT
 from gateway.relay.texts import Place
 
 STALE = timedelta(days=3)  # a mailbox that is polled for the first time may hold years of mail
-MOST_NOTICES = 20  # to one agent in a day about mail that wasn't acted on
+MOST_NOTICES = 20  # to one agent in a day about mail in her name that wasn't acted on, or isn't proven
 MOST_ENTRIES = 100  # in each section of a digest
 MOST_SHOWN = 200_000  # characters of messages in one mail: the latest, whole where they are no longer than
 LONGEST_SHOWN = 50_000  # characters of one of them
@@ -270,6 +270,49 @@ def refusal(
     return _to_agent(Purpose.NOTICE, to, place, words)
 
 
+def confirmation(
+    to: str,
+    place: Place,
+    message: Message,
+    *,
+    subject: str,
+    author_name: str,
+    why: Problem,
+    commands: tuple[str, ...],
+    goes_to: tuple[str, ...],
+    until: datetime,
+) -> Draft:
+    """Asks an agent whether a mail in her name is hers. `why`: what it lacks; `goes_to`: who would be written to."""
+    words = texts.render(
+        "confirmation",
+        place,
+        subject=_named(subject, place),
+        message=_said((message,), place, author_name)[0],
+        why=texts.problem(why, place.language, place.texts),
+        stranger=why.code == "other_author",
+        commands=commands,
+        goes_to=", ".join(goes_to),
+        attachments=[attachment.name for attachment in message.attachments if not attachment.inside],
+        until=texts.local_time(until, place),
+    )
+    return replace(_to_agent(Purpose.CONFIRMATION, to, place, words), confirms=0)
+
+
+def unconfirmed(
+    to: str, place: Place, problem: Problem, *, subject: str, received_at: datetime, confirms: int
+) -> Draft:
+    """Tells an agent why an answer confirmed nothing. Her next one goes where it went (`confirms`)."""
+    words = texts.render(
+        "unconfirmed",
+        place,
+        subject=_named(subject, place),
+        problem=texts.problem(problem, place.language, place.texts),
+        again=problem.code == "unclear_answer",
+        received=texts.local_time(received_at, place),
+    )
+    return replace(_to_agent(Purpose.CONFIRMATION, to, place, words), confirms=confirms)
+
+
 def help_notice(to: str, place: Place, *, subject: str, asked: bool = True) -> Draft:
     """The list of commands, for an agent who asked, or who seems to need it."""
     words = texts.render("help", place, subject=_named(subject, place), asked=asked)
@@ -352,7 +395,7 @@ def _to_agent(
     *,
     from_name: str = "",
 ) -> Draft:
-    """Under the instance's name, or that of who wrote. A notification that fails comes back, a notice doesn't."""
+    """Under the instance's name, or that of who wrote. A notification that fails comes back, nothing else does."""
     return Draft(
         purpose,
         to,
@@ -363,7 +406,7 @@ def _to_agent(
         place.language,
         enclosures,
         automatic=True,
-        silent=purpose is Purpose.NOTICE,
+        silent=purpose is not Purpose.NOTIFICATION,
     )
 
 

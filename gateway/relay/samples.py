@@ -113,6 +113,16 @@ MAILS: Mapping[str, Values] = {
         "attachments": ["a.pdf"],
         "held": _HELD,
     },
+    "confirmation": {
+        "subject": "Ma question",
+        "message": _SAID,
+        "why": "une raison",
+        "stranger": True,
+        "commands": ["@clore", "@note Vu."],
+        "goes_to": _USAGER,
+        "attachments": ["a.pdf"],
+        "until": _RECEIVED,
+    },
     "digest": {
         "total": 3,
         **{section: _entries(section) for section in ("fresh", "waiting", "closing")},
@@ -142,6 +152,12 @@ MAILS: Mapping[str, Values] = {
         "text": _TEXT,
         "hers": True,
         "problems": ["une raison", "une autre"],
+        "received": _RECEIVED,
+    },
+    "unconfirmed": {
+        "subject": "Ma question",
+        "problem": "une raison",
+        "again": True,
         "received": _RECEIVED,
     },
     "transferred": {
@@ -208,6 +224,11 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     ),
     "checked": ("reference", "received", "attachments", "held.name"),
     "mention": ("reference", "note", "by"),
+    "confirmation": (
+        *("reference", "message.author", "message.received", "message.text", "why"),
+        *("commands", "goes_to", "attachments", "until"),
+    ),
+    "unconfirmed": ("reference", "problem"),
     "digest": tuple(
         f"{section}.{name}" for section in ("fresh", "waiting", "closing") for name in ("reference", "answer_to")
     ),
@@ -227,7 +248,9 @@ _KINDS: Mapping[str, tuple[object, ...]] = {
     "reason": ("assigned", "moved", "transferred", "woken", "unstaffed", "challenge", "verification"),
     "messages": PROOFS,
 }
-_ALWAYS = frozenset({"subject", "received", "recipient", "reply", "total", "most"})
+_ALWAYS = frozenset(
+    {"subject", "received", "recipient", "reply", "total", "most", "message", "why", "problem", "until"}
+)
 
 
 def situations(name: str) -> Iterator[tuple[Place, Values]]:

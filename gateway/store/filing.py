@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
 
 from gateway.model import Conversation, Draft, Event, Filing, Message
-from gateway.store import notices, outbox, references, repair, tables, traits
+from gateway.store import confirmations, notices, outbox, references, repair, tables, traits
 from gateway.store.database import Tx, inserted
 from gateway.store.outbox import Signer
 from gateway.store.tables import citations, conversations, history, messages, related
@@ -34,6 +34,10 @@ def file(tx: Tx, filing: Filing, signer: Signer, now: datetime) -> tuple[int, tu
         notices.keep(tx, conversation, ids[0], filing.notices, now)
     for settlement in filing.settlements:
         outbox.bounced(tx, settlement)
+    if filing.asks is not None:
+        confirmations.ask(tx, sent[0], ids[0], filing.asks, now)
+    if filing.answered is not None:
+        confirmations.answer(tx, filing.answered, now)
     return (ids[0] if ids else 0), tuple(sent)
 
 

@@ -77,6 +77,7 @@ _WAS_SENT = (
         deliveries.c.conversation == bindparam("conversation"),
         deliveries.c.recipient == bindparam("address"),
         deliveries.c.message_id.is_not(None),
+        deliveries.c.purpose != Purpose.CONFIRMATION.value,  # what answers it is no part of the exchange
     )
     .order_by(deliveries.c.created_at.desc())
     .limit(_MOST_REFERENCES)
@@ -86,7 +87,9 @@ _SEEN = select(_WROTE).union_all(select(_WAS_SENT)).order_by(literal_column("at"
 _NAME = (
     update(deliveries)
     .where(deliveries.c.id == bindparam("delivery"))
-    .values(message_id=bindparam("its_id"), envelope_sender=bindparam("its_sender"))
+    .values(
+        message_id=bindparam("its_id"), envelope_sender=bindparam("its_sender"), reply_to=bindparam("its_reply_to")
+    )
 )
 _STATE = select(deliveries.c.state).where(deliveries.c.id == bindparam("delivery"))
 _ATTEMPTED = (
@@ -121,11 +124,18 @@ class Signer:
     def reply_to(self, participation: int, epoch: int) -> str:
         return self._address(Token(TokenKind.REPLY, participation, epoch))
 
+    def confirm_to(self, delivery: int) -> str:
+        return self._address(Token(TokenKind.CONFIRM, delivery, 0))
+
     def envelope_sender(self, delivery: int) -> str:
         return self._address(Token(TokenKind.BOUNCE, delivery, 0))
 
     def message_id(self, delivery: int, participation: int, epoch: int) -> str:
         token = tokens.sign(Token(TokenKind.MESSAGE, participation, epoch), self.keys)
+        return tokens.message_id(delivery, token, self.domain)
+
+    def confirm_id(self, delivery: int, asked: int) -> str:
+        token = tokens.sign(Token(TokenKind.CONFIRM, asked, 0), self.keys)
         return tokens.message_id(delivery, token, self.domain)
 
     def _address(self, token: Token) -> str:
@@ -140,12 +150,13 @@ class Signer:
 def enqueue(tx: Tx, conversation: int | None, message: int, draft: Draft, signer: Signer, now: datetime) -> int:
     """Write a delivery; everything that identifies it is fixed here. Returns its id.
 
-    `conversation` None: a digest. It has no reply address of its own: an answer to it would belong nowhere.
+    `conversation` None: a digest. It has no reply address of its own: an answer to it would belong nowhere. What an
+    agent is to confirm has one that leads to that alone, and cites nothing.
     """
     participation, epoch = 0, 0
     answers: list[str] = []
     references: list[str] = []
-    if conversation is not None:
+    if conversation is not None and draft.confirms is None:
         participation, epoch = _participation(tx, conversation, draft.to, draft.role)
         answers, references = _thread(tx.connection, conversation, draft.to)
     row: dict[str, Any] = {
@@ -156,7 +167,7 @@ def enqueue(tx: Tx, conversation: int | None, message: int, draft: Draft, signer
         "recipient": draft.to,
         "message_id": None,
         "envelope_sender": "",
-        "reply_to": signer.reply_to(participation, epoch) if participation else signer.plain,
+        "reply_to": "",
         "draft": {**asdict(draft), "in_reply_to": answers, "references": references},
         "state": DeliveryState.WAITING.value,
         "attempts": 0,
@@ -165,11 +176,14 @@ def enqueue(tx: Tx, conversation: int | None, message: int, draft: Draft, signer
         "last_reply": "",
     }
     delivery = inserted(tx.connection, deliveries, row)
-    fixed = {
-        "delivery": delivery,
-        "its_id": signer.message_id(delivery, participation, epoch),
-        "its_sender": "" if draft.silent else signer.envelope_sender(delivery),
-    }
+    if draft.confirms is not None:
+        asked = draft.confirms or delivery
+        its_id, reply_to = signer.confirm_id(delivery, asked), signer.confirm_to(asked)
+    else:
+        its_id = signer.message_id(delivery, participation, epoch)
+        reply_to = signer.reply_to(participation, epoch) if participation else signer.plain
+    its_sender = "" if draft.silent else signer.envelope_sender(delivery)
+    fixed = {"delivery": delivery, "its_id": its_id, "its_sender": its_sender, "its_reply_to": reply_to}
     tx.connection.execute(_NAME, fixed)
     return delivery
 

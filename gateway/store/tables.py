@@ -346,14 +346,20 @@ Index(
 )
 
 # Mails in an agent's name that aren't proven to be hers: she was asked by a delivery, and may confirm them once.
+# `name`, `usager` and `told`: as in `gateway.model.Asked`.
 confirmations = Table(
     "confirmations",
     metadata,
     Column("delivery", ForeignKey("deliveries.id"), primary_key=True),
     Column("message", ForeignKey("messages.id"), nullable=False, unique=True),
     Column("agent", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("usager", Text, nullable=False),
     Column("asked_at", Time, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("told", Text, nullable=False),
     Column("done_at", Time),
+    CheckConstraint("state IN ('asked', 'confirmed', 'withdrawn')", name="state"),
     sqlite_with_rowid=False,
 )
 

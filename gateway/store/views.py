@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from gateway.errors import NotFound
 from gateway.model import Conversation, Inbox
+from gateway.store import confirmations
 from gateway.store.database import AnyRow
 from gateway.store.recall import as_conversation, conversation_by_id
 from gateway.store.tables import (
@@ -75,11 +76,12 @@ def listed(connection: Connection, wanted: Filter) -> list[dict[str, Any]]:
 def shown(connection: Connection, conversation: Conversation) -> dict[str, Any]:
     """One conversation whole, as `show` shows it."""
     by_message = _deliveries(connection, conversation.id)
+    asked = confirmations.of_messages(connection, conversation.id)
     query = select(messages).where(messages.c.conversation == conversation.id).order_by(messages.c.id)
     events = select(history).where(history.c.conversation == conversation.id).order_by(history.c.id)
     return {
         **_summary(connection, conversation),
-        "messages": [_message(row, by_message[row.id]) for row in connection.execute(query)],
+        "messages": [_message(row, by_message[row.id], asked.get(row.id)) for row in connection.execute(query)],
         "related": _related(connection, conversation.id),
         "history": [{"at": row.at, "by": row.by, "what": row.what} for row in connection.execute(events)],
     }
@@ -111,7 +113,7 @@ def _summary(connection: Connection, conversation: Conversation) -> dict[str, An
     }
 
 
-def _message(row: AnyRow, sent: Iterable[AnyRow]) -> dict[str, Any]:
+def _message(row: AnyRow, sent: Iterable[AnyRow], asked: dict[str, Any] | None) -> dict[str, Any]:
     return {
         "id": row.id,
         "message_id": row.message_id,
@@ -138,6 +140,7 @@ def _message(row: AnyRow, sent: Iterable[AnyRow]) -> dict[str, Any]:
             }
             for delivery in sent
         ],
+        "confirmation": asked,
     }
 
 
@@ -187,7 +190,7 @@ def threaded(connection: Connection) -> Iterator[tuple[AnyRow, list[str], list[s
     query = (
         select(messages.c.id, messages.c.message_id, messages.c.digest, conversations.c.reference)
         .join(conversations, conversations.c.id == messages.c.conversation)
-        .where(messages.c.digest.is_not(None))
+        .where(messages.c.fingerprint.is_not(None))
         .order_by(messages.c.id)
     )
     for row in connection.execute(query):

@@ -1,5 +1,6 @@
 """Placement: which conversation a mail is read in (DESIGN: first match wins).
 
+0. what an agent was asked to confirm, for her answer;
 1. a valid token in a recipient address, or in the Message-IDs of ours that it cites;
 2. a link by In-Reply-To or References, in either direction of time;
 3. for a response that cites nothing, Outlook's Thread-Index or its base subject, between the same people;
@@ -79,6 +80,9 @@ class Placement:
 
 def place(mail: Mail, recalled: Recalled) -> Placement:
     """Decide, from the mail and what the store knows of its ids and tokens. `unsettled` says when that isn't all."""
+    if recalled.asked:
+        home = recalled.asked[0].conversation
+        return Placement(home, f"it answers what an agent was asked to confirm in {home.reference}")
     linked = [link for link in recalled.links if linked_by(link, mail)]
     if recalled.participations:
         participation, conversation = recalled.participations[0]
@@ -113,7 +117,8 @@ def linked_by(link: Linked, mail: Mail) -> bool:
 
 def unsettled(its: Trace, mail: Mail, recalled: Recalled, rules: Rules) -> tuple[int, ...]:
     """The conversations that must be looked at whole to place the mail; () where what it cites says enough."""
-    if recalled.duplicate_of is not None or (recalled.sent and mail.nature is not Nature.PERSON):
+    known = recalled.duplicate_of is not None or bool(recalled.asked)
+    if known or (recalled.sent and mail.nature is not Nature.PERSON):
         return ()
     linked = [link for link in recalled.links if linked_by(link, mail)]
     touched = {link.conversation.id: link.conversation for link in linked}

@@ -178,6 +178,9 @@ def test_json_has_the_fields_that_are_told(tmp_path: Path) -> None:
         question.add_attachment(b"%PDF", maintype="application", subtype="pdf", filename="plan.pdf")
         running.send(question)
         running.mail_to(demo.USAGER, "bien reçu")
+        told = running.mail_to(demo.AGENT, "Une glycine")
+        running.send(demo.written("stranger@example.net", told["Reply-To"], "Re: Une glycine", "Oui."))
+        running.mail_to(demo.AGENT, "Une glycine")  # is it hers?
         (tmp_path / "one.eml").write_bytes(question.as_bytes())
         (tmp_path / "two.eml").write_text(FORWARD, "utf-8")
         (tmp_path / "three.eml").write_text(BOUNCE, "utf-8")

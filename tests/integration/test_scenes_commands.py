@@ -50,6 +50,7 @@ MESSAGE = {
     "attachments",
     "because",
     "deliveries",
+    "confirmation",
 }
 DELIVERY = {"to", "state", "attempts", "last_reply"}
 ATTACHMENT = {"name", "type", "size", "sha256"}

@@ -144,15 +144,15 @@ def test_an_agent_answers_and_the_usager_answers_back(store: Store, context: Con
 
 
 def test_an_agents_address_alone_does_nothing(store: Store, context: Context) -> None:
-    """Another's mail with the agent's token: nothing leaves, and she is told without its words."""
+    """Another's mail with the agent's token: nothing leaves, and she alone is asked whether it is hers."""
     take(store, context, raw_mail())
     note = next(d for d in deliveries(store) if d.draft.to == MANON)
     take(store, context, raw_mail("evil@x.example", note.reply_to, text="@clore\nsecret", identifier="e@x"))
     assert answers(store) == []
     assert one(store)["status"] == "active"
-    (notice,) = (d for d in deliveries(store) if d.draft.purpose.value == "notice")
-    assert notice.draft.to == MANON
-    assert "secret" not in notice.draft.text
+    (question,) = (d for d in deliveries(store) if d.draft.purpose.value == "confirmation")
+    assert question.draft.to == MANON
+    assert "cette adresse n’est pas la vôtre" in question.draft.text
 
 
 def test_a_revoked_token_leads_nowhere(store: Store, context: Context) -> None:

@@ -106,7 +106,8 @@ def test_a_leaked_token_does_not_fill_the_agents_mailbox(store: Store, context: 
     token = due(store, MANON)[0].reply_to
     for number in range(40):
         bring(store, context, raw_mail(STRANGER, token, identifier=f"{number}@evil"), token)
-    assert len([d for d in due(store, MANON) if d.draft.purpose.value == "notice"]) == 20
+    assert len([d for d in due(store, MANON) if d.draft.purpose.value == "confirmation"]) == 20
+    assert "asked often enough today" in only(store)["history"][-1]["what"]
 
 
 @pytest.mark.parametrize(("days", "acknowledged", "told"), [(1, True, True), (4, False, True), (40, False, False)])

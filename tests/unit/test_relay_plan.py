@@ -287,6 +287,45 @@ def test_a_refusal_gives_the_text_back() -> None:
     assert "– the note is empty\n– @toto is not a command\n" in letter.text
 
 
+def asking(place: texts.Place, why: str = "no_proof", **values: Any) -> Draft:
+    given: dict[str, Any] = {"author_name": "", "commands": ("@clore",), "goes_to": (ULYSSE,), **values}
+    letter = message("Bonjour, c’est d’accord.", author=INES)
+    return plan.confirmation("u@x", place, letter, subject="", why=Problem(why, INES), until=NOW, **given)
+
+
+def test_a_question_whether_a_mail_is_hers_tells_all_that_would_come_of_it() -> None:
+    letter = asking(PLACE)
+    assert (letter.purpose.value, letter.confirms, letter.automatic, letter.silent) == ("confirmation", 0, True, True)
+    for told in (
+        f"Expéditeur annoncé : {INES}",
+        "aucun serveur de messagerie n’atteste",
+        f"Il serait envoyé à : {ULYSSE}",
+        "Commandes qu’il contient : @clore",
+        "\nBonjour, c’est d’accord.\n",
+        "le mot « oui », seul sur la première ligne",
+    ):
+        assert told.replace(" :", "\u00a0:").replace("« ", "«\u00a0").replace(" »", "\u00a0»") in letter.text, told
+    assert "Attention" not in letter.text
+
+
+def test_a_question_warns_of_another_address_than_hers() -> None:
+    letter = asking(PLACE, "other_author", goes_to=(), commands=())
+    assert "cette adresse n’est pas la vôtre" in letter.text
+    assert "à personne d’extérieur" in letter.text
+    assert "Commandes" not in letter.text
+
+
+def test_how_to_answer_is_told_where_that_is_what_lacked() -> None:
+    unclear, late = (
+        plan.unconfirmed("u@x", PLACE, Problem(code), subject="s", received_at=NOW, confirms=7)
+        for code in ("unclear_answer", "confirmed_late")
+    )
+    assert "Pour confirmer, répondez" in unclear.text
+    assert "Pour confirmer, répondez" not in late.text
+    assert "le délai pour le confirmer est passé" in late.text
+    assert (unclear.confirms, unclear.silent) == (7, True)
+
+
 def test_notices() -> None:
     asked, unasked = (plan.help_notice(INES, PLACE, subject="", asked=asked) for asked in (True, False))
     assert "que vous avez demandées" in asked.text
@@ -315,6 +354,10 @@ ALL: dict[str, Callable[[texts.Place], Draft]] = {
     "digest": lambda p: plan.digest("u@x", p, fresh=(ENTRY,), waiting=(ENTRY,), closing=(ENTRY,)),
     "refused": lambda p: plan.refusal("u@x", p, [Problem("empty")], subject="", text="t", hers=True, received_at=NOW),
     "alarm": lambda p: plan.volume_alarm("u@x", p, 120),
+    "confirmation": asking,
+    "unconfirmed": lambda p: plan.unconfirmed(
+        "u@x", p, Problem("unclear_answer"), subject="", received_at=NOW, confirms=7
+    ),
     "help": lambda p: plan.help_notice("u@x", p, subject=""),
     "modeles": lambda p: plan.modeles_notice("u@x", p, ("a",), subject=""),
     "undelivered": lambda p: plan.undelivered("u@x", p, subject="", recipient="u@x", reply="r"),

@@ -23,7 +23,7 @@ from tests.builders import ROOT
 CODES = [
     *("no_part", "spam_right", "assign_reach", "unknown_agent", "ambiguous_agent", "unknown_command", "words_after"),
     *("misplaced_command", "one_conversation", "below_marker", "digest_reply", "empty", "empty_note", "empty_tag"),
-    *("bad_date", "past_date", "unknown_modele", "modele_faulty", "no_usager", "unverified", "other_author"),
+    *("bad_date", "past_date", "unknown_modele", "modele_faulty", "no_usager", "no_proof", "other_author"),
     *("no_dossier", "no_demarche", "move_reach", "same_inbox", "transfer_reach", "transfer_unreachable"),
     *("unknown_organisation", "ambiguous_organisation", "bad_address", "admit_agent", "admit_own"),
     *("already_admitted", "no_forward", "erase_right", "repair_right", "other_dossiers", "other_usager", "not_yours"),
@@ -36,6 +36,7 @@ CODES = [
         "attachment_address",
         "release_right",
     ),
+    *("failed_proof", "uncertain_author", "unclear_answer", "confirmed_before", "withdrawn_before", "confirmed_late"),
 ]
 COMMANDS = {
     "en": "note assign close pending open spam tag dossier demarche global transfer admit remove follow mute "

@@ -73,7 +73,7 @@ def test_a_key_of_zeros_opens_nothing() -> None:
     assert tokens.verify(forged, KEYS) is None
 
 
-@pytest.mark.parametrize("kind", [0, 4, 255])
+@pytest.mark.parametrize("kind", [0, 200, 255])
 def test_an_unknown_kind_is_no_token(kind: int) -> None:
     class Odd(Token):
         pass

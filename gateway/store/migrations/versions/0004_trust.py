@@ -39,8 +39,13 @@ def upgrade() -> None:
         sa.Column("delivery", Key, sa.ForeignKey("deliveries.id"), primary_key=True),
         sa.Column("message", Key, sa.ForeignKey("messages.id"), nullable=False, unique=True),
         sa.Column("agent", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("usager", sa.Text(), nullable=False),
         sa.Column("asked_at", Time(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("told", sa.Text(), nullable=False),
         sa.Column("done_at", Time(), nullable=True),
+        sa.CheckConstraint("state IN ('asked', 'confirmed', 'withdrawn')", name="state"),
         sqlite_with_rowid=False,
     )
     op.create_table(
