@@ -428,7 +428,10 @@ class Traits:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a conversation, as it is filed. `people` are those it was exchanged between."""
+    """One message of a conversation, as it is filed. `people` are those it was exchanged between.
+
+    `proof_code`: what its proof rests on or lacks (`gateway.routing.proof.Grade`), "" where it has none.
+    """
 
     message_id: str
     direction: Direction
@@ -448,6 +451,7 @@ class Message:
     fingerprint: str = ""
     digest: str = ""
     traits: Traits = Traits()
+    proof_code: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ def _explanation_document(file: MailFile, mail: Mail, decision: Decision) -> dic
         "nature": mail.nature.value,
         "author": mail.author.address,
         "proof": decision.grade.proof.value,
+        "proof_code": decision.grade.code,
         "text": mail.own,
         "quoted": mail.quoted,
         "attachments": [

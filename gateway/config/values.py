@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+import idna
 from pydantic import AfterValidator, BeforeValidator, StrictInt, ValidationInfo
 
 _DURATION = re.compile(r"(\d{1,9})\s*([smhd])")
@@ -104,8 +105,8 @@ def domain(value: str) -> str:
 
 def _a_labels(name: str) -> str:
     try:
-        return f': "{name.encode("idna").decode()}"'
-    except UnicodeError:
+        return f': "{idna.encode(name, uts46=True).decode()}"'
+    except idna.IDNAError:
         return ""
 
 

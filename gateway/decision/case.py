@@ -110,6 +110,7 @@ def message(case: Case, kind: Kind, because: Iterable[str] = ()) -> Message:
         fingerprint=mail.fingerprint,
         digest=case.arrival.digest,
         traits=_traits(case, kind),
+        proof_code=case.grade.code,
     )
 
 

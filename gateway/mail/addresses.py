@@ -14,6 +14,7 @@ from email.utils import getaddresses
 from functools import lru_cache
 from itertools import islice
 
+import idna
 from mailparser.utils import get_addresses
 
 from gateway.mail import names
@@ -33,6 +34,8 @@ _DELIVERED = (
 )
 # dot-atom or quoted-string without white space (RFC 5321 §4.1.2, with RFC 6531's letters), and a domain.
 _LOCAL = re.compile(r'[^\s@<>()\[\],;:\\"\x00-\x1f\x7f]{1,128}|"[^\s"\\\x00-\x1f\x7f]{1,126}"')
+# What may hold any character: quoted strings, comments, encoded-words.
+_WORDS = re.compile(r'"(?:[^"\\]|\\.){0,1000}"|\([^()]{0,1000}\)|=\?[^\s?]{1,60}\?[bBqQ]\?[^?]{0,1000}\?=', re.DOTALL)
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 
 
@@ -50,26 +53,23 @@ def normal(address: str) -> str:
     host = _host(domain)
     if not at or not host or not _LOCAL.fullmatch(local):
         return ""
+    if local[0] == '"' and all(map(_LOCAL.fullmatch, local[1:-1].split("."))):
+        local = local[1:-1]  # what needs no quotes is the same without (RFC 5321 §4.1.2)
     return f"{unicodedata.normalize('NFC', local).lower()}@{host}"
 
 
 def _host(domain: str) -> str:
+    """A host's name as A-labels (RFC 5891), its spellings mapped as UTS 46 §4 has it (ß stays ß); "" for none."""
     domain = domain.strip().lower().removesuffix(".")
     if len(domain) > 253 or not domain:
         return ""
-    labels = [_label(label) for label in domain.split(".")]
-    return ".".join(labels) if all(labels) else ""
-
-
-def _label(label: str) -> str:
-    """An A-label, or "". IDNA 2008 doesn't map: two spellings never become one person."""
-    if label.isascii():
-        return label if _LABEL.fullmatch(label) else ""
-    label = unicodedata.normalize("NFC", label)
-    if not all(c.isalnum() or c == "-" or unicodedata.category(c).startswith("M") for c in label):
+    try:
+        mapped = domain if domain.isascii() else idna.uts46_remap(domain, std3_rules=False)
+        labels = [label if label.isascii() else idna.alabel(label).decode("ascii") for label in mapped.split(".")]
+    except (idna.IDNAError, UnicodeError):
         return ""
-    encoded = "xn--" + label.encode("punycode", "replace").decode("ascii")
-    return encoded if len(encoded) <= 63 else ""
+    name = ".".join(labels)
+    return name if len(name) <= 253 and all(map(_LABEL.fullmatch, labels)) else ""
 
 
 def author(head: Head) -> Reading:
@@ -112,7 +112,9 @@ def _doubt(value: str, *, utf8: bool) -> str:
         return "two parsers read the From field differently"
     if not normal(ours[0][1]) or not (ours[0][1].isascii() or utf8):
         return "the From field's address is malformed"
-    return _stray(value, ours[0][1])
+    if not _plain(ours[0][1]):
+        return "the From field's address is written in characters that stand for others"
+    return _stray(value)
 
 
 def _is_utf8(value: bytes) -> bool:
@@ -124,12 +126,17 @@ def _is_utf8(value: bytes) -> bool:
     return True
 
 
-def _stray(value: str, address: str) -> str:
-    """A route, or a second thing in angle brackets, is a way to show different people to different programs."""
+def _plain(address: str) -> bool:
+    """Is its domain written as it is, but for case and composition? Honest programs write no look-alikes in there."""
+    domain = unicodedata.normalize("NFC", address.rpartition("@")[2].strip().lower()).removesuffix(".")
+    return domain.isascii() or bool(idna.uts46_remap(domain, std3_rules=False) == domain)
+
+
+def _stray(value: str) -> str:
+    """A group, a route, a second thing in angle brackets: ways to show different people to different programs."""
     if value.count("<") > 1 and '"' not in value:
         return "the From field holds more than one pair of angle brackets"
-    bare = value.replace(address, "", 1).replace(" ", "")
-    return "the From field holds a source route" if "<@" in bare and ":" in bare else ""
+    return "the From field holds a group or a source route" if ":" in _WORDS.sub("", value) else ""
 
 
 def _guess(head: Head, because: str) -> Author:

@@ -428,6 +428,7 @@ def _said(messages: Sequence[Message], place: Place, author_name: str) -> list[d
             "cut": len(m.text) > LONGEST_SHOWN,
             "encrypted": any(attachment.type in _ENCRYPTED for attachment in m.attachments),
             "proof": m.proof.value if m.proof else "unverified",
+            "proof_code": m.proof_code,
         }
         for m in messages
     ]

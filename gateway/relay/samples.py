@@ -48,6 +48,7 @@ _SAID = {
     "cut": True,
     "encrypted": False,
     "proof": "plausible",
+    "proof_code": "token",
 }
 _SILENT = {
     "author": "",
@@ -56,6 +57,7 @@ _SILENT = {
     "cut": False,
     "encrypted": True,
     "proof": "unverified",
+    "proof_code": "",
 }
 _ENTRY = {
     "section": "fresh",

@@ -10,10 +10,12 @@ from gateway.model import Mail, Participation, Proof, Role, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """The proof, and what it rests on or lacks."""
+    """The proof, and what it rests on or lacks: in words for who runs the gateway, and as a code that the templates
+    put into words for agents (`_authenticity.txt`)."""
 
     proof: Proof
     because: str
+    code: str = ""
 
 
 def grade(
@@ -28,20 +30,26 @@ def grade(
     the token is enough (loopback and trials).
     """
     if not mail.author.sure:
-        return Grade(Proof.UNVERIFIED, f"the author is uncertain: {mail.author.because}")
+        return Grade(Proof.UNVERIFIED, f"the author is uncertain: {mail.author.because}", "uncertain")
     token = participation is not None and participation.address == mail.author.address
-    authentic = mail.authentication.verdict is Verdict.PASS
-    if mail.authentication.verdict is Verdict.FAIL:
-        return Grade(Proof.UNVERIFIED, f"authentication failed: {mail.authentication.because}")
+    found = mail.authentication
+    authentic = found.verdict is Verdict.PASS
+    if found.verdict is Verdict.FAIL:
+        return Grade(Proof.UNVERIFIED, f"authentication failed: {found.because}", "failed")
     if participation is not None and not token:
-        return Grade(Proof.UNVERIFIED, "the token was given to another address than the author's")
+        because = "the token was given to another address than the author's"
+        return Grade(Proof.UNVERIFIED, because, "other_token")
     if token and authentic:
-        return Grade(Proof.VERIFIED, f"the author's own token, and {mail.authentication.because}")
+        return Grade(Proof.VERIFIED, f"the author's own token, and {found.because}", "token_authenticated")
     if token and participation is not None and participation.role is Role.AGENT and agent_proof == "token":
-        return Grade(Proof.VERIFIED, "the agent's own token (the configuration asks for no more)")
+        because = "the agent's own token (the configuration asks for no more)"
+        return Grade(Proof.VERIFIED, because, "token_enough")
     if token:
-        return Grade(Proof.PLAUSIBLE, f"the author's own token; {mail.authentication.because}")
+        code = "token_unanswered" if found.unanswered else "token"
+        return Grade(Proof.PLAUSIBLE, f"the author's own token; {found.because}", code)
     if authentic:
         known_words = "a known address" if known else "an address that is new to us"
-        return Grade(Proof.PLAUSIBLE, f"{known_words}, and {mail.authentication.because}")
-    return Grade(Proof.UNVERIFIED, f"no token; {mail.authentication.because}")
+        code = "authenticated" if known else "authenticated_new"
+        return Grade(Proof.PLAUSIBLE, f"{known_words}, and {found.because}", code)
+    code = "unanswered" if found.unanswered else "nothing"
+    return Grade(Proof.UNVERIFIED, f"no token; {found.because}", code)

@@ -154,6 +154,7 @@ def _message(tx: Tx, conversation: int, message: Message) -> int:
         "kind": message.kind.value,
         "nature": message.nature.value,
         "proof": message.proof.value if message.proof else None,
+        "proof_code": message.proof_code,
         "author": message.author,
         "people": list(message.people),
         "received_at": message.received_at,

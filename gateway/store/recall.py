@@ -198,6 +198,7 @@ def as_message(row: AnyRow) -> Message:
         fingerprint=row.fingerprint.hex() if row.fingerprint else "",
         digest=row.digest.hex() if row.digest else "",
         traits=as_traits(row),
+        proof_code=row.proof_code,
     )
 
 

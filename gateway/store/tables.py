@@ -217,6 +217,7 @@ messages = Table(
     Column("kind", Text, nullable=False),
     Column("nature", Text, nullable=False),
     Column("proof", Text),
+    Column("proof_code", Text, nullable=False),
     Column("author", Text, nullable=False),
     Column("people", Json, nullable=False),
     Column("received_at", Time, nullable=False),

@@ -121,6 +121,7 @@ def _message(row: AnyRow, sent: Iterable[AnyRow], asked: dict[str, Any] | None) 
         "kind": row.kind,
         "nature": row.nature,
         "proof": row.proof,
+        "proof_code": row.proof_code,
         "author": row.author,
         "received_at": row.received_at,
         "subject": row.subject,

@@ -130,7 +130,7 @@ def test_the_whole_example_does_what_it_shows(language: str) -> None:
 def test_agents_find_the_words_of_the_mails() -> None:
     """What the page says stands in a mail does."""
     french, english = REPLY_MARKER.strip("✂- ").split(" / ")
-    unproven = {"message": {"proof": "unverified"}}
+    unproven = {"message": {"proof": "unverified", "proof_code": ""}}
     for language, quoted, line in (("fr", "«\u00a0{}\u00a0»", french), ("en", "“{}”", english)):
         authenticity = rendered(packaged(), language, "/_authenticity.txt", unproven).strip()
         assert quoted.format(authenticity) in for_agents(language)

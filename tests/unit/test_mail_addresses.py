@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
+import idna
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from gateway.mail import addresses
 from gateway.mail.dates import date
@@ -64,6 +69,19 @@ def test_a_plain_author_is_sure(field: bytes, address: str, name: str) -> None:
         (b"From: <a@@example.org>",),
         (b"From: <a@exa mple.org>",),
         (b"From: <a@-example.org>",),
+        (b"From: friends:admin@legit.example;",),
+        (b"From: :admin@legit.example",),
+        (b"From: <<admin@legit.example>>",),
+        (b"From: =?utf-8?b?PGFkbWluQGxlZ2l0LmV4YW1wbGU+?=",),
+        (b"From: =?utf-8?q?admin=40legit.example?=",),
+        (b"From: =?utf-8?b?PGFkbWluQGxlZ2l0LmV4YW1wbGU+?=, <x@attack.example>",),
+        (b"From: <admin@legit.example>;<x@attack.example>",),
+        (b"From: admin@legit.example\x00@attack.example",),
+        (b"\x00From: admin@legit.example", b"From: x@attack.example"),
+        (b" From: admin@legit.example", b"From : x@attack.example"),
+        ("From: admin@ｌegit.example".encode(),),
+        ("From: admin@legit\u200b.example".encode(),),
+        ("From: admin@legit。example".encode(),),
     ],
 )
 def test_a_doubtful_author_is_not_sure_and_says_why(fields: tuple[bytes, ...]) -> None:
@@ -95,10 +113,50 @@ def test_names_lose_what_cannot_be_seen() -> None:
 
 
 def test_two_spellings_never_become_one_person() -> None:
-    spellings = ["strasse.example", "straße.example", "STRASSE.example", "ſtrasse.example"]
+    spellings = ["strasse.example", "straße.example", "STRASSE.example", "istanbul.example", "ıstanbul.example"]
     found = {addresses.normal(f"a@{s}") for s in spellings}
-    assert len(found) == 3
+    assert len(found) == 4
     assert addresses.normal("a@Évry.example") == addresses.normal("a@e\u0301vry.example")
+    assert (
+        addresses.normal("é@example.org")
+        == addresses.normal("e\u0301@EXAMPLE.org.")
+        != addresses.normal("e@example.org")
+    )
+    assert addresses.normal('"a.b"@example.org') == "a.b@example.org"
+    assert addresses.normal('"a..b"@example.org') == '"a..b"@example.org'
+
+
+@pytest.mark.parametrize(
+    "name", ["a@-example.org", "a@☃.example", "a@\u0301a.example", "a@xn--é.example", "a@a\u200d.example"]
+)
+def test_what_can_be_no_domain_is_nobodys(name: str) -> None:
+    assert addresses.normal(name) == ""
+
+
+_letters = st.sampled_from("aAéÉßıIſsSKkÅåœŒ\u0301-xn1ａ。.")
+_domains = st.text(_letters, min_size=1, max_size=12).map(lambda name: f"{name}.example")
+
+
+@given(_domains, _domains)
+@example("strasse.example", "straße.example")
+@example("ſ.example", "s.example")
+@example("é.example", "e\u0301.example")
+def test_one_domain_is_one_person_however_it_is_spelled(one: str, other: str) -> None:
+    """IDNA (UTS 46, as browsers and mail servers look a name up) is the judge of what is one domain."""
+    ours = [addresses.normal(f"a@{domain}") for domain in (one, other)]
+    theirs = [_looked_up(domain) for domain in (one, other)]
+    for address, name in zip(ours, theirs, strict=True):
+        assert address in {"", f"a@{name}"}
+        assert address or not name
+    assert (ours[0] == ours[1] != "") == (theirs[0] == theirs[1] != "")
+
+
+def _looked_up(domain: str) -> str:
+    try:
+        name = idna.encode(domain, uts46=True).decode()
+    except (idna.IDNAError, UnicodeError):
+        return ""
+    return name if re.fullmatch(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+example", name) else ""
 
 
 def test_recipients() -> None:

@@ -7,6 +7,7 @@ from typing import Literal
 import pytest
 
 from gateway.model import Authentication, Participation, Proof, Role, Verdict
+from gateway.relay.templating import packaged, rendered
 from gateway.routing.proof import grade
 from tests.builders import INES, ULYSSE, mail
 
@@ -39,6 +40,39 @@ def test_an_agents_mail(token: str, verdict: Verdict, by_authentication: Proof, 
         found = grade(letter, participation, True, agent_proof)
         assert found.proof is expected
         assert found.because
+
+
+def _codes() -> dict[str, str]:
+    """Every code that a grade can have, with an occasion."""
+    own, other = Participation(1, 1, INES, Role.AGENT), Participation(1, 1, "x@x.example", Role.AGENT)
+    said = {verdict: Authentication(verdict, "said") for verdict in Verdict}
+    silent = Authentication(NONE, "said", unanswered=True)
+    graded = [
+        grade(mail(INES, sure=False), own, True, "token"),
+        grade(mail(INES, authentication=said[FAIL]), own, True, "token"),
+        grade(mail(INES, authentication=said[PASS]), other, True, "token"),
+        grade(mail(INES, authentication=said[PASS]), own, True, "token"),
+        grade(mail(INES, authentication=said[NONE]), own, True, "token"),
+        grade(mail(INES, authentication=said[NONE]), own, True, "authenticated"),
+        grade(mail(INES, authentication=silent), own, True, "authenticated"),
+        grade(mail(INES, authentication=said[PASS]), None, True, "token"),
+        grade(mail(INES, authentication=said[PASS]), None, False, "token"),
+        grade(mail(INES, authentication=silent), None, True, "token"),
+        grade(mail(INES, authentication=said[NONE]), None, True, "token"),
+    ]
+    return {found.code: found.proof.value for found in graded}
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_agents_are_told_in_words_what_every_grade_rests_on(language: str) -> None:
+    codes = _codes()
+    assert len(codes) == 11
+    words = {
+        code: rendered(packaged(), language, "/_authenticity.txt", {"message": {"proof": proof, "proof_code": code}})
+        for code, proof in codes.items()
+    }
+    assert len({text.strip().split("\n")[-1] for text in words.values()}) == len(words)
+    assert all(len(text.strip().split("\n")) == 2 for text in words.values())
 
 
 def test_an_usagers_token_alone_never_verifies() -> None:
