@@ -47,4 +47,5 @@ def published(domain: str, *, record: str = "", selector: str = SELECTOR) -> dic
 
 def letter(sender: str, **values: object) -> bytes:
     """A plain mail of somebody, with CRLF."""
-    return raw_mail(sender=sender, identifier=f"m1@{sender.rpartition('@')[2].strip('>')}", **values)  # type: ignore[arg-type]
+    identifier = f"m1@{sender.rpartition('@')[2].strip('>')}"
+    return raw_mail(sender=sender, **{"identifier": identifier, **values})  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ from gateway.reading.question import Question, answered
 
 MOST_MEMORY = 640 << 20  # octets of address space; some 60 MB of them are the interpreter's and the libraries'
 _SPENT = 70  # exit status: the memory didn't suffice (EX_SOFTWARE)
-_TRIAL = b"From: =?utf-8?q?=C3=A9?= <a@b.example>\r\nDate: Mon, 3 Feb 2025 10:12:00 +0100\r\n\r\nBonjour\r\n"
+_TRIAL = b"From: =?utf-8?q?=C3=A9?= <a@\xc3\xa9.example>\r\nDate: Mon, 3 Feb 2025 10:12:00 +0100\r\n\r\nBonjour\r\n"
 
 
 def main(read: Callable[[bytes, Question], Mail] = answered) -> None:
