@@ -149,6 +149,19 @@ class Attachment:
     looks: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What whoever reads a mail must be told about it: a code that the templates put into words, and its subject.
+
+    "unread": only its header could be read; "ambiguous": programs may differ over what it holds; "address": its
+    author's name is another address; "script": hers is written with letters that look like others; "imitates": she
+    bears the name of, or an address like, somebody of the conversation.
+    """
+
+    code: str
+    what: str = ""
+
+
 class Protection(StrEnum):
     """Whether a mail is signed or encrypted (S/MIME, OpenPGP), as its form says: nothing is verified."""
 
@@ -250,6 +263,7 @@ class Mail:
     quoted_because: str = ""
     protection: Protection = Protection.NONE
     unanswerable: str = ""
+    marks: tuple[Mark, ...] = ()
 
     @property
     def cited(self) -> tuple[str, ...]:
@@ -452,6 +466,7 @@ class Message:
     digest: str = ""
     traits: Traits = Traits()
     proof_code: str = ""
+    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

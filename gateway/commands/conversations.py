@@ -117,6 +117,7 @@ def _message(message: dict[str, Any]) -> list[str]:
         "",
         f"{arrow} {when(message['received_at'])}  {message['author']}  ({', '.join(facts)})  #{message['id']}",
     ]
+    lines += [f"    caution: {mark['code']} {mark['what']}".rstrip() for mark in message["marks"]]
     lines += [f"    {line}" for line in message["text"].rstrip().split("\n")]
     for a in message["attachments"]:
         held = f"; held: {a['held']}" if a["held"] else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -62,6 +63,7 @@ def _explained(connection: Connection, context: Context, file: MailFile, now: da
 def _explanation_document(file: MailFile, mail: Mail, decision: Decision) -> dict[str, Any]:
     placed = decision.placement.conversation
     route = decision.route
+    marks = decision.filing.messages[0][0].marks if decision.filing else mail.marks
     return {
         "file": file.name,
         "message_id": mail.message_id,
@@ -86,6 +88,7 @@ def _explanation_document(file: MailFile, mail: Mail, decision: Decision) -> dic
         "acknowledge": decision.acknowledge.due,
         "commands": list(decision.commands),
         "anomalies": list(mail.anomalies),
+        "marks": [asdict(mark) for mark in marks],
         "forwarded": _forwarded(mail),
         "report": _report(mail),
         "protection": mail.protection.value,
@@ -154,6 +157,7 @@ def _explanation(document: dict[str, Any]) -> str:
         lines.append(f"  protection   {document['protection']}")
     lines += [f"  command      @{command}" for command in document["commands"]]
     lines += [f"  odd          {anomaly}" for anomaly in document["anomalies"]]
+    lines += [f"  deceives     {mark['code']} {mark['what']}".rstrip() for mark in document["marks"]]
     return "\n".join(lines)
 
 

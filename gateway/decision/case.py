@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from gateway.context import Context
 from gateway.decision.beside import beside
+from gateway.decision.imitation import imitated
 from gateway.decision.traits import people, traits
 from gateway.model import (
     Arrival,
@@ -111,6 +112,7 @@ def message(case: Case, kind: Kind, because: Iterable[str] = ()) -> Message:
         digest=case.arrival.digest,
         traits=_traits(case, kind),
         proof_code=case.grade.code,
+        marks=(*mail.marks, *imitated(mail.author, case.conversation, case.context)),
     )
 
 

@@ -108,7 +108,7 @@ def _notification(case: Case, to: str, conversation: Conversation, filed: Messag
         case.context.place_of(conversation),
         (*_unseen(case, conversation), filed),
         conversation,
-        author_name=case.mail.author.name if filed.author == case.mail.author.address else "",
+        author_name=case.mail.author.name if filed.author == case.mail.author.address and not filed.marks else "",
         refused=case.route.refused,
         reason=plan.Reason.UNSTAFFED if orphan else plan.Reason.MESSAGE,
         by=brought.by,

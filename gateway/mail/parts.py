@@ -146,7 +146,9 @@ class _Walk:
         if parent >= 0:
             self.anomalies.update(dict.fromkeys(head.anomalies))
         if _repeated(head):
-            self.anomalies["ambiguous: a part states its type or encoding twice; the first was taken"] = None
+            self.anomalies["ambiguous: a part states its type, encoding or boundary twice; the first was taken"] = (
+                None
+            )
         # The body may begin with a delimiter: look again from the line break before it.
         return head.body
 
@@ -182,10 +184,15 @@ class _Walk:
         return Tree(parts, tuple(self.anomalies))
 
 
+_BOUNDARY = re.compile(r";\s{0,80}boundary(?:\*0)?\*?\s{0,80}=", re.IGNORECASE)
+
+
 def _repeated(head: Head) -> bool:
     """Two statements let two programs see two different mails."""
     names = [field.name for field in head.fields]
-    return any(names.count(name) > 1 for name in ("content-type", "content-transfer-encoding"))
+    if any(names.count(name) > 1 for name in ("content-type", "content-transfer-encoding")):
+        return True
+    return len(_BOUNDARY.findall(head.value("content-type")[: params.MAX_VALUE])) > 1
 
 
 def _as_text(part: Part) -> Part:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
-from gateway.mail import addresses, attachments, forwards, ids, quotes, reports, subjects, thread_index
+from gateway.mail import addresses, attachments, deceit, forwards, ids, quotes, reports, subjects, thread_index
 from gateway.mail.authentication import authentication
 from gateway.mail.bodies import Body, body, pages
 from gateway.mail.contents import opened, sealed
@@ -19,11 +19,10 @@ from gateway.mail.headers import MAX_HEAD, Head, split
 from gateway.mail.nature import MOST_HOPS, Evidence, Judgement, hops, judge, unanswerable
 from gateway.mail.parts import Tree, tree, with_lines
 from gateway.mail.quotes import structure
-from gateway.model import Attachment, Forwarded, Mail, Nature, Report, Result
+from gateway.model import Attachment, Forwarded, Mail, Mark, Nature, Report, Result
 
 # Fields that RFC 5322 §3.6 allows once.
 _ONCE = ("from", "sender", "reply-to", "to", "cc", "subject", "message-id", "date")
-UNREAD = "too complex to be read: only its header was"
 
 
 def read(
@@ -63,6 +62,7 @@ def read(
     parted = quotes.cut(shown.text, structure.kinds(shown.text, pages(raw, found.parts)), answers=answers)
     files = attachments.attachments(raw, found.parts)
     protection = sealed.protection(found, shown.text)
+    anomalies = (*_anomalies(head, found, who, shown), *sealed.told(protection))
     return Mail(
         fingerprint=fingerprint(raw, head.body),
         message_id=evidence.message_id,
@@ -84,11 +84,12 @@ def read(
         authentication=authentication(head, authserv_id, who.author, results),
         report=_report(raw, head, found, shown, judgement),
         forwarded=_forwarded(raw, head, found, shown, files, judgement),
-        anomalies=(*_anomalies(head, found, who, shown), *sealed.told(protection)),
+        anomalies=anomalies,
         protection=protection,
         loose=ids.loose((*answered, *ancestors), head),
         thread_index=thread_index.conversation(head.value("thread-index")),
         unanswerable=unanswerable(evidence),
+        marks=deceit.marks(who.author, anomalies),
     )
 
 
@@ -105,7 +106,12 @@ def outline(
     top = top[: split(top).body]
     found = read(top, authserv_id=authserv_id, domain=domain, envelope_sender=envelope_sender, results=results)
     own = hashlib.sha256(raw).hexdigest()  # two mails with one header are two
-    return replace(found, fingerprint=own, anomalies=(UNREAD, *found.anomalies))
+    return replace(
+        found,
+        fingerprint=own,
+        anomalies=("too complex to be read: only its header was", *found.anomalies),
+        marks=(Mark("unread"), *found.marks),
+    )
 
 
 def _report(raw: bytes, head: Head, found: Tree, shown: Body, judgement: Judgement) -> Report | None:

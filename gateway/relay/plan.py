@@ -426,9 +426,11 @@ def _said(messages: Sequence[Message], place: Place, author_name: str) -> list[d
             "received": texts.local_time(m.received_at, place),
             "text": m.text if len(m.text) <= LONGEST_SHOWN else f"{m.text[:LONGEST_SHOWN].rstrip()} […]",
             "cut": len(m.text) > LONGEST_SHOWN,
+            "unread": any(mark.code == "unread" for mark in m.marks),
             "encrypted": any(attachment.type in _ENCRYPTED for attachment in m.attachments),
             "proof": m.proof.value if m.proof else "unverified",
             "proof_code": m.proof_code,
+            "marks": [{"code": mark.code, "what": mark.what} for mark in m.marks],
         }
         for m in messages
     ]

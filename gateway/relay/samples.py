@@ -47,8 +47,10 @@ _SAID = {
     "text": _TEXT,
     "cut": True,
     "encrypted": False,
+    "unread": False,
     "proof": "plausible",
     "proof_code": "token",
+    "marks": [{"code": code, "what": "maire@exemple.fr"} for code in ("ambiguous", "address", "script", "imitates")],
 }
 _SILENT = {
     "author": "",
@@ -56,9 +58,12 @@ _SILENT = {
     "text": "",
     "cut": False,
     "encrypted": True,
+    "unread": False,
     "proof": "unverified",
     "proof_code": "",
+    "marks": [],
 }
+_UNREAD = _SILENT | {"encrypted": False, "unread": True, "marks": [{"code": "unread", "what": ""}]}
 _ENTRY = {
     "section": "fresh",
     "reference": "W3HN-8KTD",
@@ -137,7 +142,7 @@ MAILS: Mapping[str, Values] = {
     "modeles": {"subject": "Ma question", "names": ["accueil", "pièces manquantes"]},
     "notification": {
         "subject": "Ma question",
-        "messages": [_SAID, _SILENT],
+        "messages": [_SAID, _UNREAD, _SILENT],
         "more": 37,
         "answered_to": "ulysse.autre@usager.example.net",
         "stranger": True,
@@ -194,6 +199,7 @@ PARTS: Mapping[str, Values] = {
     "_entry": {"entry": _ENTRY},
     "_held": {"held": _HELD},
     "_inbox": {"kind": "dossier", "number": "1234567"},
+    "_marks": {"message": _SAID},
     "_matter": {},
     "_misdirected": {},
     "_place": {},
@@ -222,7 +228,8 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
         *(*_PLACE_NAMED, "usager", "messages.text", "messages.author", "messages.received", "held.name"),
     ),
     "notification": (
-        *("reference", "messages.text", "messages.author", "messages.received", "refused", "notes", "held.name"),
+        *("reference", "messages.text", "messages.author", "messages.received", "messages.marks.what"),
+        *("refused", "notes", "held.name"),
     ),
     "checked": ("reference", "received", "attachments", "held.name"),
     "mention": ("reference", "note", "by"),

@@ -163,6 +163,7 @@ def _message(tx: Tx, conversation: int, message: Message) -> int:
         "quoted": message.quoted,
         "attachments": [asdict(attachment) for attachment in message.attachments],
         "because": list(message.because),
+        "marks": [asdict(mark) for mark in message.marks],
         **traits.as_row(message.traits),
     }
     identifier = inserted(tx.connection, messages, row)

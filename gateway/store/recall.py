@@ -19,6 +19,7 @@ from gateway.model import (
     InboxKind,
     Kind,
     Linked,
+    Mark,
     Message,
     Nature,
     Participation,
@@ -199,6 +200,7 @@ def as_message(row: AnyRow) -> Message:
         digest=row.digest.hex() if row.digest else "",
         traits=as_traits(row),
         proof_code=row.proof_code,
+        marks=tuple(Mark(**mark) for mark in row.marks),
     )
 
 

@@ -235,6 +235,7 @@ messages = Table(
     Column("anchored", Boolean, nullable=False),
     Column("opens", Boolean, nullable=False),
     Column("evidence", Json),
+    Column("marks", Json, nullable=False, server_default="[]"),
     CheckConstraint("direction IN ('in', 'out')", name="direction"),
     CheckConstraint("kind IN ('external', 'internal', 'machine', 'event')", name="kind"),
 )

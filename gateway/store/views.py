@@ -132,6 +132,7 @@ def _message(row: AnyRow, sent: Iterable[AnyRow], asked: dict[str, Any] | None) 
             for stored in row.attachments
         ],
         "because": list(row.because),
+        "marks": row.marks,
         "deliveries": [
             {
                 "to": delivery.recipient,

@@ -270,7 +270,7 @@ def test_ours_can_be_taken_as_a_beginning(tmp_path: Path, name: str) -> None:
     read(written(tmp_path, **{f"{folder}__{name}": templating.sources()[f"{name}.txt"]}))
 
 
-@pytest.mark.parametrize("name", [*samples.MAILS, "_misdirected", "_authenticity"])
+@pytest.mark.parametrize("name", [*samples.MAILS, "_misdirected", "_authenticity", "_marks"])
 def test_a_mail_can_not_be_emptied(tmp_path: Path, name: str) -> None:
     assert told(tmp_path, **{name: "x\n"})
 
@@ -519,9 +519,9 @@ def test_many_templates_are_read_quickly(tmp_path: Path, monkeypatch: pytest.Mon
         return worded(texts, language, name, values)
 
     monkeypatch.setattr(templating, "worded", counted)
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(read(tmp_path).own) == 60 + len(samples.MAILS)
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
     assert {one for one in rendered if one[1]} == {("fr", str(number), "answer.txt") for number in range(1, 61)}
 
 

@@ -15,6 +15,7 @@ def upgrade() -> None:
     op.add_column("arrivals", sa.Column("verify", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("arrivals", sa.Column("results", Json(), nullable=True))
     op.add_column("messages", sa.Column("proof_code", sa.Text(), nullable=False, server_default=""))
+    op.add_column("messages", sa.Column("marks", Json(), nullable=False, server_default="[]"))
     op.create_index("ix_arrivals_received_at", "arrivals", ["received_at"])
     op.create_table(
         "scans",
