@@ -45,8 +45,8 @@ def act(
 ) -> Outcome:
     """What the agent's wish changes, or why it may not be.
 
-    `attachments`: what came with it, marked; an answer leaves with all of it, or not at all. `thread`: what came
-    before.
+    `attachments`: what came with it, marked; an answer leaves with all of it that concerns others, or not at all, and
+    never where something in it is infected. `thread`: what came before.
     """
     answered = thread.pending[-1].received_at if thread and thread.pending else conversation.created_at
     desk = context.desk(now, answered)
@@ -54,7 +54,9 @@ def act(
     outcome = replace(outcome, notes=tuple(context.tokenless(note) for note in outcome.notes))
     if not outcome.answers and outcome.handed is None:
         return outcome
-    stays = withheld.problems(leaving(attachments), context.settings.attachments)
+    leaves = leaving(attachments)
+    files = tuple(file for file in attachments if file in leaves or file.held == withheld.INFECTED)
+    stays = withheld.problems(files, context.settings.attachments)
     return replace(outcome, problems=(*outcome.problems, *stays))
 
 

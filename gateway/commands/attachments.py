@@ -113,7 +113,7 @@ def scan_released(store: Store, context: Context, named: str, agent: str, now: d
         return digest, releasing.settle(tx, context, digest, scan, now, by=agent)
 
     digest, mails = store.write_now(work)
-    return Shown({"sha256": digest, "deliveries": mails}, (f"Released; {mails} mail(s) to send.",))
+    return Shown({"sha256": digest, "mails": mails}, (f"Released; {mails} mail(s) to send.",))
 
 
 def _held(tx: Tx, named: str) -> str:

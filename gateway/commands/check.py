@@ -17,8 +17,10 @@ from gateway.commands.output import Shown
 from gateway.config import Settings
 from gateway.config.settings import ImapIntake, RelaySettings
 from gateway.errors import ConfigError, GatewayError, Temporary
+from gateway.inspection import clamd
 from gateway.inspection.resolver import Questions, resolver
 from gateway.intake import imap_connect
+from gateway.model import Finding as Found
 from gateway.relay import texts
 from gateway.store import arrivals, keys, schema
 from gateway.store.database import Store, check_integrity
@@ -129,6 +131,8 @@ async def _connections(settings: Settings) -> list[Finding]:
     tries = [_tried(f"mailbox {box.name}", _mailbox(box)) for box in settings.intake.imap]
     if settings.relay.transport == "smtp":
         tries.append(_tried("relay", _smarthost(settings.relay)))
+    if settings.antivirus.socket:
+        tries.append(_tried("antivirus", _antivirus(settings.antivirus.socket)))
     tries.append(_tried(f"name {domain}", _name(domain)))
     if any(intake.verify for intake in settings.intake.smtp):
         tries.append(_tried("resolver", _resolver(settings.trust.resolver, domain)))
@@ -171,6 +175,13 @@ async def _resolver(address: str, domain: str) -> str:
     questions = Questions(resolver(address), deadline=_PATIENCE)
     await asyncio.to_thread(questions.records, domain, "TXT")
     return f"{address or 'the DNS server of this machine'} answers"
+
+
+async def _antivirus(socket: str) -> str:
+    found = await clamd.scan(socket, (), _PATIENCE)
+    if found.finding is not Found.CLEAN:
+        raise OSError(f"{socket}: {found.name}")
+    return f"{socket} answers, and finds EICAR's test file"
 
 
 async def _name(domain: str) -> str:

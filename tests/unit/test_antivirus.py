@@ -287,6 +287,11 @@ async def sent(world: World, folder: Path) -> Callable[[str], list[bytes]]:
     ("says", "file", "reason"),
     [
         (FOUND, PLAN, "un virus a été trouvé dans vos pièces jointes (plan.pdf)"),
+        (
+            FOUND,
+            ("mail.eml", b"From: a@b.example\n\nVoir."),
+            "un virus a été trouvé dans vos pièces jointes (mail.eml)",
+        ),
         (CLEAN, ("plan.pdf", b"MZ\x90\0"), "les fichiers de ce type ne sont pas envoyés"),
         (SILENT, ("plan.xlsm", b""), "les fichiers de ce type ne sont pas envoyés"),
         (CLEAN, ("plan.pdf", b"x" * 16_000_000), "trop volumineuses ou trop nombreuses"),
