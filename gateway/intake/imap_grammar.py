@@ -16,7 +16,7 @@ Reply = tuple[bytes, ...]
 LITERAL = re.compile(rb"\{(\d{1,20})\}$")
 STATUS = re.compile(rb"\S+ (?:OK|NO|BAD|BYE|PREAUTH)(?: |$)", re.IGNORECASE)
 NUMBERED = re.compile(rb"\* (\d{1,10}) (EXISTS|EXPUNGE)$", re.IGNORECASE)
-TOKEN = re.compile(rb'"((?:[^"\\]|\\.)*)"|([()])|([^\s()"]+)')
+TOKEN = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)("?)|([()])|([^\s()"]+)')
 RANGE = re.compile(rb"(\d{1,10})(?::(\d{1,10}))?")
 DATE = re.compile(rb" ?(\d{1,2})-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)")
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -92,17 +92,19 @@ def _items(reply: Reply) -> Mapping[bytes, tuple[str, bytes]]:
 
 
 def _tokens(reply: Reply) -> Iterator[tuple[str, bytes]]:
-    """Kinds: "(", ")", "atom" and "string" (quoted or literal)."""
+    """Kinds: "(", ")", "atom" and "string" (quoted or literal). After a string without an end nothing can be told."""
     for index, part in enumerate(reply):
         if index % 2:
             yield "string", part
             continue
         line = LITERAL.sub(b"", part) if index + 1 < len(reply) else part
         for match in TOKEN.finditer(line):
-            if match[2]:
-                yield match[2].decode(), b""
-            elif match[3]:
-                yield "atom", match[3]
+            if match[3]:
+                yield match[3].decode(), b""
+            elif match[4]:
+                yield "atom", match[4]
+            elif not match[2]:
+                return
             else:
                 yield "string", re.sub(rb"\\(.)", rb"\1", match[1])
 

@@ -24,7 +24,7 @@ from hypothesis.database import DirectoryBasedExampleDatabase
 from tests.fuzz.target import FOUND, MOST, Target, found, inputs, judge, keep
 
 CORPORA = FOUND.parent.parent.parent / ".cache" / "fuzz"
-_WATCHED = 20.0  # how much slower our code is while atheris looks on
+_WATCHED = 10.0  # how much slower our code is while atheris looks on
 _LONGEST = 60  # seconds until an input counts as one that hangs
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.desk.commands import Command, Parsed, Verb, parse
-from gateway.model import Problem
+from gateway.model import Problem, Status
 
 
 @pytest.mark.parametrize(
@@ -154,6 +154,13 @@ def test_whatever_is_written_is_read(own: str) -> None:
     if first.startswith("@"):
         assert found.commands or found.problems
     assert not found.text.startswith("@")
+
+
+def test_two_hundred_thousand_blank_lines() -> None:
+    """Some 0.2 s; a minute where each of them copies the others."""
+    started = time.process_time()
+    assert parse("@clore" + "\n" * 200_000).commands == (Command(Verb.STATUS, Status.CLOSED),)
+    assert time.process_time() - started < 15
 
 
 def test_a_hundred_thousand_commands() -> None:
