@@ -31,7 +31,8 @@ _NUMBERS = (
     b"https://demarches.example.org/dossiers/123?x=1 https://demarches.example.org/commencer/permis",
     "Le deuxième, merci. 2) oui".encode(),
 )
-_SECRETS = Secrets(lambda _: "…", frozenset({"mairie.example.org", "b.fr"}), lambda _: (), "…")
+_HERS = {"a@mairie.example.org": "…", "b@b.fr": "…", "x@y.fr": "…"}
+_SECRETS = Secrets(_HERS.get, frozenset({"mairie.example.org", "b.fr", "y.fr"}), lambda _: (), "…")
 _ADDRESSES = (
     b"Ecrire \xc3\xa0 *a@mairie.example.org*, ou <b@c.fr>.Merci",
     b"a@b@c.fr _x@y.fr_ ?to=z@t.fr",
@@ -77,7 +78,7 @@ def chosen(data: bytes) -> None:
 
 
 def scrubbed(data: bytes) -> None:
-    """Every address of the domain goes, nothing tells it any more, and what isn't looked for stays."""
+    """Every address of hers goes, nothing tells it any more, and what isn't looked for stays."""
     said = text(data)
     once = scrub(said, _SECRETS)
     assert not tells(once, _SECRETS)

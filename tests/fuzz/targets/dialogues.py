@@ -88,6 +88,7 @@ def _service(keep: object) -> Service:
         max_size=settings.max_size,
         trusted=(),
         authserv_id="",
+        verify=settings.verify,
         tls=_contexts()[0],
         keep=keep,  # type: ignore[arg-type]
         accepts=OURS.__eq__,
