@@ -144,6 +144,11 @@ def test_nothing_else_passes(dns: Dns, name: str) -> None:
     assert verdict(found, raw) is Verdict.FAIL
 
 
+@pytest.mark.parametrize("name", ["an open end", "SHA-1"])
+def test_what_is_signed_too_weakly_is_not_even_tried(dns: Dns, name: str) -> None:
+    assert words(checked(dns, FORGED[name])) == "dkim=policy dmarc=fail"
+
+
 @pytest.mark.parametrize(
     "sender", [INES, f"x@no.{MAIRIE}", f'"x@{MAIRIE}"@attack.example', f"x@{MAIRIE}(.attack.example", "", "x"]
 )
@@ -194,6 +199,14 @@ def test_where_the_dns_does_not_answer_nothing_is_known(dns: Dns, domain: str) -
     assert found.undecided
     read_ = read(raw, results=found.results).authentication
     assert (read_.verdict, read_.unanswered) == (Verdict.NONE, True)
+
+
+def test_what_might_have_passed_is_no_failure() -> None:
+    with serving(ZONES, {f"_domainkey.{MAIRIE}": BROKEN}) as server:
+        found = checked(server, SIGNED, "x@attack.example")
+    assert words(found) == "dkim=temperror dmarc=temperror"
+    assert found.undecided
+    assert verdict(found, SIGNED) is Verdict.NONE
 
 
 def test_a_mail_that_is_proven_otherwise_waits_for_no_answer() -> None:
