@@ -211,11 +211,13 @@ async def test_lmtp_refuses_for_each_recipient_too() -> None:
 
 
 async def test_only_trusted_peers_are_believed() -> None:
-    async with running(trusted_peers=("127.0.0.1",), authserv_id="mx.example.org") as server:
+    """Everyone else's mail is checked by us, where that is asked for."""
+    async with running(trusted_peers=("127.0.0.1",), authserv_id="mx.example.org", verify=True) as server:
         for local in ("127.0.0.1", "127.0.0.2"):
             client = await server.connect("EHLO c", local=local)
             await client.offer(MAIL)
     assert [incoming.authserv_id for incoming in server.kept] == ["mx.example.org", ""]
+    assert [incoming.verify for incoming in server.kept] == [False, True]
     assert [incoming.envelope.peer for incoming in server.kept] == ["127.0.0.1", "127.0.0.2"]
 
 
