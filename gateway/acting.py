@@ -293,9 +293,8 @@ def _concerned(context: Context, sent: Sent) -> tuple[str, ...]:
         return context.told(replace(sent.conversation, assignee=None), sent.recipient)
     if sent.purpose is not Purpose.ANSWER:
         return ()
-    conversation, directory = context.staffed(sent.conversation), context.directory
-    seen = sees(sent.author, conversation, directory.circle_of(conversation))
-    return (sent.author,) if seen and directory.is_agent(sent.author) else context.told(conversation, "")
+    author, conversation = sent.author, sent.conversation
+    return (author,) if context.seen_by(author, conversation) else context.told(conversation, "")
 
 
 def failure_event(sent: Sent, what: str) -> Event:

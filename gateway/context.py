@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from gateway.config.settings import Settings
 from gateway.desk import faq, people
 from gateway.desk.faq import FaqIndex
+from gateway.desk.rights import sees
 from gateway.desk.work import Desk
 from gateway.mail import tokens
 from gateway.mail.tokens import Keys
@@ -90,6 +91,11 @@ class Context:
         circle = self.directory.circle_of(conversation)
         part = conversation.outside or assignee in circle.members.union(circle.managers, *circle.groupes)
         return conversation if part and self.directory.is_agent(assignee) else replace(conversation, assignee=None)
+
+    def seen_by(self, agent: str, conversation: Conversation) -> bool:
+        """May she see it, with the part in it that she has today?"""
+        staffed = self.staffed(conversation)
+        return self.directory.is_agent(agent) and sees(agent, staffed, self.directory.circle_of(staffed))
 
     def first_name(self, agent: str) -> str:
         """That of « Marie Dupont », « DUPONT Marie » and « Dupont, Marie »."""

@@ -119,10 +119,11 @@ def _texts(data: bytes, level: int = 0) -> Iterator[str]:
     """All that a file says to whoever opens it: its octets, its letters without HTML's tags, the parts of a mail."""
     if not data or level > _MAX_LEVELS:
         return
-    text = charsets.decode(data.replace(b"\0", b""), "utf-8")  # UTF-16's letters, as Outlook writes them
-    yield text
-    if "<" in text:
-        yield without_tags(text)
+    wide = (charsets.decode(data, "utf-16"),) if b"\0" in data else ()
+    for text in (charsets.decode(data.replace(b"\0", b""), "utf-8"), *wide):
+        yield text
+        if "<" in text:
+            yield without_tags(text)
     mail = with_lines(data)
     parts = tree(mail, split(mail)).parts
     if len(parts) > 1 or parts[0].head.has("content-transfer-encoding") or parts[0].type in MAILS:

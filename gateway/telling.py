@@ -7,7 +7,6 @@ from datetime import datetime
 
 from gateway import acting
 from gateway.context import Context
-from gateway.desk.rights import sees
 from gateway.model import Conversation, Message, Status, Thread
 from gateway.relay import plan
 from gateway.store import notices, outbox, recall
@@ -16,10 +15,9 @@ from gateway.store.database import Tx
 
 def may_be_told(context: Context, agent: str, conversation: Conversation) -> bool:
     """Looked at when she is written to: she may have lost her part in it, or muted it, since it was planned."""
-    staffed = context.staffed(conversation)
     if conversation.status is Status.SPAM or agent in conversation.muted:
         return False
-    return context.directory.is_agent(agent) and sees(agent, staffed, context.directory.circle_of(staffed))
+    return context.seen_by(agent, conversation)
 
 
 def put_before(

@@ -70,7 +70,7 @@ def refused(
     `of`: the mail that isn't acted on, where it isn't this one.
     """
     conversation, place = case.conversation, case.context.place_of(case.conversation)
-    if any(problem.code == "no_part" for problem in problems):  # where it stands now is none of her business
+    if not case.context.seen_by(agent, conversation):  # where it stands now is none of her business
         place = case.context.place(conversation.reference, GLOBAL)
     reasons = [f"not relayed: {problem.code} {problem.what}".strip() for problem in problems]
     filed = message(case, Kind.INTERNAL, reasons)

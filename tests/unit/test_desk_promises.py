@@ -1,13 +1,14 @@
-"""What holds whatever agents do, in whatever order, over random directories that change meanwhile.
+"""What holds whatever agents do and strangers write, in whatever order, over directories that change meanwhile.
 
-Mails, acts and rounds run on a real store; after each, every mail that it planned is looked at: who gets it, may she?
-The table of rights is `tests.desks`'s own.
+Mails, acts and rounds run on a real store; after each, every mail that it planned is looked at: who gets it, may she,
+does it cite or show what isn't hers? The table of rights is `tests.desks`'s own.
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,7 @@ from gateway.commands.conversations import act
 from gateway.context import Context, context
 from gateway.desk.commands import parse
 from gateway.errors import Refused
+from gateway.mail import tokens
 from gateway.model import Conversation, Outgoing, Role
 from gateway.store import outbox, schema, views
 from gateway.store.database import Store
@@ -33,6 +35,7 @@ from tests.builders import DOMAIN, KEYS, NOW, file_all, incoming, keep, raw_mail
 from tests.desks import AGENTS, MAIRIE, PREFECTURE, USAGERS, World, someone, worlds
 
 GUEST, STRANGER = "gaston@guest.example", "simon@stranger.example"
+NAMED = ("eve@attacker.example", "max@attacker.example")  # by others' mails alone: they never write
 ORGANISATIONS = {"accueil@mairie.example.org", "accueil@prefecture.example.org"}
 SECRET = "entre nous seulement"
 TOS = ("contact", "demarche+41", "demarche+42", "dossier+410", "dossier+421", "dossier+422", "dossier+430")
@@ -68,8 +71,16 @@ acts = st.tuples(
     st.just("act"), someone, st.booleans(), st.lists(answers | words, min_size=1, max_size=3).map(sorted)
 )
 replies = st.tuples(st.just("reply"), st.sampled_from((*USAGERS, GUEST, STRANGER)), st.integers(0, 9))
+forgeries = st.tuples(
+    st.just("forged"),
+    st.sampled_from((*USAGERS, GUEST, STRANGER, AGENTS[0])),
+    st.sampled_from((*TOS, "")),  # "": to an address that was given out
+    st.sampled_from(("Cc", "Reply-To", "Sender", "Resent-From", "Resent-Cc", "Bcc", "Mail-Followup-To")),
+    st.sampled_from(NAMED),
+    st.lists(st.integers(0, 40), max_size=3),
+)
 others = st.sampled_from([("round", 1), ("round", 30), ("change", 0)])
-steps = st.lists(st.one_of(mails, replies, acts, acts, acts, others), max_size=10)
+steps = st.lists(st.one_of(mails, replies, forgeries, forgeries, acts, acts, acts, others), max_size=10)
 
 
 @dataclass(slots=True)
@@ -83,6 +94,7 @@ class Play:
     seen: int = 0
     contexts: dict[int, Context] = field(default_factory=dict)
     changes: int = 0
+    known: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # ids of mails that each has
 
     @property
     def world(self) -> World:
@@ -104,13 +116,27 @@ class Play:
 
     def reply(self, sender: str, nth: int) -> None:
         """Somebody writes to the address that was given to a usager or guest: whose it is, or anybody."""
-        given = [mail.reply_to for mail in self.outbox() if mail.draft.role is not Role.AGENT and mail.conversation]
-        if given:
+        if given := self.given():
             self.mail(sender, given[nth % len(given)].partition("@")[0])
 
-    def mail(self, sender: str, to: str) -> None:
+    def forged(self, sender: str, to: str, field: str, named: str, cited: list[int]) -> None:
+        """Somebody writes in anybody's name, names others in every field, and cites what he can't have."""
+        given, ids = self.given(), sorted(set().union(*self.known.values()))
+        references = tuple(ids[nth % len(ids)] for nth in cited) if ids else ()
+        subject = f"Re: [{next(iter(self.conversations())).reference}] dossier n° 421 {to}"
+        to = to or (given[sum(cited) % len(given)].partition("@")[0] if given else "contact")
+        fields = {field.replace("-", "_"): named}
+        self.mail(sender, to, subject, answers="".join(references[:1]), references=references, **fields)
+
+    def given(self) -> list[str]:
+        """The addresses that were given to usagers and guests."""
+        return [mail.reply_to for mail in self.outbox() if mail.draft.role is not Role.AGENT and mail.conversation]
+
+    def mail(self, sender: str, to: str, subject: str = "Une question", **fields: Any) -> None:
         to, identifier = f"{to}@{DOMAIN}", f"{self.now.timestamp():.0f}@x"
-        raw = raw_mail(sender, to, text=f"Question du {self.now}", identifier=identifier)
+        text = f"Question du {self.now}. Mon adresse : {to}"
+        raw = raw_mail(sender, to, subject, text, identifier, **fields)
+        self.known[sender].add(identifier)
         keep(self.store, incoming(raw, (to,), envelope_sender=sender, received_at=self.now))
         ((_, decision),) = file_all(self.store, self.context, self.now)
         assert not isinstance(decision, str), decision
@@ -159,6 +185,11 @@ class Play:
         part = what.outside or self.world.instructs_any(agent, what.inbox)
         return agent == what.assignee and part
 
+    def names(self, what: Conversation, text: str) -> bool:
+        """Does a text name its inbox?"""
+        demarche = self.world.demarche(what.inbox)
+        return demarche is not None and demarche.title in text
+
     def outbox(self) -> list[Outgoing]:
         return self.store.read_now(lambda c: outbox.due(c, self.now + timedelta(days=9), 10_000))
 
@@ -169,15 +200,28 @@ class Play:
         new = [mail for mail in self.outbox() if mail.id > self.seen]
         by_id = {conversation.id: conversation for conversation in self.conversations()}
         for mail in new:
+            self.private(mail)
             if mail.conversation is None:
                 self.digest(mail, by_id)
             elif mail.draft.role is Role.AGENT:
-                asked = mail.draft.purpose.value == "notice" and mail.draft.to == by
-                assert asked or self.sees(mail.draft.to, by_id[mail.conversation]), mail.draft
+                where, notice = by_id[mail.conversation], mail.draft.purpose.value == "notice"
+                asked = notice and mail.draft.to == by
+                # Of a mail in her name she hears, but not where the conversation stands by now.
+                spoken_for = notice and not by and not self.names(where, mail.draft.text)
+                assert asked or spoken_for or self.sees(mail.draft.to, where), mail.draft
                 assert mail.draft.to != by or asked, "nobody is told of their own act"
             else:
                 self.outward(mail, by_id[mail.conversation])
         self.seen = max([self.seen, *(mail.id for mail in new)])
+
+    def private(self, mail: Outgoing) -> None:
+        """It is nobody's who was only named; it cites what its recipient has, and shows no token but a digest's."""
+        draft = mail.draft
+        assert draft.to not in NAMED
+        assert {*mail.in_reply_to, *mail.references} <= self.known[draft.to]
+        self.known[draft.to].add(mail.message_id)
+        shown = f"{draft.from_name} {draft.subject} {draft.text if mail.conversation else ''}"
+        assert not list(tokens.found(shown, KEYS)), shown
 
     def outward(self, mail: Outgoing, where: Conversation) -> None:
         draft, dossier = mail.draft, self.world.dossier(where.inbox)
