@@ -70,7 +70,7 @@ class Antivirus:
             return dict.fromkeys(wanted, Scan(Finding.HELD, "it gave no answer a moment ago"))
         patience = self._context().settings.antivirus.timeout.total_seconds()
         said = await self._asked(wanted, patience)
-        silent = any(scan.finding is Finding.HELD for scan in said.values())
+        silent = any(clamd.silent(scan) for scan in said.values())
         self._rests_until = self._now() + _REST if silent else None
         return said
 
@@ -128,8 +128,7 @@ class Antivirus:
         finally:
             for task in tasks.values():
                 task.cancel()
-        late = Scan(Finding.HELD, "no answer in time")
-        return {digest: task.result() if task in done else late for digest, task in tasks.items()}
+        return {digest: task.result() if task in done else clamd.LATE for digest, task in tasks.items()}
 
     async def _one(self, digest: str, parts: list[int], patience: float, room: asyncio.Semaphore) -> Scan:
         async with room:

@@ -39,8 +39,9 @@ def _spoken(tx: Tx, context: Context, identifier: int, row: AnyRow, scan: Scan, 
     what = f"virus in the attachments of message {identifier}: {scan.name}"
     if scan.finding is Finding.CLEAN:
         what = f"released the attachments of message {identifier}"
-    filing.record(tx, conversation.id, Event(by, what), now)
     drafts = tuple(_drafts(tx, context, conversation, identifier, message, changed))
+    if drafts or by != "gateway" or scan.finding is Finding.INFECTED:  # else nobody missed them
+        filing.record(tx, conversation.id, Event(by, what), now)
     for draft in drafts:
         outbox.enqueue(tx, conversation.id, identifier, draft, context.signer, now)
     return len(drafts)

@@ -17,10 +17,17 @@ from gateway.model import Finding, Scan
 # The test file of the antivirus industry (EICAR), in two pieces, so that no antivirus takes this module for it.
 # Whoever doesn't find it has no signatures, and what it calls clean is not.
 PROBE = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$" + rb"EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
+_SILENCE = "no answer"
+LATE = Scan(Finding.HELD, f"{_SILENCE} in time")
 _CHUNK = 65_536
 _LONGEST = 4_096  # octets of an answer
 _FOUND = re.compile(r"stream: ([ -~]{1,200}) FOUND")
 _NOT_LOOKED_AT = "Heuristics.Limits.Exceeded"  # with AlertExceedsMax: too large to be looked at, which isn't a virus
+
+
+def silent(scan: Scan) -> bool:
+    """Did it not answer at all? Else it's something about this mail alone that it didn't say."""
+    return scan.finding is Finding.HELD and scan.name.startswith(_SILENCE)
 
 
 async def scan(socket: str, pieces: Iterable[bytes], patience: float) -> Scan:
@@ -36,11 +43,11 @@ async def scan(socket: str, pieces: Iterable[bytes], patience: float) -> Scan:
                     return found
             probed = await _asked(socket, PROBE)
     except TimeoutError:
-        return Scan(Finding.HELD, "no answer in time")
+        return LATE
     except OSError as error:
-        return Scan(Finding.HELD, f"no answer: {error.strerror or type(error).__name__}")
+        return Scan(Finding.HELD, f"{_SILENCE}: {error.strerror or type(error).__name__}")
     except (EOFError, asyncio.LimitOverrunError):
-        return Scan(Finding.HELD, "no answer that ends")
+        return Scan(Finding.HELD, f"{_SILENCE} that ends")
     if probed.finding is Finding.INFECTED:
         return Scan(Finding.CLEAN)
     return Scan(Finding.HELD, probed.name or "it doesn't find the test file: it has no signatures")

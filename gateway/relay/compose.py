@@ -21,6 +21,7 @@ from gateway.relay.templating import NO_SUBJECT
 from gateway.relay.wire import assert_wire, path
 
 _LONGEST_ID = 970  # characters; a line has room for 998
+_END = 20  # characters of a file name that are never cut off
 _Part = tuple[dict[str, str], bytes]  # its header fields and its octets
 
 
@@ -186,14 +187,12 @@ def _ascii(name: str) -> str:
 
 
 def _short(name: str) -> str:
-    """A file name that fits on a line however it is written; its extension stays."""
-    stem, dot, extension = name.rpartition(".")
-    if not stem or len(extension) > 10:
-        stem, dot, extension = name, "", ""
-    stem = stem[: 150 - len(dot + extension)]
-    while len(quote(stem + dot + extension, safe="")) > 900:
-        stem = stem[:-8]
-    return stem + dot + extension
+    """A file name that fits on a line however it is written. Its end stays: by that its type was looked at."""
+    head, end = name[:-_END], name[-_END:]
+    head = head[: 150 - len(end)]
+    while len(quote(head + end, safe="")) > 900:
+        head = head[:-8]
+    return head + end
 
 
 def _media_type(name: str) -> str:

@@ -74,7 +74,8 @@ class Session(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         with suppress(OSError):
-            MANNERS[self.server.manner](self)
+            manner = self.server.manner
+            (MANNERS[manner] if isinstance(manner, str) else manner)(self)
 
     def octets(self) -> bytes:
         self.rfile.read(len(b"zINSTREAM\0"))
@@ -114,6 +115,14 @@ def _early(session: Session) -> None:
     session.wait()
 
 
+def impatient(session: Session) -> None:
+    """It speaks about the beginning of a file before it has seen the rest."""
+    session.rfile.read(len(b"zINSTREAM\0"))
+    beginning = session.rfile.read(struct.unpack("!I", session.rfile.read(4))[0])
+    session.say(b"stream: Eicar FOUND\0" if PROBE in beginning else b"stream: OK\0")
+    session.wait()
+
+
 def _hangs(session: Session) -> None:
     session.octets()
     session.wait()
@@ -131,6 +140,7 @@ def _deaf(session: Session) -> None:
     session.server.ended.wait(30)
 
 
+Manner = str | Callable[[Session], None]
 # What each does to every question; only the honest one may ever be believed that something is clean.
 MANNERS: dict[str, Callable[[Session], None]] = {
     "honest": _honest,
@@ -159,23 +169,23 @@ class _Server(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
     request_queue_size = 50
 
-    def __init__(self, path: str, manner: str) -> None:
+    def __init__(self, path: str, manner: Manner) -> None:
         super().__init__(path, Session)
         self.manner = manner
         self.ended = threading.Event()
 
 
 class Pretended:
-    """Answers in a manner, which may be changed. `socket` is what `antivirus.socket` wants."""
+    """Answers in a manner of `MANNERS`, or in one that it is given. `socket` is what `antivirus.socket` wants."""
 
-    def __init__(self, folder: Path, manner: str = "honest") -> None:
+    def __init__(self, folder: Path, manner: Manner = "honest") -> None:
         self._path = folder / "pretended.ctl"
         self.socket = f"unix:{self._path}"
         self._server = _Server(str(self._path), manner)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self._thread.start()
 
-    def behave(self, manner: str) -> None:
+    def behave(self, manner: Manner) -> None:
         self._server.manner = manner
 
     def close(self) -> None:
@@ -187,7 +197,7 @@ class Pretended:
 
 
 @contextmanager
-def pretended(folder: Path, manner: str = "honest") -> Iterator[Pretended]:
+def pretended(folder: Path, manner: Manner = "honest") -> Iterator[Pretended]:
     server = Pretended(folder, manner)
     try:
         yield server

@@ -172,6 +172,16 @@ async def test_one_that_hangs_costs_its_time_once_and_is_then_left_alone(world: 
     assert len(world.clamd.pieces) == asked + 1
 
 
+async def test_what_it_cannot_say_of_one_mail_is_nothing_against_it(world: World) -> None:
+    """Else whoever sends what is too large for it would keep it from being asked about the others."""
+    world.clamd.says = Scan(Finding.HELD, "too large for it: raise its StreamMaxLength")
+    await world.filed(letter(PLAN))
+    world.clamd.says = CLEAN
+    await world.filed(letter(PLAN, author="v@x.example"))
+    assert len(world.clamd.pieces) == 2
+    assert world.files_to(ALICE) == [("notification", []), ("notification", ["plan.pdf"])]
+
+
 async def test_a_defect_while_asking_is_no_answer(world: World) -> None:
     async def fails(socket: str, pieces: Iterable[bytes], patience: float) -> Scan:
         raise RuntimeError
@@ -193,6 +203,7 @@ async def test_a_way_in_that_asks_nobody_holds_what_comes_by_it(world: World) ->
     assert [a["held"] for a in world.document["messages"][0]["attachments"]] == ["unscanned"]
     assert await world.asked_again(CLEAN) == 1
     assert [a["held"] for a in world.document["messages"][0]["attachments"]] == [None]
+    assert "released" not in str(world.document["history"])  # nobody missed them
 
 
 async def test_without_an_antivirus_nothing_waits_for_one(world: World) -> None:

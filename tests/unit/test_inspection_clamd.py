@@ -9,7 +9,7 @@ import pytest
 
 from gateway.inspection import clamd
 from gateway.model import Finding, Scan
-from tests.servers.clamd import CLAMD, MANNERS, MISSING, SIGNATURE, Clamd, pretended
+from tests.servers.clamd import CLAMD, MANNERS, MISSING, SIGNATURE, Clamd, impatient, pretended
 
 PATIENCE = 0.5
 HELD = sorted(MANNERS.keys() - {"honest"})
@@ -31,6 +31,12 @@ async def test_whatever_else_it_does_is_no_answer(tmp_path: Path, manner: str) -
             assert found.finding is Finding.HELD, found
             assert found.name
         assert time.monotonic() - begun < 3 * PATIENCE + 2
+
+
+async def test_one_that_speaks_before_it_has_seen_all_is_not_believed(tmp_path: Path) -> None:
+    with pretended(tmp_path, impatient) as server:
+        found = await clamd.scan(server.socket, [b"x" * 3_000_000 + clamd.PROBE], 5)
+    assert found.finding is Finding.HELD
 
 
 async def test_one_that_finds_not_even_the_test_file_is_not_believed(tmp_path: Path) -> None:

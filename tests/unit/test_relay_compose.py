@@ -206,9 +206,20 @@ def test_names_of_attachments(name: str, fallback: str) -> None:
     field = parts[1]["Content-Disposition"]
     shown = unquote(field.partition("filename*=utf-8''")[2])
     assert (shown == name) == (len(name) < 50)
-    assert name.startswith(shown[:90])
+    assert name.startswith(shown[:80])
     assert shown.rpartition(".")[2] == name.rpartition(".")[2][:150]
     assert f'filename="{fallback}'[:60] in field
+
+
+@pytest.mark.parametrize("letter", "eé文😀")
+@pytest.mark.parametrize("ending", [".exe.no-program", f".exe.{'b' * 16}", ".exe no program", ".pdf"])
+def test_the_end_of_a_name_is_never_cut_off(letter: str, ending: str) -> None:
+    """What was looked at as one type doesn't become another on the wire."""
+    for length in range(130, 151):
+        name = letter * (length - len(ending)) + ending
+        wire = compose(outgoing(letter=draft(enclosures=(enclosure(name, b"x"),))), (b"x",))
+        for field in re.findall(rb"filename\*?=(?:utf-8'')?\"?([^\"\r]+)", wire):
+            assert unquote(field.decode()).endswith(ending.replace("_", " ")[-15:]), field
 
 
 def test_a_letter_that_becomes_many_in_ascii() -> None:
