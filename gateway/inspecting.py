@@ -25,6 +25,7 @@ from gateway.store import arrivals
 from gateway.store.database import Store
 
 AT_ONCE = 24  # mails; each waits for the DNS nearly all the time
+_MOST_OCTETS = 64_000_000  # of raw mail in memory for it; one mail is always taken
 _SHARE = 6  # of them that one peer's mails may take before others have their turn
 _HURRIED = 2.5  # seconds for each while there is no place left: somebody's slow DNS isn't everybody's
 _AGAIN = timedelta(minutes=1)  # until a mail is tried again about which the DNS didn't answer
@@ -45,6 +46,7 @@ class Inspector:
         arrived: asyncio.Event,
         now: Callable[[], datetime],
         asker: Callable[[str], Ask] = resolver,
+        most_octets: int = _MOST_OCTETS,
     ) -> None:
         self._store = store
         self._context = context
@@ -52,6 +54,8 @@ class Inspector:
         self._arrived = arrived
         self._now = now
         self._asker = asker
+        self._most_octets = most_octets
+        self._octets = 0
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="inspect")
         self._tasks: set[asyncio.Task[None]] = set()
         self._peers: Counter[str] = Counter()
@@ -86,18 +90,25 @@ class Inspector:
         except StoreError as error:
             log.filing_paused(reason=str(error))
             return False
-        for arrival in work:
-            task = asyncio.create_task(self._inspect(arrival), name=f"inspect-{arrival.id}")
-            self._peers[arrival.envelope.peer] += 1
-            self._tasks.add(task)
-            task.add_done_callback(lambda task, peer=arrival.envelope.peer: self._ended(task, peer, kept))  # type: ignore[misc]
-        return bool(work or spent)
+        begun = [self._start(arrival, kept) for arrival in work]
+        return any(begun) or bool(spent)
 
-    def _ended(self, task: asyncio.Task[None], peer: str, kept: asyncio.Event) -> None:
+    def _start(self, arrival: Arrival, kept: asyncio.Event) -> bool:
+        """Check a mail beside the others; give it back where they fill the memory that there is for it."""
+        if self._octets and self._octets + arrival.size > self._most_octets:
+            self._give_back(arrival, timedelta())
+            return False
+        task = asyncio.create_task(self._inspect(arrival), name=f"inspect-{arrival.id}")
+        self._tasks.add(task)
+        self._peers[arrival.envelope.peer] += 1
+        self._octets += arrival.size
+        task.add_done_callback(lambda task: self._ended(task, arrival, kept))
+        return True
+
+    def _ended(self, task: asyncio.Task[None], arrival: Arrival, kept: asyncio.Event) -> None:
         self._tasks.discard(task)
-        self._peers[peer] -= 1
-        if not self._peers[peer]:
-            del self._peers[peer]
+        self._octets -= arrival.size
+        self._peers -= Counter([arrival.envelope.peer])
         kept.set()
 
     async def _inspect(self, arrival: Arrival) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -65,11 +66,11 @@ def inspected(store: Store) -> list[Arrival]:
     return store.read_now(lambda c: [arrivals.as_arrival(row, row.attempts) for row in c.execute(query)])
 
 
-async def watched(store: Store, ask: Ask, work: Any, watch: Watch | None = None) -> Any:
+async def watched(store: Store, ask: Ask, work: Any, watch: Watch | None = None, **bounds: int) -> Any:
     """Run `work(kept)` beside an inspector whose questions go to `ask`."""
     kept, arrived = asyncio.Event(), asyncio.Event()
     now = (watch or Watch()).now
-    made = Inspector(store, make_context, owner="daemon", arrived=arrived, now=now, asker=lambda _: ask)
+    made = Inspector(store, make_context, owner="daemon", arrived=arrived, now=now, asker=lambda _: ask, **bounds)
     task = asyncio.create_task(made.run(kept))
     try:
         return await work(kept)
@@ -121,6 +122,24 @@ def test_many_slow_domains_stop_nobody_else(store: Store) -> None:
         await ready(store, AT_ONCE * 2 + 1)
 
     asyncio.run(watched(store, ask, work))
+
+
+def test_large_mails_are_checked_one_after_the_other(store: Store) -> None:
+    under_way, met, lock = Counter[str](), threading.Event(), threading.Lock()
+
+    def ask(name: str, kind: str, seconds: float) -> tuple[Any, ...]:
+        with lock:
+            under_way[name] += 1
+            if under_way.total() > 1:
+                met.set()
+        met.wait(0.05)  # for another, which should not come
+        with lock:
+            under_way[name] -= 1
+        return ()
+
+    keep(store, *(direct(f"a@large{n}.example", nth=n) for n in range(4)))
+    asyncio.run(watched(store, ask, lambda kept: ready(store, 4), most_octets=1))
+    assert not met.is_set()
 
 
 def test_what_the_dns_did_not_answer_is_asked_again_and_then_filed(store: Store) -> None:
