@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.inspection.examine import Examined, examine
 from gateway.inspection.resolver import Questions, resolver
@@ -222,6 +224,44 @@ def test_own_results_count_instead_of_any_header(dns: Dns) -> None:
     assert read(raw, authserv_id="mx.example.net").authentication.verdict is Verdict.PASS
     own = checked(dns, raw).results
     assert read(raw, authserv_id="mx.example.net", results=own).authentication.verdict is Verdict.FAIL
+
+
+_cuts = st.lists(
+    st.tuples(
+        st.integers(0, len(SIGNED)),
+        st.integers(0, 40),
+        st.sampled_from(
+            [
+                b"",
+                b"\x00",
+                b"\r\n",
+                b"\r\n ",
+                b";",
+                b"=",
+                b"b=",
+                b"l=1;",
+                b"i=1;",
+                b"\xff",
+                b"From: x\r\n",
+                b" " * 200,
+            ]
+        ),
+    ),
+    max_size=6,
+)
+
+
+@given(_cuts, st.sampled_from([SIGNED, sealed(SIGNED, LIST, "none")]))
+@settings(max_examples=150, deadline=None)
+def test_whatever_the_octets_nothing_is_raised_and_nothing_else_passes(
+    dns: Dns, cuts: list[tuple[int, int, bytes]], raw: bytes
+) -> None:
+    for start, length, put in cuts:
+        raw = raw[:start] + put + raw[start + length :]
+    found = checked(dns, raw, sealers=(LIST,))
+    if verdict(found, raw) is Verdict.PASS:
+        mail = read(raw)
+        assert (mail.author.address, mail.text.strip()) == (INES, "Bonjour, une question.")
 
 
 # --- ARC -------------------------------------------------------------------------------------------------
