@@ -128,6 +128,9 @@ def _add_desk(command: _Adder) -> None:
     made = command("show", _show, "show one conversation whole")
     made.add_argument("reference", metavar="REF", help=_REF)
     made.add_argument("--as", dest="agent", metavar="AGENT", help="as this agent may see it")
+    made.add_argument(
+        "--html", action="store_true", help="as a page to look at or print, each mail as it was laid out"
+    )
     for name, words in (("reply", "answer the usager"), ("note", "write a note that the usager doesn't see")):
         _add_act(command, name, f"{words}; the text comes from standard input")
     _add_act(command, "assign", "give a conversation to an agent", "assignee", metavar="AGENT", help=_AGENT)
@@ -299,7 +302,8 @@ def _conversations(options: argparse.Namespace) -> Shown:
 
 def _show(options: argparse.Namespace) -> Shown:
     with _opened(options) as (store, context):
-        return conversations.shown(store, context, options.reference, options.agent)
+        how = conversations.laid_out if options.html else conversations.shown
+        return how(store, context, options.reference, options.agent)
 
 
 def _act(options: argparse.Namespace) -> Shown:

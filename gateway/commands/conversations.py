@@ -9,13 +9,14 @@ from typing import Any
 from rich.table import Table
 
 from gateway import acting
+from gateway.commands import pages
 from gateway.commands.output import Shown, table, when
 from gateway.context import Context
 from gateway.desk.commands import Command, Parsed, Verb, parse
 from gateway.desk.rights import Action, Ruling, may
 from gateway.errors import NotFound, Refused
 from gateway.model import Conversation, Direction, Inbox, InboxKind, Kind, Message, Nature
-from gateway.store import filing, recall, views
+from gateway.store import arrivals, filing, recall, views
 from gateway.store.database import Store, Tx
 
 _TIMES = {"waiting_since": "waits since", "snoozed_until": "set aside until", "closing_at": "will be closed on"}
@@ -93,6 +94,20 @@ def shown(store: Store, context: Context, reference: str, agent: str | None) -> 
     conversation = seen_by(store, context, reference, agent)
     document = store.read_now(lambda connection: views.shown(connection, conversation))
     return Shown(document, tuple(_page(document)))
+
+
+def laid_out(store: Store, context: Context, reference: str, agent: str | None) -> Shown:
+    """As `shown`, as a page of HTML, with what people outside wrote as they laid it out."""
+    document = shown(store, context, reference, agent).document
+    ids = [m["id"] for m in document["messages"] if (m["direction"], m["kind"]) == ("in", "external")]
+    digests = store.read_now(lambda connection: views.digests(connection, ids))
+    found = {identifier: pages.markup(_raw(store, digest)) for identifier, digest in digests.items()}
+    page = pages.page(document, {identifier: markup for identifier, markup in found.items() if markup is not None})
+    return Shown({"reference": document["reference"], "html": page}, (page,))
+
+
+def _raw(store: Store, digest: str) -> bytes:
+    return store.packs.read(store.read_now(lambda connection: arrivals.locate(connection, digest)))
 
 
 def _page(document: dict[str, Any]) -> list[str | Table]:

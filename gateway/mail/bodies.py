@@ -151,9 +151,18 @@ def pages(raw: bytes, parts: tuple[Part, ...]) -> tuple[html.Page, ...]:
     return tuple(_page(raw, part) for part in parts if is_text(part) and part.type == "text/html")[:MAX_TEXTS]
 
 
+def sources(raw: bytes, parts: tuple[Part, ...]) -> tuple[str, ...]:
+    """The HTML of a mail as it came, its characters decoded."""
+    return tuple(_source(raw, part) for part in parts if is_text(part) and part.type == "text/html")[:MAX_TEXTS]
+
+
 def _page(raw: bytes, part: Part) -> html.Page:
+    return html.page(_source(raw, part))
+
+
+def _source(raw: bytes, part: Part) -> str:
     data = decoded(raw, part)[: MAX_TEXT * 4]
-    return html.page(clean(charsets.decode(data, _html_charset(part, data))))
+    return clean(charsets.decode(data, _html_charset(part, data)))
 
 
 def _text(raw: bytes, part: Part) -> str:

@@ -13,8 +13,10 @@ from gateway.mail.headers import decoded
 
 MAX_ATTACHMENT = 150
 MAX_DISPLAY = 120
+_MOST_OCTETS = 240  # of an attachment's name: file systems take 255
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 REORDERING = re.compile(r"[\u202a-\u202e\u2066-\u2069]")  # text can be shown as another by them (UAX 9)
+_BLANK = frozenset("\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")  # letters and marks that nobody sees
 _FORBIDDEN = re.compile(r'[<>:"|?*]')
 _SPACES = re.compile(r"\s+")
 _RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))})
@@ -47,7 +49,8 @@ _EXTENSIONS = {
 def visible(text: str) -> str:
     """Without control, format (bidi, zero-width) and unassigned characters, on one line."""
     kept = (" " if c in "\t\r\n" else c for c in text[:_MAX_INPUT])
-    return _SPACES.sub(" ", "".join(c for c in kept if unicodedata.category(c) not in _HIDDEN)).strip()
+    shown = (c for c in kept if unicodedata.category(c) not in _HIDDEN and c not in _BLANK)
+    return _SPACES.sub(" ", "".join(shown)).strip()
 
 
 def display(text: str) -> str:
@@ -64,9 +67,14 @@ def attachment(claimed: str, kind: str, number: int) -> str:
     name = visible(name).replace("\\", "/").rpartition("/")[2]
     name = _FORBIDDEN.sub("_", name).strip(" .")
     stem, dotted = _parted(name)
-    if not stem or stem.lower() in _RESERVED:
+    if not stem or stem.partition(".")[0].strip().lower() in _RESERVED:
         return f"attachment-{number}{dotted or extension(kind)}"
-    return stem[: MAX_ATTACHMENT - len(dotted)].rstrip() + dotted
+    return _short(stem[: MAX_ATTACHMENT - len(dotted)], _MOST_OCTETS - len(dotted.encode())).rstrip(" .") + dotted
+
+
+def _short(text: str, octets: int) -> str:
+    """As much of it as so many octets hold."""
+    return text.encode()[:octets].decode(errors="ignore")
 
 
 def _parted(name: str) -> tuple[str, str]:

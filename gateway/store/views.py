@@ -87,6 +87,14 @@ def shown(connection: Connection, conversation: Conversation) -> dict[str, Any]:
     }
 
 
+def digests(connection: Connection, ids: Iterable[int]) -> dict[int, str]:
+    """The raw mails' digests of those of these messages that came as a mail."""
+    query = select(messages.c.id, messages.c.digest).where(
+        messages.c.id.in_(list(ids)), messages.c.digest.is_not(None)
+    )
+    return {row.id: row.digest.hex() for row in connection.execute(query)}
+
+
 def _summary(connection: Connection, conversation: Conversation) -> dict[str, Any]:
     count = select(func.count()).where(messages.c.conversation == conversation.id)
     people = select(participations.c.address).where(participations.c.conversation == conversation.id).order_by("id")

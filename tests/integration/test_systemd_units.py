@@ -86,6 +86,20 @@ def test_the_service_fits_the_daemon() -> None:
     assert service["User"] == settings_of("gateway.socket")["SocketUser"] == "gateway"
 
 
+@needs_systemd
+def test_the_service_lets_mails_be_read_in_processes_of_their_own() -> None:
+    """They are started, and bounded by themselves: glibc's setrlimit is the system call prlimit64."""
+    assert ANALYZE
+    lines = (UNITS / "gateway.service").read_text("utf-8").splitlines()
+    (denied,) = (line.partition("=~")[2].split() for line in lines if line.startswith("SystemCallFilter=~"))
+    told = run(ANALYZE, "syscall-filter", *denied).stdout.split()
+    assert "setpriority" in told
+    assert not {"prlimit64", "execve", "vfork", "clone", "clone3", "pipe2", "socketpair"} & set(told)
+    service = settings_of("gateway.service")
+    assert int(service["TasksMax"]) >= 32
+    assert int(service["MemoryMax"].removesuffix("G")) >= 2
+
+
 # --- the daemon in the hands of systemd ------------------------------------------------------------------
 
 
