@@ -21,7 +21,7 @@ MOST = 80  # questions for one mail: SPF alone may ask ten times, and for each M
 DEADLINE = 10.0  # seconds for all questions about one mail
 _PATIENCE = 3.0  # seconds for one question, and what it leads to
 _ONE_TRY = 1.2  # seconds until the next server is asked, or the same one again
-_REMEMBERED = 20_000  # answers
+_REMEMBERED = 1_000  # answers, of up to 64 kB where somebody wants to fill our memory
 _LONGEST_TEXT = 4_096  # octets of a record: SPF, DMARC and keys of 4,096 bits need less than a quarter
 
 _NO_NAME = (
