@@ -157,5 +157,7 @@ def _original(case: Case, asked: Asked) -> Message:
 
 
 def _proof(case: Case, asked: Asked) -> str:
+    """What her word rests on, for the audit: the mail that she was asked about, and her answer."""
     original = asked.filed.proof.value if asked.filed.proof else "unverified"
-    return f"confirmed by an answer to her own address ({case.grade.because}); the mail itself was {original}"
+    answer = f"mail {case.arrival.digest}: {case.grade.because}"
+    return f"mail {asked.filed.digest}, itself {original}, confirmed by an answer to her own address ({answer})"

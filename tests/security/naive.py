@@ -36,8 +36,7 @@ def bring(
         AssertionError: it couldn't be filed.
     """
     keep(store, incoming(raw, to, authserv_id=MX, received_at=at))
-    work, _ = store.write_now(lambda tx: arrivals.claim(tx, "attack", at + timedelta(seconds=1), 1))
-    (arrival,) = work
+    (arrival,) = store.write_now(lambda tx: arrivals.claim(tx, "attack", at + timedelta(seconds=1), 1))
     mail = _read(store, context, arrival)
     ((_, decision),) = store.write_now(
         lambda tx: inbound.file_batch(tx, [(arrival, change(mail))], context, at + timedelta(seconds=1))

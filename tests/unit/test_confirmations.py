@@ -294,6 +294,14 @@ def test_it_is_found_by_in_reply_to_where_the_mailbox_has_no_tokens(store: Store
 # --- not confirmed -------------------------------------------------------------------------------------------
 
 
+def test_the_audit_is_told_what_the_act_rests_on(scene: Scene) -> None:
+    scene.unproven()
+    changes = scene.say().filing
+    assert changes is not None
+    assert f"mail {scene.questions()[0].cause}, itself plausible, confirmed by an answer" in changes.proof
+    assert [event.by for event in changes.history] == [INES] * 3
+
+
 @pytest.mark.parametrize("words", ["Non", "no", "non, ce n’est pas moi", "Ce n'est pas moi !"])
 def test_her_no_takes_it_back_for_good(scene: Scene, words: str) -> None:
     scene.unproven()
