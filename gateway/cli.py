@@ -16,7 +16,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from gateway import config, daemon, log, outcries
-from gateway.commands import attachments, check, conversations, mail, repair, templates
+from gateway.commands import attachments, audit, check, conversations, mail, repair, templates
+from gateway.commands.operator import Operator, operator
 from gateway.commands.output import Shown, show
 from gateway.commands.rethread import rethread
 from gateway.config import init
@@ -93,12 +94,13 @@ def _parser() -> argparse.ArgumentParser:
 
     def command(name: str, run: Callable[[argparse.Namespace], Shown], words: str) -> argparse.ArgumentParser:
         made = commands.add_parser(name, parents=[common], help=words, description=words[0].upper() + words[1:] + ".")
-        made.set_defaults(run=run)
+        made.set_defaults(run=run, command=name)
         return made
 
     _add_running(command)
     _add_desk(command)
     _add_mail(command)
+    _add_trust(command)
     return parser
 
 
@@ -223,6 +225,13 @@ def _add_mail(command: _Adder) -> None:
     made.set_defaults(usage=made.error)
 
 
+def _add_trust(command: _Adder) -> None:
+    made = command("audit", _audit, "who did what, with which proof")
+    made.add_argument("--conversation", metavar="REF", help="only in this one")
+    made.add_argument("--verify", action="store_true", help="follow the chain of hashes instead")
+    made.add_argument("--head", metavar="HASH", help="and look for a head that was kept elsewhere")
+
+
 # --- which part answers ----------------------------------------------------------------------------------
 
 
@@ -309,7 +318,8 @@ def _show(options: argparse.Namespace) -> Shown:
 def _act(options: argparse.Namespace) -> Shown:
     wish = _wish(options)
     with _opened(options) as (store, context):
-        return conversations.act(store, context, options.reference, options.agent, wish, datetime.now(UTC))
+        now, proof = datetime.now(UTC), _operator(options).proof
+        return conversations.act(store, context, options.reference, options.agent, wish, now, proof=proof)
 
 
 def _wish(options: argparse.Namespace) -> Parsed:
@@ -361,13 +371,21 @@ def _scans(options: argparse.Namespace) -> Shown:
 def _split(options: argparse.Namespace) -> Shown:
     with _opened(options) as (store, context):
         return repair.split(
-            store, context, options.reference, options.message, options.to, options.agent, datetime.now(UTC)
+            store,
+            context,
+            options.reference,
+            options.message,
+            options.to,
+            options.agent,
+            datetime.now(UTC),
+            proof=_operator(options).proof,
         )
 
 
 def _merge(options: argparse.Namespace) -> Shown:
     with _opened(options) as (store, context):
-        return repair.merge(store, context, options.reference, options.other, options.agent, datetime.now(UTC))
+        now, proof = datetime.now(UTC), _operator(options).proof
+        return repair.merge(store, context, options.reference, options.other, options.agent, now, proof=proof)
 
 
 def _template(options: argparse.Namespace) -> Shown:
@@ -413,7 +431,7 @@ def _explain(options: argparse.Namespace) -> Shown:
 
 def _import(options: argparse.Namespace) -> Shown:
     with _opened(options) as (store, context):
-        return mail.imported(store, context, options.paths, daemon.utc_now)
+        return mail.imported(store, context, options.paths, _operator(options), daemon.utc_now)
 
 
 def _threads(options: argparse.Namespace) -> Shown:
@@ -423,24 +441,37 @@ def _threads(options: argparse.Namespace) -> Shown:
 
 def _rethread(options: argparse.Namespace) -> Shown:
     with _opened(options) as (store, context):
-        return rethread(store, context, datetime.now(UTC), apply=options.apply)
+        return rethread(store, context, datetime.now(UTC), apply=options.apply, by=_operator(options))
 
 
 def _aside(options: argparse.Namespace) -> Shown:
     with _opened(options) as (store, _):
         if options.action == "list":
             return mail.aside_list(store)
-        acts = {"show": mail.aside_show, "retry": mail.aside_retry}
-        return acts[options.action](store, _identifier(options))
+        if options.action == "show":
+            return mail.aside_show(store, _identifier(options))
+        return mail.aside_retry(store, _identifier(options), _operator(options), datetime.now(UTC))
 
 
 def _outbox(options: argparse.Namespace) -> Shown:
     with _opened(options) as (store, _):
         if options.action == "list":
             return mail.outbox_list(store)
-        if options.action == "retry":
-            return mail.outbox_retry(store, _identifier(options), datetime.now(UTC))
-        return mail.outbox_cancel(store, _identifier(options))
+        act = mail.outbox_retry if options.action == "retry" else mail.outbox_cancel
+        return act(store, _identifier(options), _operator(options), datetime.now(UTC))
+
+
+def _audit(options: argparse.Namespace) -> Shown:
+    with _opened(options) as (store, _):
+        if options.verify or options.head:
+            return audit.verified(store, options.head)
+        return audit.listed(store, options.conversation)
+
+
+def _operator(options: argparse.Namespace) -> Operator:
+    """Who types, and what: only names of commands and their actions, which `_parser` knows."""
+    action = f" {options.action}" if "action" in options else ""
+    return operator(f"{options.command}{action}", os.environ)
 
 
 def _identifier(options: argparse.Namespace) -> int:

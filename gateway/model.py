@@ -796,9 +796,12 @@ class Notice:
     digest: bool
 
 
+GATEWAY = "gateway"  # who did what nobody did
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A line of a conversation's history."""
+    """A line of a conversation's history. `by`: an agent's address, or `GATEWAY`."""
 
     by: str
     what: str

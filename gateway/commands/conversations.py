@@ -156,8 +156,17 @@ def _inbox(inbox: dict[str, Any]) -> str:
     return inbox["kind"] if inbox["number"] is None else f"{inbox['kind']}:{inbox['number']}"
 
 
-def act(store: Store, context: Context, reference: str, agent: str, wish: Parsed, now: datetime) -> Shown:
-    """Do what an agent may do, under the same rules as by mail.
+def act(
+    store: Store,
+    context: Context,
+    reference: str,
+    agent: str,
+    wish: Parsed,
+    now: datetime,
+    *,
+    proof: str = "command line",
+) -> Shown:
+    """Do what an agent may do, under the same rules as by mail. `proof`: what the audit says of it.
 
     Raises:
         NotFound: there is no such conversation.
@@ -173,7 +182,7 @@ def act(store: Store, context: Context, reference: str, agent: str, wish: Parsed
         if outcome.problems:
             raise Refused("; ".join(acting.in_words(problem) for problem in outcome.problems))
         filed = acting.act_filing(context, conversation, outcome, _base(agent, now), thread, now)
-        _, deliveries = filing.file(tx, filed, context.signer, now)
+        _, deliveries = filing.file(tx, replace(filed, proof=proof), context.signer, now)
         return conversation.reference, deliveries
 
     found, deliveries = store.write_now(work)

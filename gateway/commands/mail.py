@@ -16,12 +16,13 @@ from sqlalchemy import Connection, create_engine
 from gateway import inbound
 from gateway.commands import files
 from gateway.commands.files import MailFile
+from gateway.commands.operator import Operator
 from gateway.commands.output import Shown, progress, table
 from gateway.context import Context
 from gateway.decision import IMPORTED, Decision
 from gateway.model import Arrival, Envelope, Filing, Incoming, Mail
-from gateway.store import arrivals, outbox, tables, views
-from gateway.store.database import Store
+from gateway.store import arrivals, audit, outbox, recall, tables, views
+from gateway.store.database import Store, Tx
 from gateway.threading.lineage import lineages
 
 _CHUNK = 50
@@ -164,7 +165,7 @@ def _explanation(document: dict[str, Any]) -> str:
 # --- import ----------------------------------------------------------------------------------------------
 
 
-def imported(store: Store, context: Context, paths: list[Path], clock: Callable[[], datetime]) -> Shown:
+def imported(store: Store, context: Context, paths: list[Path], by: Operator, clock: Callable[[], datetime]) -> Shown:
     """Take mails in through the same pipeline, nobody notified."""
     owner = f"{IMPORTED}:{os.getpid()}"
     totals = {"read": 0, "filed": 0, "duplicates": 0, "aside": 0}
@@ -172,7 +173,7 @@ def imported(store: Store, context: Context, paths: list[Path], clock: Callable[
     with progress() as bar:
         task = bar.add_task("import", total=_total(paths))
         while chunk := list(islice(found, _CHUNK)):
-            _import_chunk(store, context, chunk, owner, clock(), totals)
+            _import_chunk(store, context, chunk, owner, by, clock(), totals)
             bar.advance(task, len(chunk))
     words = "{read} mails read: {filed} filed, {duplicates} here before, {aside} set aside".format(**totals)
     hint = ("`gateway aside list` says why.",) if totals["aside"] else ()
@@ -180,7 +181,13 @@ def imported(store: Store, context: Context, paths: list[Path], clock: Callable[
 
 
 def _import_chunk(
-    store: Store, context: Context, chunk: list[MailFile], owner: str, now: datetime, totals: dict[str, int]
+    store: Store,
+    context: Context,
+    chunk: list[MailFile],
+    owner: str,
+    by: Operator,
+    now: datetime,
+    totals: dict[str, int],
 ) -> None:
     mails = [Incoming(file.raw, IMPORTED, now) for file in chunk]
     ids = store.write_now(lambda tx: arrivals.keep(tx, mails, owner, now + _LEASE))
@@ -190,7 +197,12 @@ def _import_chunk(
         arrival = Arrival(identifier, digest, len(mail.raw), mail.source, now, mail.envelope, "", 1)
         read.append((arrival, inbound.read_arrival(store, arrival, context)))
     totals["read"] += len(chunk)
-    for _, decision in store.write_now(lambda tx: inbound.file_batch(tx, read, context, now)):
+
+    def work(tx: Tx) -> list[tuple[Arrival, Decision | str]]:
+        audit.record(tx, at=now, by=by.name, what=f"imported {len(read)} mails", proof=by.proof)
+        return inbound.file_batch(tx, read, context, now)
+
+    for _, decision in store.write_now(work):
         totals[_became(decision)] += 1
 
 
@@ -250,8 +262,12 @@ def aside_show(store: Store, identifier: int) -> Shown:
     return Shown({**row, "raw": raw}, (f"{row['id']}: {row['reason']}", "", raw))
 
 
-def aside_retry(store: Store, identifier: int) -> Shown:
-    store.write_now(lambda tx: arrivals.retry(tx, identifier))
+def aside_retry(store: Store, identifier: int, by: Operator, now: datetime) -> Shown:
+    def work(tx: Tx) -> None:
+        arrivals.retry(tx, identifier)
+        audit.record(tx, at=now, by=by.name, what=f"let mail {identifier} be filed again", proof=by.proof)
+
+    store.write_now(work)
     return Shown({"id": identifier, "state": "waiting"}, (f"Mail {identifier} is filed again by the daemon.",))
 
 
@@ -267,11 +283,26 @@ def outbox_list(store: Store) -> Shown:
     return Shown(found, (table(headings, rows),) if found else ("The outbox is empty.",))
 
 
-def outbox_retry(store: Store, identifier: int, now: datetime) -> Shown:
-    store.write_now(lambda tx: outbox.retry(tx, identifier, now))
+def outbox_retry(store: Store, identifier: int, by: Operator, now: datetime) -> Shown:
+    def work(tx: Tx) -> None:
+        outbox.retry(tx, identifier, now)
+        _record(tx, identifier, "let delivery {} be sent now", by, now)
+
+    store.write_now(work)
     return Shown({"id": identifier, "state": "waiting"}, (f"Delivery {identifier} is sent now by the daemon.",))
 
 
-def outbox_cancel(store: Store, identifier: int) -> Shown:
-    store.write_now(lambda tx: outbox.cancel(tx, identifier))
+def outbox_cancel(store: Store, identifier: int, by: Operator, now: datetime) -> Shown:
+    def work(tx: Tx) -> None:
+        outbox.cancel(tx, identifier)
+        _record(tx, identifier, "cancelled delivery {}", by, now)
+
+    store.write_now(work)
     return Shown({"id": identifier, "state": "cancelled"}, (f"Delivery {identifier} will never be sent.",))
+
+
+def _record(tx: Tx, delivery: int, what: str, by: Operator, now: datetime) -> None:
+    sent = recall.sent_by_id(tx.connection, delivery)
+    reference = sent.conversation.reference if sent else ""
+    words = what.format(delivery)
+    audit.record(tx, at=now, by=by.name, what=words, conversation=reference, proof=by.proof)

@@ -19,7 +19,15 @@ from gateway.threading.place import joined
 
 
 def split(
-    store: Store, context: Context, reference: str, message: int, to: str | None, agent: str, now: datetime
+    store: Store,
+    context: Context,
+    reference: str,
+    message: int,
+    to: str | None,
+    agent: str,
+    now: datetime,
+    *,
+    proof: str = "command line",
 ) -> Shown:
     """Take a message off a conversation: into one of its own, or into the conversation `to`.
 
@@ -43,7 +51,7 @@ def split(
             raise Refused("it is the only message there: there is nothing to split")
         else:
             there = _own(context, here, moved, references.unused(tx.connection), now)
-        after = _filed(tx, context, here, there, message, agent, now, waits=message in waiting)
+        after = _filed(tx, context, here, there, message, agent, now, proof, waits=message in waiting)
         if message in waiting and after.status is Status.ACTIVE:
             known = notices.told_of(tx.connection, message) if there.status is Status.ACTIVE else ()
             reason = plan.Reason.MOVED
@@ -73,6 +81,7 @@ def _filed(
     message: int,
     agent: str,
     now: datetime,
+    proof: str,
     *,
     waits: bool,
 ) -> Conversation:
@@ -80,11 +89,11 @@ def _filed(
     after = states.written(there, now) if waits else there
     after = replace(after, because=(*there.because, f"{agent} split a message off {here.reference}"))
     events = (Event(agent, f"took message {message} out of {here.reference}"),)
-    filing.file(tx, Filing(after, history=events), context.signer, now)
+    filing.file(tx, Filing(after, history=events, proof=proof), context.signer, now)
     after = views.find(tx.connection, there.reference)
     repair.put(tx, message, after.id)
     repair.anchor(tx, message)
-    filing.record(tx, here.id, Event(agent, f"moved message {message} to {after.reference}"), now)
+    filing.record(tx, here.id, Event(agent, f"moved message {message} to {after.reference}"), now, proof)
     return after
 
 
@@ -129,7 +138,16 @@ def _admitting(context: Context, inbox: Inbox, usager: str) -> Inbox:
     return Inbox(InboxKind.DEMARCHE, dossier.demarche)
 
 
-def merge(store: Store, context: Context, reference: str, other: str, agent: str, now: datetime) -> Shown:
+def merge(
+    store: Store,
+    context: Context,
+    reference: str,
+    other: str,
+    agent: str,
+    now: datetime,
+    *,
+    proof: str = "command line",
+) -> Shown:
     """Make two conversations one: the older, or the one whose usager's agents have admitted that of the other.
 
     Raises:
@@ -153,7 +171,7 @@ def merge(store: Store, context: Context, reference: str, other: str, agent: str
         _nobody_in(context, made, pair)
         event = Event(agent, f"merged {two.reference} into {one.reference}")
         repair.anchor_all(tx, two.id)
-        filing.file(tx, Filing(made, merge=(two.id,), history=(event,)), context.signer, now)
+        filing.file(tx, Filing(made, merge=(two.id,), history=(event,), proof=proof), context.signer, now)
         return one.reference
 
     found = store.write_now(work)

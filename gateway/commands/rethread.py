@@ -14,12 +14,13 @@ from typing import Any
 from sqlalchemy import Connection
 
 from gateway import inbound
+from gateway.commands.operator import Operator
 from gateway.commands.output import Shown, progress
 from gateway.context import Context
 from gateway.decision import by_itself, hints, rules, trace, traits
 from gateway.decision.beside import beside
 from gateway.model import Held, Neighbourhood, Trace
-from gateway.store import filing, neighbourhood, recall
+from gateway.store import audit, filing, neighbourhood, recall
 from gateway.store.database import Store, Tx
 from gateway.threading.place import Beside
 from gateway.threading.settle import settled
@@ -34,11 +35,13 @@ class _Found:
     changes: tuple[Beside, ...]
 
 
-def rethread(store: Store, context: Context, now: datetime, *, apply: bool) -> Shown:
-    """Say what placing every mail anew would change, and change it if that is wanted."""
+def rethread(store: Store, context: Context, now: datetime, *, apply: bool, by: Operator) -> Shown:
+    """Say what placing every mail anew would change, and change it if that is wanted: by whom, the audit says."""
     anew = _read_anew(store, context)
     if apply:
-        documents = store.write_now(lambda tx: _applied(tx, _compared(tx.connection, anew, context), context, now))
+        documents = store.write_now(
+            lambda tx: _applied(tx, _compared(tx.connection, anew, context), context, by, now)
+        )
     else:
         documents = store.read_now(lambda connection: _documents(_compared(connection, anew, context)))
     differences, reread = documents
@@ -123,8 +126,12 @@ def _line(difference: dict[str, Any]) -> str:
     return f"{here}, in {stands}{reason}: " + ("; ".join(parts) or "it stands there now")
 
 
-def _applied(tx: Tx, found: _Found, context: Context, now: datetime) -> tuple[list[dict[str, Any]], list[str]]:
+def _applied(
+    tx: Tx, found: _Found, context: Context, by: Operator, now: datetime
+) -> tuple[list[dict[str, Any]], list[str]]:
     documents = _documents(found)
+    what = f"placed every mail anew: {len(found.changes)} differences"
+    audit.record(tx, at=now, by=by.name, what=what, proof=by.proof)
     neighbourhood.renew(tx, found.reread)
     taken = recall.messages_by_id(tx.connection, [message for changed in found.changes for message in changed.takes])
     filings = [

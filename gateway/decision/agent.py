@@ -43,6 +43,7 @@ def from_agent(case: Case, agent: str) -> Decision:
         return put_before(case, agent, outcome) if whole else refused(case, agent, parsed, doubt, hers)
     base = replace(message(case, Kind.EXTERNAL), author=agent, quoted="", traits=Traits())
     changes = acting.act_filing(case.context, case.conversation, outcome, base, case.thread, case.now)
+    changes = replace(changes, proof=case.vouching)
     changes = _without_mails(changes) if case.quiet else changes
     return Decision(
         case.placement, case.route, case.grade, NOT_DUE, changes, told=_assigned(outcome), commands=spoken(parsed)

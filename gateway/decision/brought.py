@@ -151,6 +151,7 @@ def _with_notes(case: Case, written: tuple[str, ...], changes: Filing) -> Filing
         changes,
         messages=(*changes.messages, *filed),
         history=(*changes.history, Event(agent, "brought it in: it was written to her")),
+        proof=case.vouching,
     )
 
 
@@ -191,5 +192,6 @@ def _again(case: Case, there: Conversation, written: tuple[str, ...]) -> Decisio
         there,
         messages=tuple((note, _mentions(case, there, note.text)) for note in filed),
         history=(Event(agent, "forwarded what is here already"),),
+        proof=case.vouching,
     )
     return Decision(placement, case.route, case.grade, plan.Due(False, placement.because), changes, commands=("fwd",))

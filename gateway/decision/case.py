@@ -84,6 +84,11 @@ class Case:
         return self.arrival.source.startswith(IMPORTED) or self.age > _OLD
 
     @property
+    def vouching(self) -> str:
+        """What an act by this mail rests on, for the audit: the raw mail, and how far it is proven to be hers."""
+        return f"mail {self.arrival.digest}: {self.grade.because}"
+
+    @property
     def new(self) -> bool:
         return self.conversation.id == 0
 

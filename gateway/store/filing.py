@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
 
-from gateway.model import Conversation, Draft, Event, Filing, Message
-from gateway.store import confirmations, notices, outbox, references, repair, tables, traits
+from gateway.model import GATEWAY, Conversation, Draft, Event, Filing, Message
+from gateway.store import audit, confirmations, notices, outbox, references, repair, tables, traits
 from gateway.store.database import Tx, inserted
 from gateway.store.outbox import Signer
 from gateway.store.tables import citations, conversations, history, messages, related
@@ -41,10 +41,13 @@ def file(tx: Tx, filing: Filing, signer: Signer, now: datetime) -> tuple[int, tu
     return (ids[0] if ids else 0), tuple(sent)
 
 
-def record(tx: Tx, conversation: int, event: Event, now: datetime) -> None:
-    """Add a line to a conversation's history."""
+def record(tx: Tx, conversation: int, event: Event, now: datetime, proof: str = "") -> None:
+    """Add a line to a conversation's history; what a person did goes to the audit, with its proof."""
     row = {"conversation": conversation, "at": now, "by": event.by, "what": event.what}
     tx.connection.execute(_HISTORY, row)
+    if event.by != GATEWAY:
+        reference = tx.connection.scalar(_REFERENCE, {"id": conversation}) or ""
+        audit.record(tx, at=now, by=event.by, what=event.what, conversation=reference, proof=proof)
 
 
 def _conversation(tx: Tx, conversation: Conversation, now: datetime) -> int:
@@ -99,7 +102,7 @@ def rearrange(tx: Tx, filings: Iterable[Filing], now: datetime) -> list[int]:
         _merge(tx, conversation, filing.merge, now)
         _relate(tx, conversation, filing.related, now)
         for event in filing.history:
-            record(tx, conversation, event, now)
+            record(tx, conversation, event, now, filing.proof)
     return [conversation for conversation, _ in group]
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
+    DDL,
     Boolean,
     CheckConstraint,
     Column,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    event,
     literal_column,
 )
 from sqlalchemy.engine import Dialect
@@ -381,6 +383,28 @@ audit = Table(
     Column("previous", LargeBinary(32), nullable=False),
     Column("hash", LargeBinary(32), nullable=False),
 )
+
+# What was written of an act stays. Only its words may go, with the salt that would let them be guessed. REPLACE
+# deletes without asking the trigger for that: so what comes must come at the end.
+for _trigger in (
+    """
+    CREATE TRIGGER audit_follows BEFORE INSERT ON audit
+    WHEN NEW.id IS NOT (SELECT coalesce(max(id), 0) + 1 FROM audit)
+    BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
+    """,
+    """
+    CREATE TRIGGER audit_stays BEFORE UPDATE ON audit
+    WHEN NEW.what != '' OR NEW.salt != zeroblob(16)
+      OR (NEW.id, NEW.at, NEW.by, NEW.conversation, NEW.proof, NEW.digest, NEW.previous, NEW.hash)
+      IS NOT (OLD.id, OLD.at, OLD.by, OLD.conversation, OLD.proof, OLD.digest, OLD.previous, OLD.hash)
+    BEGIN SELECT RAISE(ABORT, 'the audit is append-only: only words can be erased'); END
+    """,
+    """
+    CREATE TRIGGER audit_remains BEFORE DELETE ON audit
+    BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
+    """,
+):
+    event.listen(audit, "after_create", DDL(_trigger))  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it so
 
 # Every attempt to hand a delivery over, and what was answered.
 attempts = Table(

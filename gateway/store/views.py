@@ -50,6 +50,20 @@ def find(connection: Connection, reference: str) -> Conversation:
     return conversation_by_id(connection, row.id)
 
 
+def references(connection: Connection, reference: str) -> tuple[str, ...]:
+    """Every reference that leads to a conversation: its own, and those of what was joined with it.
+
+    Raises:
+        NotFound: there is no such conversation.
+    """
+    found = {find(connection, reference).id}
+    joined = select(conversations.c.id)
+    while more := set(connection.scalars(joined.where(conversations.c.merged_into.in_(found)))) - found:
+        found |= more
+    query = select(conversations.c.reference).where(conversations.c.id.in_(found)).order_by(conversations.c.id)
+    return tuple(connection.scalars(query))
+
+
 def listed(connection: Connection, wanted: Filter) -> list[dict[str, Any]]:
     """Conversations, the last changed first, as `conversations` shows them."""
     query = select(conversations).where(conversations.c.merged_into.is_(None))

@@ -26,6 +26,7 @@ from gateway.threading.partition import counts
 from tests.builders import (
     DOMAIN,
     NOW,
+    OPERATOR,
     ULYSSE,
     deliveries_to,
     emptied,
@@ -225,7 +226,7 @@ def test_every_order_of_a_scene(world: World, name: str) -> None:
 @profile(max_examples=40, deadline=None, suppress_health_check=SLOW)
 def test_placing_all_anew_changes_nothing(world: World, found: tuple[bytes, ...]) -> None:
     taken(world, found)
-    again = rethread(world.store, world.context, NOW, apply=False).document
+    again = rethread(world.store, world.context, NOW, apply=False, by=OPERATOR).document
     assert (again["differences"], again["read_otherwise"]) == ([], [])
 
 

@@ -63,3 +63,27 @@ def upgrade() -> None:
         sa.Column("previous", sa.LargeBinary(32), nullable=False),
         sa.Column("hash", sa.LargeBinary(32), nullable=False),
     )
+    for statement in _APPEND_ONLY:
+        op.execute(statement)
+
+
+# What was written of an act stays. Only its words may go, with the salt that would let them be guessed. REPLACE
+# deletes without asking the trigger for that: so what comes must come at the end.
+_APPEND_ONLY = (
+    """
+    CREATE TRIGGER audit_follows BEFORE INSERT ON audit
+    WHEN NEW.id IS NOT (SELECT coalesce(max(id), 0) + 1 FROM audit)
+    BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
+    """,
+    """
+    CREATE TRIGGER audit_stays BEFORE UPDATE ON audit
+    WHEN NEW.what != '' OR NEW.salt != zeroblob(16)
+      OR (NEW.id, NEW.at, NEW.by, NEW.conversation, NEW.proof, NEW.digest, NEW.previous, NEW.hash)
+      IS NOT (OLD.id, OLD.at, OLD.by, OLD.conversation, OLD.proof, OLD.digest, OLD.previous, OLD.hash)
+    BEGIN SELECT RAISE(ABORT, 'the audit is append-only: only words can be erased'); END
+    """,
+    """
+    CREATE TRIGGER audit_remains BEFORE DELETE ON audit
+    BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
+    """,
+)

@@ -1,0 +1,51 @@
+"""`audit`: who did what, with which proof; and whether all of it is still there as it was written."""
+
+from __future__ import annotations
+
+from gateway.commands.output import Shown, table
+from gateway.errors import Refused
+from gateway.store import audit, views
+from gateway.store.database import Store
+
+
+def listed(store: Store, reference: str | None) -> Shown:
+    """Acts, the oldest first: all, or those in one conversation and what was joined with it."""
+    found = store.read_now(
+        lambda connection: audit.listed(connection, views.references(connection, reference) if reference else None)
+    )
+    head = store.read_now(audit.head).hex()
+    rows = ((a["id"], a["at"], a["by"], a["conversation"], a["what"] or "(erased)", a["proof"]) for a in found)
+    headings = ("id", "when", "who", "conversation", "what", "proof")
+    lines = (table(headings, rows, whole=2), "", _keep(head)) if found else ("Nobody has done anything.",)
+    return Shown({"acts": found, "head": head}, lines)
+
+
+def verified(store: Store, kept: str | None) -> Shown:
+    """Follow the chain. `kept`: a head that was kept elsewhere. Status 1 where something is wrong."""
+    outcome = store.read_now(lambda connection: audit.verified(connection, _hash(kept) if kept else audit.START))
+    document = {
+        "rows": outcome.rows,
+        "erased": outcome.erased,
+        "head": outcome.head.hex(),
+        "fault": outcome.fault or None,
+    }
+    if outcome.fault:
+        return Shown(document, (f"The audit is damaged: {outcome.fault}. {outcome.rows} rows before it hold.",), 1)
+    erased = f", {outcome.erased} of them without their words" if outcome.erased else ""
+    return Shown(
+        document, (f"{outcome.rows} rows, each bound to the one before it{erased}.", _keep(document["head"]))
+    )
+
+
+def _keep(head: object) -> str:
+    return f"Head, to be kept elsewhere: {head}"
+
+
+def _hash(text: str) -> bytes:
+    try:
+        found = bytes.fromhex(text)
+    except ValueError:
+        found = b""
+    if len(found) != len(audit.START):
+        raise Refused("a head is 64 hexadecimal digits, as `gateway audit` prints it")
+    return found
