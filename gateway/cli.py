@@ -17,6 +17,7 @@ from pathlib import Path
 
 from gateway import config, daemon, log, outcries
 from gateway.commands import attachments, audit, check, conversations, mail, repair, templates
+from gateway.commands import keys as token_keys
 from gateway.commands.operator import Operator, operator
 from gateway.commands.output import Shown, show
 from gateway.commands.rethread import rethread
@@ -226,6 +227,11 @@ def _add_mail(command: _Adder) -> None:
 
 
 def _add_trust(command: _Adder) -> None:
+    made = command("keys", _keys, "the keys of reply addresses: list them, put a new one in front, retire one")
+    made.add_argument("action", choices=["list", "rotate", "retire"])
+    made.add_argument("id", nargs="?", type=int, metavar="ID")
+    made.add_argument("--yes", action="store_true", help="with retire: what it signed may end")
+    made.set_defaults(usage=made.error)
     made = command("audit", _audit, "who did what, with which proof")
     made.add_argument("--conversation", metavar="REF", help="only in this one")
     made.add_argument("--verify", action="store_true", help="follow the chain of hashes instead")
@@ -459,6 +465,17 @@ def _outbox(options: argparse.Namespace) -> Shown:
             return mail.outbox_list(store)
         act = mail.outbox_retry if options.action == "retry" else mail.outbox_cancel
         return act(store, _identifier(options), _operator(options), datetime.now(UTC))
+
+
+def _keys(options: argparse.Namespace) -> Shown:
+    settings, now = config.load(_path(options), passwords=False), datetime.now(UTC)
+    with daemon.opened(settings) as store:
+        if options.action == "list":
+            return token_keys.listed(store, settings, now)
+        if options.action == "rotate":
+            return token_keys.rotated(store, settings, _operator(options), now)
+        identifier = _identifier(options)
+        return token_keys.retired(store, settings, identifier, _operator(options), now, yes=options.yes)
 
 
 def _audit(options: argparse.Namespace) -> Shown:

@@ -157,6 +157,14 @@ class Context:
             yield start - len(first), end + len(rest) if after == rest else end
 
 
+def rekeyed(situation: Context, keys: Keys) -> Context:
+    """The same with other keys."""
+    if keys == situation.keys:
+        return situation
+    recognise, signer = recogniser(situation.settings, keys), replace(situation.signer, keys=keys)
+    return replace(situation, keys=keys, recognise=recognise, signer=signer)
+
+
 def context(settings: Settings, keys: Keys) -> Context:
     """Build all that follows from a configuration and its keys.
 

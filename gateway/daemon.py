@@ -25,7 +25,7 @@ import uvloop
 from gateway import config, log, rounds, systemd, waiting
 from gateway.antivirus import Antivirus
 from gateway.config import Settings
-from gateway.context import Context, context
+from gateway.context import Context, context, rekeyed
 from gateway.errors import ConfigError, GatewayError, Temporary
 from gateway.inspecting import Inspector
 from gateway.intake import imap, smtp
@@ -100,8 +100,9 @@ class _State:
 
     def __init__(self, path: Path, settings: Settings) -> None:
         self.path = path
-        self.keys = keys.load_or_make(settings.store.token_keys_file)
-        self.context = _context(settings, self.keys)
+        self._keys_file = settings.store.token_keys_file
+        self._keys_seen = keys.stamp(self._keys_file)
+        self.context = _context(settings, keys.load_or_make(self._keys_file))
         self.kept = asyncio.Event()
         self.arrived = asyncio.Event()
         self.planned = asyncio.Event()
@@ -110,10 +111,25 @@ class _State:
         self.stop: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def current(self) -> Context:
+        """The context in force. A new key file is taken up first: what its key signed comes back here."""
+        seen = keys.stamp(self._keys_file)
+        if seen != self._keys_seen:
+            self._keys_seen = seen
+            self._take_keys()
         return self.context
 
+    def _take_keys(self) -> None:
+        try:
+            fresh = keys.load(self._keys_file)
+        except GatewayError as error:
+            log.keys_kept(problems=str(error))
+            return
+        if fresh != self.context.keys:
+            self.context = rekeyed(self.context, fresh)
+            log.keys_taken(keys=[key_id for key_id, _ in fresh.by_id])
+
     def accepts(self, address: str) -> bool:
-        return self.context.recognise(address).ours
+        return self.current().recognise(address).ours
 
     def reload(self) -> None:
         """Asked for by SIGHUP. A large directory takes seconds to read; mail goes on meanwhile."""
@@ -127,25 +143,33 @@ class _State:
         try:
             while self._changed:
                 self._changed = False
-                await asyncio.to_thread(self._load)
+                self._take_keys()
+                fresh = await asyncio.to_thread(self._load)
+                if fresh is not None:
+                    self._take_over(*fresh)
         finally:
             systemd.notify("READY=1")
 
-    def _load(self) -> None:
+    def _load(self) -> tuple[Context, list[str]] | None:
+        """What the configuration says now, and what of it waits for a restart; None where it can't be used."""
         try:
-            self._take_over(config.load(self.path))
+            return self._reloaded(config.load(self.path))
         except GatewayError as error:
             log.configuration_kept(problems=str(error)[:_LONGEST_REPORT])
         except Exception as error:  # noqa: BLE001 (a defect in reading it mustn't take the old one away)
             log.configuration_kept(problems=f"a defect: {type(error).__name__}: {error}"[:_LONGEST_REPORT])
+        return None
 
-    def _take_over(self, fresh: Settings) -> None:
+    def _reloaded(self, fresh: Settings) -> tuple[Context, list[str]]:
         before = self.context.settings
         tables = type(before).model_fields
         changed = [name for name in tables if getattr(before, name) != getattr(fresh, name)]
         kept = {name: getattr(before, name) for name in changed if name not in RELOADED}
-        self.context = _context(fresh.model_copy(update=kept), self.keys)
-        log.configuration_reloaded(restart_needed=sorted(kept))
+        return _context(fresh.model_copy(update=kept), self.context.keys), sorted(kept)
+
+    def _take_over(self, fresh: Context, restart_needed: list[str]) -> None:
+        self.context = rekeyed(fresh, self.context.keys)  # others may have been taken up meanwhile
+        log.configuration_reloaded(restart_needed=restart_needed)
 
 
 def _context(settings: Settings, keys: Keys) -> Context:

@@ -319,6 +319,16 @@ def configuration_reloaded(*, restart_needed: list[str]) -> None:
     _info("configuration_reloaded", restart_needed=restart_needed)
 
 
+def keys_taken(*, keys: list[int]) -> None:
+    """The file of the token keys is another one, and is in force: their ids, the one that signs first."""
+    _info("keys_taken", keys=keys)
+
+
+def keys_kept(*, problems: str) -> None:
+    """The file of the token keys was changed and can't be used; those before go on."""
+    _error("keys_kept", problems=problems)
+
+
 def configuration_kept(*, problems: str) -> None:
     """The new configuration is faulty; the old one goes on."""
     _error("configuration_kept", problems=problems)

@@ -219,6 +219,12 @@ def _desk(settings: Settings) -> Found:
         yield Problem(("desk", "templates"), f"there is no folder {desk.templates}; correct the path, or make it")
 
 
+def _trust(settings: Settings) -> Found:
+    life = settings.trust.token_life
+    if life is not None and life < timedelta(days=1):
+        yield Problem(("trust", "token_life"), 'must be at least "1d", or "never"; "180d" is usual')
+
+
 def _closing(after: timedelta, warning: timedelta) -> Found:
     if after < timedelta(days=1):
         yield Problem(("desk", "close_after"), 'must be at least "1d", or "" for never; "30d" is usual')
@@ -226,7 +232,7 @@ def _closing(after: timedelta, warning: timedelta) -> Found:
         yield Problem(("desk", "close_warning"), 'must be at least "1h" and less than close_after; "3d" is usual')
 
 
-RULES = (_desk, _duplicates, _groupes, _intakes, _clear_text, _certificates, _intervals, _patience)
+RULES = (_desk, _trust, _duplicates, _groupes, _intakes, _clear_text, _certificates, _intervals, _patience)
 
 
 # --- addresses -------------------------------------------------------------------------------------------

@@ -133,8 +133,11 @@ class Antivirus(Table):
 
 
 class Trust(Table):
+    """`token_life` is None where it is « never »."""
+
     agent_proof: Literal["authenticated", "token"] = "authenticated"
     acknowledge: Literal["person", "authenticated", "never"] = "person"
+    token_life: values.Lifetime = timedelta(days=180)
     resolver: values.Resolver = ""
     arc_sealers: tuple[values.Domain, ...] = ()
     confirm_within: values.Duration = timedelta(days=3)

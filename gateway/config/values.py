@@ -64,6 +64,11 @@ def or_none(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda value: None if value is None or value == "" else check(value)
 
 
+def or_never(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The same check, "never" becoming None."""
+    return lambda value: None if value is None or value == "never" else check(value)
+
+
 def clock(value: Any) -> Any:
     """ "08:30" → time, of the instance's time zone."""
     if isinstance(value, time) and value == value.replace(second=0, microsecond=0):
@@ -331,6 +336,7 @@ def shown(value: Any) -> str:
 Text = Annotated[str, AfterValidator(filled)]
 Duration = Annotated[timedelta, BeforeValidator(duration)]
 OptionalDuration = Annotated[timedelta | None, BeforeValidator(or_none(duration))]
+Lifetime = Annotated[timedelta | None, BeforeValidator(or_never(duration))]
 DigestTimes = Annotated[tuple[Annotated[time, BeforeValidator(clock)], ...], AfterValidator(times)]
 Day = Annotated[date, BeforeValidator(day)]
 Size = Annotated[StrictInt, BeforeValidator(size)]

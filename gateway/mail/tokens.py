@@ -15,13 +15,15 @@ import binascii
 import hmac
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import lru_cache
 
 LENGTH = 32
 _SIGNED = 8
 _CONTEXT = b"gateway token 1\0"
+_NO_KEY = bytes(32)
+LAST_EPOCH = 255
 
 
 class TokenKind(IntEnum):
@@ -48,9 +50,17 @@ class Token:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Keys:
-    """Signing keys by id (0–255, at least 32 octets each). The first signs, all verify."""
+    """Signing keys by id (0–255, at least 32 octets each). The first signs, all verify.
+
+    `verifying`: the key of each id, or one that signs nothing: looking it up takes as long for every id.
+    """
 
     by_id: tuple[tuple[int, bytes], ...]
+    verifying: tuple[bytes, ...] = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        known = dict(self.by_id)
+        object.__setattr__(self, "verifying", tuple(known.get(key_id, _NO_KEY) for key_id in range(256)))
 
     def __repr__(self) -> str:
         return f"Keys(ids={[key_id for key_id, _ in self.by_id]})"
@@ -73,11 +83,11 @@ def verify(text: str, keys: Keys) -> Token | None:
     if octets is None:
         return None
     head, mac = octets[:_SIGNED], octets[_SIGNED:]
-    # One comparison is always made, with a key that signs nothing where the key id is unknown, so that the time
-    # taken doesn't tell which key ids exist.
-    key = dict(keys.by_id).get(head[1], bytes(32))
-    valid = hmac.compare_digest(_mac(head, key), mac)
-    if not valid or head[1] not in dict(keys.by_id) or head[0] not in _KINDS:
+    # The same work whatever the head says, so that the time taken tells neither which key ids exist nor how much of
+    # the signature is right.
+    key = keys.verifying[head[1]]
+    signed = hmac.compare_digest(_mac(head, key), mac)
+    if not signed or key is _NO_KEY or head[0] not in _KINDS:
         return None
     return Token(TokenKind(head[0]), int.from_bytes(head[2:7], "big"), head[7])
 
@@ -131,6 +141,13 @@ def _looks(key_ids: tuple[int, ...]) -> re.Pattern[str]:
     first = "".join(sorted({letter for three in begin for letter in (three[0], three[0].lower())}))
     then = "|".join(sorted({three[1:] for three in begin}))
     return re.compile(rf"[{first}](?=(?i:(?:{then})[a-z2-7]{{{LENGTH - 3}}}))", re.ASCII)
+
+
+def key_named(identifier: str) -> int:
+    """The id of the key that signed a Message-ID which we made."""
+    octets = _decoded(identifier.partition("@")[0].partition(".")[2])
+    assert octets is not None
+    return octets[1]
 
 
 def of_kind(tokens: Iterable[Token], kind: TokenKind) -> tuple[Token, ...]:

@@ -1,6 +1,7 @@
-"""The keys that sign tokens: a file beside the database, made at first start.
+"""The keys that sign tokens: a file beside the database, made at first start, replaced as a whole.
 
-One key a line: its id (0–255) and 32 octets in base64. The first signs, all verify.
+One key a line: its id (0–255) and 32 octets in base64. The first signs, all verify. A new one is in the file,
+durable, before anything is signed with it; a running daemon looks whether the file is another one (`stamp`) first.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import secrets
 from pathlib import Path
 
 from gateway import redaction
-from gateway.errors import ConfigError, StoreError
+from gateway.errors import ConfigError, NotFound, Refused, StoreError
 from gateway.mail.tokens import Keys
 from gateway.store.packs import sync_folder
 
@@ -59,16 +60,62 @@ def _key(path: Path, number: int, line: str) -> tuple[int, bytes]:
     return int(key_id), key
 
 
+def rotate(path: Path) -> int:
+    """Put a new key in front: it signs, the others go on verifying. Returns its id.
+
+    Raises:
+        Refused: no id is left for it.
+    """
+    old = load(path).by_id
+    first, taken = old[0][0], {key_id for key_id, _ in old}
+    free = next((n % 256 for n in range(first + 1, first + 256) if n % 256 not in taken), None)
+    if free is None:
+        raise Refused("all 256 key ids are taken: retire some first")
+    replace(path, Keys(((free, secrets.token_bytes(32)), *old)))
+    return free
+
+
+def without(path: Path, key_id: int) -> Keys:
+    """Those that are left when one is taken out, and what it signed is nothing any more.
+
+    Raises:
+        NotFound: there is none of this id.
+        Refused: it is the one that signs.
+    """
+    old = load(path).by_id
+    if key_id not in {each for each, _ in old}:
+        raise NotFound(f"there is no key {key_id}; `gateway keys list` names them")
+    if key_id == old[0][0]:
+        raise Refused(f"key {key_id} signs: `gateway keys rotate` first, so that another does")
+    return Keys(tuple(key for key in old if key[0] != key_id))
+
+
+def stamp(path: Path) -> tuple[int, ...]:
+    """Another one when the file was replaced or changed; () where it isn't there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def replace(path: Path, keys: Keys) -> None:
+    """All of it or nothing. The owner stays, also where root does it: else the daemon couldn't read it."""
+    path = path.resolve()
+    try:
+        was = path.stat()
+        temporary = _written(path, keys)
+        os.chown(temporary, was.st_uid, was.st_gid)
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise StoreError(f"the token keys {path} can't be replaced: {error.strerror}") from error
+
+
 def _make(path: Path) -> None:
-    line = f"1 {base64.b64encode(secrets.token_bytes(32)).decode('ascii')}\n"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(file, "w", encoding="ascii") as stream:
-            stream.write(line)
-            stream.flush()
-            os.fsync(stream.fileno())
+        temporary = _written(path, Keys(((1, secrets.token_bytes(32)),)))
         try:
             os.link(temporary, path)  # never replaces keys that another process has just made
         except FileExistsError:
@@ -78,3 +125,14 @@ def _make(path: Path) -> None:
         sync_folder(path.parent)  # a key that has signed mustn't vanish in a power cut
     except OSError as error:
         raise StoreError(f"the token keys {path} can't be made: {error.strerror}") from error
+
+
+def _written(path: Path, keys: Keys) -> Path:
+    """A durable file with these keys, beside the one that it is to become."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(file, "w", encoding="ascii") as stream:
+        stream.writelines(f"{key_id} {base64.b64encode(key).decode('ascii')}\n" for key_id, key in keys.by_id)
+        stream.flush()
+        os.fsync(stream.fileno())
+    return temporary

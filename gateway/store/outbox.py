@@ -5,6 +5,7 @@ waiting → sending → sent | deferred → … | refused | unknown;  any that w
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -319,6 +320,16 @@ def listed(connection: Connection) -> list[dict[str, Any]]:
         }
         for row in connection.execute(query)
     ]
+
+
+def signed_by(connection: Connection, since: datetime) -> Counter[int]:
+    """Key id → how many people have, in a conversation, a reply address that it signed, in mail since then."""
+    query = select(deliveries.c.participation, deliveries.c.message_id).where(
+        deliveries.c.created_at > since, deliveries.c.participation.is_not(None), deliveries.c.message_id.is_not(None)
+    )
+    rows = connection.execute(query).yield_per(1000)
+    pairs = {(tokens.key_named(row.message_id), row.participation) for row in rows}
+    return Counter(key_id for key_id, _ in pairs)
 
 
 def retry(tx: Tx, delivery: int, now: datetime) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.errors import ConfigError, StoreError
+from gateway.errors import ConfigError, NotFound, Refused, StoreError
 from gateway.store import keys
 
 GOOD = base64.b64encode(b"k" * 32).decode()
@@ -71,6 +71,79 @@ def test_the_first_signs(tmp_path: Path) -> None:
 def test_damaged(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError, match="restore"):
         keys.load(write(tmp_path / "k", text))
+
+
+# --- rotation --------------------------------------------------------------------------------------------
+
+
+def test_a_new_key_goes_in_front_and_the_others_stay(tmp_path: Path) -> None:
+    path = write(tmp_path / "k", f"7 {GOOD}\n1 {base64.b64encode(b'o' * 40).decode()}\n")
+    before = keys.load(path).by_id
+    assert keys.rotate(path) == 8
+    after = keys.load(path).by_id
+    assert (after[0][0], after[1:]) == (8, before)
+    assert len(after[0][1]) == 32
+    assert after[0][1] not in {key for _, key in before}
+
+
+def test_ids_go_round_and_end(tmp_path: Path) -> None:
+    lines = [f"{number} {GOOD}\n" for number in (254, *range(254))]
+    path = write(tmp_path / "k", "".join(lines))
+    assert keys.rotate(path) == 255
+    with pytest.raises(Refused, match="retire"):
+        keys.rotate(path)
+    keys.replace(path, keys.without(path, 7))
+    assert keys.rotate(path) == 7
+
+
+def test_a_key_is_taken_out(tmp_path: Path) -> None:
+    path = write(tmp_path / "k", f"2 {GOOD}\n1 {GOOD}\n")
+    assert [key_id for key_id, _ in keys.without(path, 1).by_id] == [2]
+    with pytest.raises(Refused, match="signs"):
+        keys.without(path, 2)
+    with pytest.raises(NotFound):
+        keys.without(path, 3)
+
+
+def test_the_only_key_stays(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="signs"):
+        keys.without(write(tmp_path / "k", f"2 {GOOD}\n"), 2)
+
+
+def test_the_file_is_replaced_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through a link too; its mode stays, it is durable, and nothing is left beside it."""
+    (tmp_path / "real").mkdir()
+    path = write(tmp_path / "real" / "k", f"1 {GOOD}\n")
+    (tmp_path / "link").symlink_to(path)
+    before, synced = keys.stamp(path), []
+    real = os.fsync
+    monkeypatch.setattr(
+        os, "fsync", lambda file: (synced.append(os.readlink(f"/proc/self/fd/{file}")), real(file))[1]
+    )
+    keys.rotate(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [entry.name for entry in path.parent.iterdir()] == ["k"]
+    assert len(synced) == 2
+    assert synced[1] == str(path.parent)
+    assert keys.stamp(path) != before
+
+
+def test_a_file_that_cannot_be_replaced_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "k", f"1 {GOOD}\n")
+    before = path.read_text()
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoreError, match="No space"):
+        keys.rotate(path)
+    assert path.read_text() == before
+
+
+def test_a_file_that_is_not_there_has_no_stamp(tmp_path: Path) -> None:
+    assert keys.stamp(tmp_path / "missing") == ()
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])

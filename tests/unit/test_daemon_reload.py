@@ -10,7 +10,84 @@ import pytest
 
 from gateway import config, daemon, log, systemd
 from gateway.errors import ConfigError
-from tests.builders import settings
+from gateway.mail import tokens
+from gateway.mail.tokens import Token, TokenKind
+from gateway.store import keys
+from tests.builders import DOMAIN, settings
+
+
+async def state_of(tmp_path: Path) -> daemon._State:
+    return daemon._State(tmp_path / "gateway.toml", settings(tmp_path))
+
+
+def address(keys_file: Path) -> str:
+    """A reply address as another process, a command, signs it with what stands in the file."""
+    token = tokens.sign(Token(TokenKind.REPLY, 1, 0), keys.load(keys_file))
+    return f"reponse+{token}@{DOMAIN}"
+
+
+def test_what_a_new_key_signed_is_taken_before_anybody_asks_for_a_reload(tmp_path: Path) -> None:
+    """A command signs with it, and the answer comes, while the daemon goes on."""
+
+    async def scene() -> None:
+        state, file = await state_of(tmp_path), tmp_path / "token.keys"
+        old = address(file)
+        keys.rotate(file)
+        new = address(file)
+        assert state.accepts(new)
+        assert state.accepts(old)
+        assert state.current().signer.keys == state.current().keys == keys.load(file)
+        keys.replace(file, keys.without(file, 1))
+        assert not state.accepts(old)
+        assert state.accepts(new)
+
+    asyncio.run(scene())
+
+
+def test_a_key_file_that_cannot_be_used_keeps_the_old_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(log, "keys_kept", lambda *, problems: said.append(problems))
+
+    async def scene() -> None:
+        state, file = await state_of(tmp_path), tmp_path / "token.keys"
+        good, known = file.read_text(), address(file)
+        file.write_text("1 short\n")
+        assert state.accepts(known)
+        assert state.accepts(known)
+        assert len(said) == 1  # it is told once, not with each mail
+        file.unlink()
+        assert state.accepts(known)
+        file.write_text(good)
+        file.chmod(0o600)
+        assert state.accepts(known)
+
+    asyncio.run(scene())
+    assert len(said) == 2
+
+
+def test_a_reload_takes_keys_too_and_keeps_those_that_came_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(systemd, "notify", lambda *_: None)
+
+    async def scene() -> None:
+        state, file = await state_of(tmp_path), tmp_path / "token.keys"
+
+        def slow(_: Path) -> Any:
+            """While a large directory is read, a command puts a key in front, and its answer is there at once."""
+            keys.rotate(file)
+            assert state.accepts(address(file))
+            return settings(tmp_path, instance={"name": "Another"})
+
+        monkeypatch.setattr(config, "load", slow)
+        state.reload()
+        assert state._reloading is not None
+        await state._reloading
+        assert state.context.settings.instance.name == "Another"
+        assert state.context.keys == keys.load(file)
+        assert state.accepts(address(file))
+
+    asyncio.run(scene())
 
 
 @pytest.mark.parametrize(

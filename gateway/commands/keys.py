@@ -1,0 +1,64 @@
+"""`keys`: those that sign reply addresses and Message-IDs. Their octets are never shown."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+
+from gateway.commands.operator import Operator
+from gateway.commands.output import Shown, table
+from gateway.config import Settings
+from gateway.errors import Refused
+from gateway.store import audit, keys, outbox
+from gateway.store.database import Store, Tx
+
+_EVER = datetime(1970, 1, 2, tzinfo=UTC)
+_TAKEN_UP = "A running daemon takes it up with the next mail, or at once by `systemctl reload gateway`."
+
+
+def listed(store: Store, settings: Settings, now: datetime) -> Shown:
+    """Each key, which one signs, and how many reply addresses hang on it."""
+    held = _held(store, settings, now)
+    ids = [key_id for key_id, _ in keys.load(settings.store.token_keys_file).by_id]
+    document = [{"id": key_id, "signs": not place, "addresses": held[key_id]} for place, key_id in enumerate(ids)]
+    rows = ((key["id"], "signs" if key["signs"] else "verifies", key["addresses"]) for key in document)
+    return Shown(document, (table(("id", "use", "valid reply addresses"), rows),))
+
+
+def rotated(store: Store, settings: Settings, by: Operator, now: datetime) -> Shown:
+    """Put a new key in front."""
+
+    def work(tx: Tx) -> int:
+        made = keys.rotate(settings.store.token_keys_file)
+        audit.record(tx, at=now, by=by.name, what=f"put token key {made} in front", proof=by.proof)
+        return made
+
+    made = store.write_now(work)
+    return Shown({"id": made, "signs": True}, (f"Key {made} signs from now on; the others verify.", _TAKEN_UP))
+
+
+def retired(store: Store, settings: Settings, key_id: int, by: Operator, now: datetime, *, yes: bool) -> Shown:
+    """Take a key out, once `yes` says that what it signed may end.
+
+    Raises:
+        NotFound: there is none of this id.
+        Refused: it signs, or nobody said yes.
+    """
+    path, held = settings.store.token_keys_file, _held(store, settings, now)[key_id]
+
+    def work(tx: Tx) -> None:
+        rest = keys.without(path, key_id)
+        if not yes:
+            raise Refused(f"mail to {held} valid reply addresses that it signed would be refused; --yes does it")
+        audit.record(tx, at=now, by=by.name, what=f"retired token key {key_id}", proof=by.proof)
+        keys.replace(path, rest)
+
+    store.write_now(work)
+    words = f"Key {key_id} is retired, and {held} reply addresses with it."
+    return Shown({"id": key_id, "addresses": held}, (words, _TAKEN_UP))
+
+
+def _held(store: Store, settings: Settings, now: datetime) -> Counter[int]:
+    """Key id → the valid reply addresses that it signed."""
+    life = settings.trust.token_life
+    return store.read_now(lambda connection: outbox.signed_by(connection, now - life if life else _EVER))
