@@ -48,8 +48,9 @@ def act(
     `attachments`: what came with it, marked; an answer leaves with all of it that concerns others, or not at all, and
     never where something in it is infected. `thread`: what came before.
     """
+    holders = thread.holders if thread else frozenset()
     answered = thread.pending[-1].received_at if thread and thread.pending else conversation.created_at
-    desk = context.desk(now, answered)
+    desk = context.desk(now, answered, holders)
     outcome = decide(agent, parsed, context.staffed(conversation), desk, enclosed=bool(attachments))
     outcome = replace(outcome, notes=tuple(context.tokenless(note) for note in outcome.notes))
     if not outcome.answers and outcome.handed is None:
@@ -108,7 +109,7 @@ def act_filing(
     filed[0] = (filed[0][0], drafts)
     bare = [(_without_identity(message), drafts) for message, drafts in filed[1:]]
     history = (*outcome.history, *_unseen(context, outcome, agent))
-    return Filing(after, messages=(filed[0], *bare), notices=notices, history=history)
+    return Filing(after, messages=(filed[0], *bare), notices=notices, history=history, revoke=outcome.revoked)
 
 
 def _answer(

@@ -154,6 +154,7 @@ def _add_desk(command: _Adder) -> None:
     made.add_argument("--text", default="", help="words to the usager, who is told in any case")
     made = _add_act(command, "admit", "let a person take part: answers go there too", "address", metavar="ADDRESS")
     made.add_argument("--remove", action="store_true", help="end that person's part")
+    _add_act(command, "revoke", "end a person's reply addresses", "address", metavar="ADDRESS")
     _add_act(command, "follow", "be told of every mail of a conversation")
     _add_act(command, "mute", "be told of no mail of a conversation")
     _add_repair(command)
@@ -351,6 +352,7 @@ _WISHES = {
     "tag": (Verb.TAG, "tag"),
     "move": (Verb.MOVE, "inbox"),
     "admit": (Verb.ADMIT, "address"),
+    "revoke": (Verb.REVOKE, "address"),
     "follow": (Verb.FOLLOW, ""),
     "mute": (Verb.MUTE, ""),
 }

@@ -6,7 +6,7 @@ Built at start and at each reload; never changed in between.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -63,14 +63,18 @@ class Context:
             conversation.reference, conversation.inbox, conversation.organisation, locale if usager else ""
         )
 
-    def desk(self, now: datetime, answered: datetime) -> Desk:
-        """What acts of agents depend on. `answered`: when the message came that is answered."""
+    def desk(self, now: datetime, answered: datetime, holders: Container[str]) -> Desk:
+        """What acts of agents depend on. `answered`: when the message came that is answered.
+
+        `holders`: everyone who has a reply address in the conversation.
+        """
         return Desk(
             self.directory,
             now,
             self.zone,
             takes=lambda address: self.recognise(address).kind is not RecipientKind.ELSEWHERE,
             modele=lambda name, conversation: self._modele(name, conversation, answered),
+            holders=holders,
         )
 
     def _modele(self, name: str, conversation: Conversation, answered: datetime) -> str | None:
@@ -171,13 +175,13 @@ def context(settings: Settings, keys: Keys) -> Context:
     Raises:
         ConfigError: a template of the instance can't be used.
     """
-    addresses = settings.addresses
+    addresses, life = settings.addresses, settings.trust.token_life
     return Context(
         settings,
         keys,
         directory(settings),
         recogniser(settings, keys),
-        Signer(keys, addresses.domain, addresses.reply, addresses.separator, addresses.global_),
+        Signer(keys, addresses.domain, addresses.reply, addresses.separator, addresses.global_, life),
         texts.load(settings.desk.templates),
         faq.index(settings.faq),
         ZoneInfo(settings.instance.timezone),

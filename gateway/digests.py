@@ -111,7 +111,7 @@ def _told(
             told = _collect(tx, context, agent, sheet, fresh, now)
             if not (sheet.fresh or sheet.waiting or sheet.closing):
                 return told
-            draft = _draft(tx, context, agent, sheet)
+            draft = _draft(tx, context, agent, sheet, now)
             outbox.enqueue(tx, None, 0, draft, context.signer, now)
             return told + 1
     except (StoreError, DBAPIError):
@@ -206,17 +206,17 @@ def _announce(tx: Tx, context: Context, sheets: dict[str, _Sheet], now: datetime
 # --- the mail ------------------------------------------------------------------------------------------------
 
 
-def _draft(tx: Tx, context: Context, agent: str, sheet: _Sheet) -> Draft:
+def _draft(tx: Tx, context: Context, agent: str, sheet: _Sheet, now: datetime) -> Draft:
     sections = {"fresh": sheet.fresh, "waiting": sheet.waiting, "closing": sheet.closing}
     entries = {
-        name: tuple(_entry(tx, context, agent, item) for item in items[:MOST_ENTRIES])
+        name: tuple(_entry(tx, context, agent, item, now) for item in items[:MOST_ENTRIES])
         for name, items in sections.items()
     }
     more = {name: len(items) - len(entries[name]) for name, items in sections.items()}
     return plan.digest(agent, context.place("", GLOBAL), more=more, **entries)
 
 
-def _entry(tx: Tx, context: Context, agent: str, item: _Item) -> Entry:
+def _entry(tx: Tx, context: Context, agent: str, item: _Item, now: datetime) -> Entry:
     """A line of a digest, with the address to which this agent can answer."""
     conversation = item.conversation
     latest = recall.thread(tx.connection, conversation.id).latest
@@ -230,7 +230,7 @@ def _entry(tx: Tx, context: Context, agent: str, item: _Item) -> Entry:
         since=item.since,
         excerpt=_excerpt(latest.text if latest else ""),
         count=item.count,
-        answer_to=outbox.reply_address(tx, conversation.id, agent, context.signer),
+        answer_to=outbox.reply_address(tx, conversation.id, agent, context.signer, now),
         closes_at=conversation.closing_at,
     )
 

@@ -22,7 +22,7 @@ from gateway.reading.question import Question, answered
 from gateway.store import arrivals, confirmations, filing, recall, references, scans, volume
 from gateway.store.database import Store, Tx, savepoint
 from gateway.store.neighbourhood import neighbourhood
-from gateway.threading.place import Placement, place, unsettled
+from gateway.threading.place import Placement, hinted, place, unsettled
 from gateway.threading.settle import placed
 
 _NOTICES = (Purpose.NOTICE, Purpose.CONFIRMATION)  # what mail in an agent's name sends her
@@ -37,17 +37,17 @@ def explain(connection: Connection, arrival: Arrival, mail: Mail, context: Conte
     found = hints(arrival, mail, context)
     own = by_itself(mail, found, context)
     its = traits(mail, own, context.settings.addresses.domain, anchored=False)
-    recalled = valid(recall.recall(connection, clues(mail, found, its), now), mail, found)
+    recalled = recall.recall(connection, clues(mail, found, its), now)
+    recalled = valid(recalled, mail, found, context.settings.trust.token_life, arrival.received_at)
     recalled = replace(recalled, asked=confirmations.asked(connection, found.confirms) if found.confirms else ())
     placement = _place(connection, mail, its, recalled, context)
     person = _noticed(mail, recalled, placement)
     notices = sum(recall.count_since_yesterday(connection, person, purpose, now) for purpose in _NOTICES)
     leaving = [message for beside in placement.beside for message in beside.takes]
     home = placement.conversation
-    thread = recall.thread(connection, home.id, leaving) if home is not None else Thread()
     by_agent = placement.participation is not None and placement.participation.role is Role.AGENT
-    if home is not None and (by_agent or recalled.asked):
-        thread = replace(thread, written=recall.written(connection, home.id))
+    known = recall.acted_on if by_agent or recalled.asked else recall.thread
+    thread = known(connection, home.id, leaving) if home is not None else Thread()
     takes = (*placement.takes, *leaving)
     scan = scans.of_mail(connection, arrival.digest) if mail.attachments else None
     decision = decide(
@@ -83,6 +83,10 @@ def _noticed(mail: Mail, recalled: Recalled, placement: Placement) -> str:
 
 def _place(connection: Connection, mail: Mail, its: Traits, recalled: Recalled, context: Context) -> Placement:
     """Place a mail by what it cites; where that isn't enough, among the conversations that it touches."""
+    return hinted(_placed(connection, mail, its, recalled, context), recalled)
+
+
+def _placed(connection: Connection, mail: Mail, its: Traits, recalled: Recalled, context: Context) -> Placement:
     quick = place(mail, recalled)
     home = quick.conversation.id if quick.participation is not None and quick.conversation is not None else 0
     traced, known = trace(mail, replace(its, anchored=home != 0), home), rules(context)

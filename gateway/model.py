@@ -351,7 +351,8 @@ class Participation:
     """One person in one conversation: what a token names. Raising `epoch` revokes the tokens given out.
 
     `usager`: to whom an agent's answers go, as she was told with her token, "" for nobody; None where that isn't
-    known. `stale`: the token was revoked, or the answers would go to somebody else by now.
+    known. `written_at`: when we last wrote to them with it. `stale`: why the token that a mail bears doesn't count
+    ("token_revoked", "token_expired", "moved_on": the answers would go to another by now), "" where it does.
     """
 
     id: int
@@ -360,7 +361,8 @@ class Participation:
     role: Role
     epoch: int = 0
     usager: str | None = None
-    stale: bool = False
+    written_at: datetime | None = None
+    stale: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -648,6 +650,8 @@ class Asked:
 class Recalled:
     """What is known of the clues. `duplicate_of` is the message that this mail already is.
 
+    `outdated`: the participations of tokens that don't count any more, and lead nowhere.
+
     `alike`: conversations with mail of the same matter between the same people, where one of the two cites nothing.
     `notices`: how many its author had within a day. `volume`: what we wrote by ourselves.
     `digest`: it answers a mail of ours to its author that stands in no conversation. `forwarded`: what bears the id
@@ -657,6 +661,7 @@ class Recalled:
 
     duplicate_of: int | None = None
     participations: tuple[tuple[Participation, Conversation], ...] = ()
+    outdated: tuple[tuple[Participation, Conversation], ...] = ()
     links: tuple[Linked, ...] = ()
     alike: tuple[int, ...] = ()
     sent: tuple[Sent, ...] = ()
@@ -675,7 +680,7 @@ class Thread:
     `latest`: its last message from outside; `unanswered`: those that came since the last answer, oldest first;
     `writers`: everyone who wrote from outside; `notified`: when each agent was last notified, since an agent last did
     something; `held`: agents who will be told of a burst that isn't over. `written`: all that came from outside, or
-    the latest hundred, oldest first.
+    the latest hundred, oldest first. `holders`: who has a reply address in it; both only where an agent acts.
     """
 
     latest: Message | None = None
@@ -684,6 +689,7 @@ class Thread:
     notified: Mapping[str, datetime] = field(default_factory=dict)
     held: frozenset[str] = frozenset()
     written: tuple[Message, ...] = ()
+    holders: frozenset[str] = frozenset()
 
     @property
     def pending(self) -> tuple[Message, ...]:
@@ -841,7 +847,8 @@ class Filing:
     `messages` come with the drafts they cause; `notices` are about the first of them. Conversations in `merge` become
     part of this one, messages in `takes` come to it. `beside`: what the same mail changes in other conversations,
     with notices about what they take and those in `concerning`. A new conversation without a reference is given one.
-    `proof`: what the history's acts rest on, for the audit. `asks` and `answered`: what waits for an agent's word.
+    `proof`: what the history's acts rest on, for the audit. `revoke`: people whose
+    reply addresses in it end. `asks` and `answered`: what waits for an agent's word.
     """
 
     conversation: Conversation
@@ -854,6 +861,7 @@ class Filing:
     beside: tuple[Filing, ...] = ()
     history: tuple[Event, ...] = ()
     settlements: tuple[Settlement, ...] = ()
+    revoke: tuple[str, ...] = ()
     proof: str = ""
     asks: Ask | None = None
     answered: Answered | None = None

@@ -176,8 +176,7 @@ def act(
 
     def work(tx: Tx) -> tuple[str, tuple[int, ...]]:
         conversation = views.find(tx.connection, reference)
-        thread = recall.thread(tx.connection, conversation.id)
-        thread = replace(thread, written=recall.written(tx.connection, conversation.id))
+        thread = recall.acted_on(tx.connection, conversation.id)
         outcome = acting.act(context, conversation, agent, wish, now, thread=thread)
         if outcome.problems:
             raise Refused("; ".join(acting.in_words(problem) for problem in outcome.problems))

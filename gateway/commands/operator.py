@@ -16,6 +16,9 @@ class Operator:
     proof: str
 
 
+SOMEBODY = Operator("operator", "command line")
+
+
 def operator(command: str, environment: Mapping[str, str]) -> Operator:
     """Whom the system has run `gateway command` for. Arguments aren't told: they may be what somebody wrote."""
     user = _user(os.getuid())

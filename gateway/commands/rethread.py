@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from gateway import inbound
-from gateway.commands.operator import Operator
+from gateway.commands.operator import SOMEBODY, Operator
 from gateway.commands.output import Shown, progress
 from gateway.context import Context
 from gateway.decision import by_itself, hints, rules, trace, traits
@@ -35,7 +35,7 @@ class _Found:
     changes: tuple[Beside, ...]
 
 
-def rethread(store: Store, context: Context, now: datetime, *, apply: bool, by: Operator) -> Shown:
+def rethread(store: Store, context: Context, now: datetime, *, apply: bool, by: Operator = SOMEBODY) -> Shown:
     """Say what placing every mail anew would change, and change it if that is wanted: by whom, the audit says."""
     anew = _read_anew(store, context)
     if apply:

@@ -21,7 +21,7 @@ def from_agent(case: Case, agent: str) -> Decision:
     doubt = () if proven else (unproven(case, agent),)
     participation = case.placement.participation
     if participation is not None and participation.stale:
-        return refused(case, agent, Parsed((), ""), (*doubt, Problem("moved_on")), hers)
+        return refused(case, agent, Parsed((), ""), (Problem(participation.stale),), hers)
     if has_marker(case.mail.own):
         return refused(case, agent, Parsed((), ""), (*doubt, Problem("below_marker")), hers)
     parsed = parse(case.mail.own, f"{case.mail.author.name} {case.context.directory.name_of(agent)}")

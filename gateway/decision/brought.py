@@ -56,7 +56,7 @@ def vouched(mail: Mail, participation: Participation | None, grade: Grade, conte
     verdict = mail.authentication.verdict
     passes = mail.author.sure and verdict is Verdict.PASS
     if participation is not None and participation.role is Role.AGENT:
-        return grade.proof is Proof.VERIFIED and (passes or not participation.stale)
+        return passes if participation.stale else grade.proof is Proof.VERIFIED
     trial = context.settings.trust.agent_proof == "token" and verdict is Verdict.NONE
     return passes or (mail.author.sure and trial)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from gateway.context import Context
 from gateway.mail import tokens
 from gateway.mail.tokens import Token, TokenKind
-from gateway.model import Arrival, Clues, Conversation, Mail, Participation, Recalled, Role, Traits
+from gateway.model import Arrival, Clues, Conversation, Mail, Participation, Recalled, Role, Sent, Traits
 from gateway.routing import recipients as who
 from gateway.routing.recipients import Recipient
 
@@ -16,13 +17,19 @@ from gateway.routing.recipients import Recipient
 class Hints:
     """What the addresses and ids of a mail say by themselves.
 
+    `deliveries`: those that it is about, by the tokens of bounces and by our Message-IDs (`in_ids`).
     `confirms`: the deliveries that asked an agent for what this mail answers.
     """
 
     recipients: tuple[Recipient, ...]
     tokens: tuple[Token, ...]
-    deliveries: tuple[int, ...]
+    bounces: tuple[int, ...] = ()
+    in_ids: tuple[tuple[int, Token], ...] = ()
     confirms: tuple[int, ...] = ()
+
+    @property
+    def deliveries(self) -> tuple[int, ...]:
+        return tuple(dict.fromkeys((*self.bounces, *(delivery for delivery, _ in self.in_ids))))
 
 
 def hints(arrival: Arrival, mail: Mail, context: Context) -> Hints:
@@ -32,16 +39,12 @@ def hints(arrival: Arrival, mail: Mail, context: Context) -> Hints:
     reported = (mail.report.original_message_id,) if mail.report else ()
     domain, keys = context.settings.addresses.domain, context.keys
     ours = [tokens.in_message_id(i, domain, keys) for i in (mail.message_id, *reported, *mail.cited)]
-    in_ids = [pair for pair in ours if pair is not None]
-    bounces = [token.subject for token in tokens.of_kind(in_addresses, TokenKind.BOUNCE)]
+    in_ids = tuple(pair for pair in ours if pair is not None)
+    bounces = tuple(token.subject for token in tokens.of_kind(in_addresses, TokenKind.BOUNCE))
     replies = tokens.of_kind(in_addresses, TokenKind.REPLY)
     messages = tokens.of_kind((token for _, token in in_ids), TokenKind.MESSAGE)
-    return Hints(
-        found,
-        tuple(dict.fromkeys((*replies, *messages))),
-        tuple(dict.fromkeys((*bounces, *(delivery for delivery, _ in in_ids)))),
-        _confirms(in_addresses, mail, context),
-    )
+    named = tuple(dict.fromkeys((*replies, *messages)))
+    return Hints(found, named, bounces, in_ids, _confirms(in_addresses, mail, context))
 
 
 def _confirms(in_addresses: tuple[Token, ...], mail: Mail, context: Context) -> tuple[int, ...]:
@@ -80,21 +83,41 @@ def clues(mail: Mail, found: Hints, its: Traits) -> Clues:
     )
 
 
-def valid(recalled: Recalled, mail: Mail, found: Hints) -> Recalled:
-    """Without the participations whose token was revoked; the author's own first.
+def valid(recalled: Recalled, mail: Mail, found: Hints, life: timedelta | None, at: datetime) -> Recalled:
+    """With the participations of tokens that count, the author's own first; the others are `outdated`.
 
-    An agent who answers what is no longer so keeps hers, as a stale one: it does nothing, and she is told.
+    `life`: how long a token counts after our last mail that bore it; `at`: when the mail was received. An agent who
+    answers what doesn't count any more keeps hers, as a stale one: it does nothing, and she is told.
     """
     epochs = {(token.subject, token.epoch) for token in found.tokens}
     valid: list[tuple[Participation, Conversation]] = []
+    outdated: list[tuple[Participation, Conversation]] = []
     for participation, conversation in recalled.participations:
-        stale = _stale(participation, conversation, epochs)
-        if not stale or (participation.role is Role.AGENT and participation.address == mail.author.address):
-            valid.append((replace(participation, stale=stale), conversation))
-    valid.sort(key=lambda pair: (pair[0].stale, pair[0].address != mail.author.address))
-    return replace(recalled, participations=tuple(valid))
+        stale = _stale(participation, conversation, epochs, life, at)
+        hers = participation.role is Role.AGENT and participation.address == mail.author.address
+        (outdated if stale and not hers else valid).append((replace(participation, stale=stale), conversation))
+    valid.sort(key=lambda pair: (bool(pair[0].stale), pair[0].address != mail.author.address))
+    sent = _led_to(recalled.sent, found, {participation.id for participation, _ in outdated})
+    return replace(recalled, participations=tuple(valid), outdated=tuple(outdated), sent=sent)
 
 
-def _stale(participation: Participation, conversation: Conversation, epochs: set[tuple[int, int]]) -> bool:
-    moved_on = participation.role is Role.AGENT and participation.usager not in {None, conversation.usager}
-    return moved_on or (participation.id, participation.epoch) not in epochs
+def _stale(
+    participation: Participation,
+    conversation: Conversation,
+    epochs: set[tuple[int, int]],
+    life: timedelta | None,
+    at: datetime,
+) -> str:
+    """Why a token doesn't count any more, "" where it does."""
+    if participation.role is Role.AGENT and participation.usager not in {None, conversation.usager}:
+        return "moved_on"
+    if (participation.id, participation.epoch) not in epochs:
+        return "token_revoked"
+    return "token_expired" if tokens.expired(participation.written_at, life, at) else ""
+
+
+def _led_to(sent: tuple[Sent, ...], found: Hints, outdated: set[int]) -> tuple[Sent, ...]:
+    """Without the mails of ours to which only outdated tokens, in Message-IDs, lead."""
+    of_mail = (pair for pair in found.in_ids if pair[1].kind is TokenKind.MESSAGE)
+    ended = {delivery for delivery, token in of_mail if token.subject in outdated}
+    return tuple(each for each in sent if each.id not in ended or each.id in found.bounces)

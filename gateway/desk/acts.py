@@ -28,6 +28,7 @@ class Outcome:
     """What becomes of it. Where `problems` aren't empty, nothing else is to be used.
 
     `answers`: something goes to the usager, if only attachments. `moved`: it stands before other agents now.
+    `revoked`: people whose reply addresses end.
     `help` and `modeles`: the agent asked for these lists.
     """
 
@@ -40,6 +41,7 @@ class Outcome:
     handed: HandOver | None = None
     help: bool = False
     modeles: bool = False
+    revoked: tuple[str, ...] = ()
     history: tuple[Event, ...] = ()
     problems: tuple[Problem, ...] = ()
 
@@ -74,6 +76,7 @@ def decide(agent: str, parsed: Parsed, conversation: Conversation, desk: Desk, *
         handed=work.handed,
         help=work.help,
         modeles=work.modeles,
+        revoked=tuple(work.revoked),
         history=tuple(work.history),
     )
 
@@ -170,6 +173,18 @@ def _remove(work: Work, command: Command) -> None:
         work.did(f"removed {address}")
 
 
+def _revoke(work: Work, command: Command) -> None:
+    """End the reply addresses that a person was given: a mail to her went astray. She is written to with new ones."""
+    address = _bare(command.argument)
+    if not address:
+        work.refuse("bad_address", command.argument)
+    elif address not in work.desk.holders:
+        work.refuse("no_holder", address)
+    elif work.allowed(Action.ADMIT):
+        work.revoked.append(address)
+        work.did(f"revoked the reply addresses of {address}")
+
+
 def _bare(words: str) -> str:
     """The one address in the words, or ""."""
     found = {each.removeprefix("mailto:").rstrip(".") for each in _MAILTO.findall(words.lower())}
@@ -207,6 +222,7 @@ _ACTS: dict[Verb, Callable[[Work, Command], None]] = {
     Verb.TAG: _tag,
     Verb.ADMIT: _admit,
     Verb.REMOVE: _remove,
+    Verb.REVOKE: _revoke,
     Verb.FOLLOW: _follow,
     Verb.MUTE: _mute,
     Verb.HELP: _help,

@@ -24,6 +24,7 @@ class Verb(StrEnum):
     TRANSFER = "transfer"
     ADMIT = "admit"
     REMOVE = "remove"
+    REVOKE = "revoke"
     FOLLOW = "follow"
     MUTE = "mute"
     MODELE = "modele"
@@ -62,6 +63,8 @@ _NAMES: dict[str, Command] = {
     "admit": Command(Verb.ADMIT),
     "retirer": Command(Verb.REMOVE),
     "remove": Command(Verb.REMOVE),
+    "revoquer": Command(Verb.REVOKE),
+    "revoke": Command(Verb.REVOKE),
     "suivre": Command(Verb.FOLLOW),
     "follow": Command(Verb.FOLLOW),
     "taire": Command(Verb.MUTE),

@@ -12,8 +12,9 @@
     a held file
     upon herself
 
-Who sees, answers, writes notes, tags, sets the status, admits people, follows. Whoever is assigned sees what is
-assigned to them, and may give it to colleagues or back up. « Triage » are the agents named for the global inbox.
+Who sees, answers, writes notes, tags, sets the status, admits people, revokes their reply addresses, follows. Whoever
+is assigned sees what is assigned to them, and may give it to colleagues or back up. « Triage » are the agents named
+for the global inbox.
 """
 
 from __future__ import annotations

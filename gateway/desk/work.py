@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -29,7 +29,8 @@ class Register(Protocol):
 class Desk:
     """What an act depends on besides the wish. `takes`: is it an address of ours; `modele`: a prepared answer.
 
-    `modele` answers None for a name that there isn't, and raises `Permanent` where it can't be filled in.
+    `modele` answers None for a name that there isn't, and raises `Permanent` where it can't be filled in. `holders`:
+    everyone who has a reply address in the conversation.
     """
 
     register: Register
@@ -37,6 +38,7 @@ class Desk:
     zone: ZoneInfo
     takes: Callable[[str], bool]
     modele: Callable[[str, Conversation], str | None]
+    holders: Container[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Work:
     desk: Desk
     notes: list[str] = field(default_factory=list)
     prepared: list[str] = field(default_factory=list)
+    revoked: list[str] = field(default_factory=list)
     history: list[Event] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     assigned: str | None = None

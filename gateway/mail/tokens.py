@@ -16,6 +16,7 @@ import hmac
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import IntEnum
 from functools import lru_cache
 
@@ -103,6 +104,11 @@ def _decoded(text: str) -> bytes | None:
         return base64.b32decode(text.upper())
     except binascii.Error:
         return None
+
+
+def expired(written_at: datetime | None, life: timedelta | None, now: datetime) -> bool:
+    """Is a token's life over, counted from our last mail that bore it? `life` None: never."""
+    return life is not None and written_at is not None and now - written_at > life
 
 
 # --- where tokens stand ----------------------------------------------------------------------------------

@@ -24,11 +24,14 @@ def grade(
     known: bool,
     agent_proof: Literal["authenticated", "token"],
 ) -> Grade:
-    """Grade a mail. `participation`: whose token it bears. `known`: the directory knows its author's address.
+    """Grade a mail. `participation`: whose token it bears; a stale one proves nothing. `known`: the directory knows
+    its author's address.
 
     An agent's address with an agent's token is `verified` only with authentication, unless `agent_proof` says that
     the token is enough (loopback and trials).
     """
+    if participation is not None and participation.stale:
+        participation = None
     if not mail.author.sure:
         return Grade(Proof.UNVERIFIED, f"the author is uncertain: {mail.author.because}", "uncertain")
     token = participation is not None and participation.address == mail.author.address

@@ -14,6 +14,7 @@ from gateway.model import GATEWAY, Conversation, Draft, Event, Filing, Message
 from gateway.store import audit, confirmations, notices, outbox, references, repair, tables, traits
 from gateway.store.database import Tx, inserted
 from gateway.store.outbox import Signer
+from gateway.store.recall import parts
 from gateway.store.tables import citations, conversations, history, messages, related
 
 _HISTORY = insert(history)
@@ -101,6 +102,8 @@ def rearrange(tx: Tx, filings: Iterable[Filing], now: datetime) -> list[int]:
     for conversation, filing in group:
         _merge(tx, conversation, filing.merge, now)
         _relate(tx, conversation, filing.related, now)
+        for address in filing.revoke:
+            outbox.revoke(tx, parts(tx.connection, conversation), address)
         for event in filing.history:
             record(tx, conversation, event, now, filing.proof)
     return [conversation for conversation, _ in group]

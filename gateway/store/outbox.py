@@ -6,15 +6,16 @@ waiting → sending → sent | deferred → … | refused | unknown;  any that w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     bindparam,
+    func,
     insert,
     literal,
     literal_column,
@@ -51,6 +52,7 @@ _PERSON = (
         participations.c.epoch,
         participations.c.role,
         participations.c.usager.label("told"),
+        participations.c.written_at,
         conversations.c.usager,
     )
     .join(conversations, conversations.c.id == participations.c.conversation)
@@ -92,6 +94,11 @@ _NAME = (
         message_id=bindparam("its_id"), envelope_sender=bindparam("its_sender"), reply_to=bindparam("its_reply_to")
     )
 )
+_WRITTEN = (
+    update(participations)
+    .where(participations.c.id == bindparam("participation"))
+    .values(epoch=bindparam("raised"), usager=bindparam("told"), written_at=bindparam("now"))
+)
 _STATE = select(deliveries.c.state).where(deliveries.c.id == bindparam("delivery"))
 _ATTEMPTED = (
     update(deliveries).where(deliveries.c.id == bindparam("delivery")).values(attempts=deliveries.c.attempts + 1)
@@ -114,13 +121,17 @@ _COMMITTING = update(deliveries).where(deliveries.c.id == bindparam("delivery"),
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Gives a delivery its ids and addresses, all signed. `reply` "" where the mailbox has no plus-addressing."""
+    """Gives a delivery its ids and addresses, all signed. `reply` "" where the mailbox has no plus-addressing.
+
+    `life`: how long after our last mail to somebody their reply address counts, None for ever.
+    """
 
     keys: Keys
     domain: str
     reply: str
     separator: str
     plain: str
+    life: timedelta | None = None
 
     def reply_to(self, participation: int, epoch: int) -> str:
         return self._address(Token(TokenKind.REPLY, participation, epoch))
@@ -158,7 +169,7 @@ def enqueue(tx: Tx, conversation: int | None, message: int, draft: Draft, signer
     answers: list[str] = []
     references: list[str] = []
     if conversation is not None and draft.confirms is None:
-        participation, epoch = _participation(tx, conversation, draft.to, draft.role)
+        participation, epoch = _participation(tx, conversation, draft.to, draft.role, signer.life, now)
         answers, references = _thread(tx.connection, conversation, draft.to)
     row: dict[str, Any] = {
         "conversation": conversation,
@@ -189,28 +200,59 @@ def enqueue(tx: Tx, conversation: int | None, message: int, draft: Draft, signer
     return delivery
 
 
-def reply_address(tx: Tx, conversation: int, agent: str, signer: Signer) -> str:
+def reply_address(tx: Tx, conversation: int, agent: str, signer: Signer, now: datetime) -> str:
     """Where an agent's mail reaches a conversation, as the notification of it would say."""
-    return signer.reply_to(*_participation(tx, conversation, agent, Role.AGENT))
+    return signer.reply_to(*_participation(tx, conversation, agent, Role.AGENT, signer.life, now))
 
 
-def _participation(tx: Tx, conversation: int, address: str, role: Role) -> tuple[int, int]:
-    """The participation of a person in a conversation, made where it isn't there yet; id and epoch.
+def _participation(
+    tx: Tx, conversation: int, address: str, role: Role, life: timedelta | None, now: datetime
+) -> tuple[int, int]:
+    """The participation of a person who is written to, made where it isn't there yet; id and epoch.
 
-    An agent was told with her tokens whom her answers go to. Where that has changed, they are revoked.
+    An agent was told with her tokens whom her answers go to. Where that has changed, they are revoked. Those that
+    have expired are revoked too: what is over stays so when she is written to again.
     """
     person = {"conversation": conversation, "address": address, "role": role.value}
     row = tx.connection.execute(_PERSON, person).one_or_none()
     if row is None:
         agent = role is Role.AGENT
         usager = tx.connection.scalar(_USAGER, {"conversation": conversation}) if agent else None
-        return inserted(tx.connection, participations, {**person, "epoch": 0, "usager": usager}), 0
-    if row.role != Role.AGENT.value or row.told == row.usager:
-        return row.id, row.epoch
-    epoch = row.epoch if row.told is None else row.epoch + 1
-    told_anew = {"epoch": epoch, "usager": row.usager}
-    tx.connection.execute(update(participations).where(participations.c.id == row.id).values(**told_anew))
-    return row.id, epoch
+        return inserted(tx.connection, participations, {**person, "epoch": 0, "usager": usager, "written_at": now}), 0
+    told = row.usager if role is Role.AGENT else row.told
+    over = row.told not in {None, told} or tokens.expired(row.written_at, life, now)
+    participation, epoch = _raised(tx, row.id, row.epoch) if over else (row.id, row.epoch)
+    written = {"participation": participation, "raised": epoch, "told": told, "now": now}
+    tx.connection.execute(_WRITTEN, written)
+    return participation, epoch
+
+
+def revoke(tx: Tx, parts: Collection[int], address: str) -> None:
+    """End a person's tokens in a conversation, `parts`: its id, and those of what was merged into it."""
+    named = select(deliveries.c.participation).where(
+        deliveries.c.conversation.in_(parts), deliveries.c.recipient == address
+    )
+    hers = participations.c.conversation.in_(parts) | participations.c.id.in_(named)
+    query = select(participations.c.id, participations.c.epoch).where(hers, participations.c.address == address)
+    for row in tx.connection.execute(query).all():
+        participation, epoch = _raised(tx, row.id, row.epoch)
+        tx.connection.execute(update(participations).where(participations.c.id == participation).values(epoch=epoch))
+
+
+def _raised(tx: Tx, participation: int, epoch: int) -> tuple[int, int]:
+    """The id and the epoch that its next tokens bear, so that those before are nothing.
+
+    Where the octet for epochs is used up, they are counted anew for another id. Tokens of the old one name nobody.
+    """
+    if epoch < tokens.LAST_EPOCH:
+        return participation, epoch + 1
+    fresh = tx.connection.scalar(select(func.max(participations.c.id) + 1))
+    where = deliveries.c.participation == participation
+    tx.connection.execute(update(deliveries).where(where).values(participation=None))
+    tx.connection.execute(
+        update(participations).where(participations.c.id == participation).values(id=fresh, epoch=0)
+    )
+    return int(fresh or 0), 0
 
 
 def _thread(connection: Connection, conversation: int, address: str) -> tuple[list[str], list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, func, literal_column, select
@@ -176,6 +177,34 @@ def written(connection: Connection, conversation: int) -> tuple[Message, ...]:
     return tuple(as_message(row) for row in reversed(rows))
 
 
+def acted_on(connection: Connection, conversation: int, without: Iterable[int] = ()) -> Thread:
+    """`thread`, with what an agent's act there may need besides."""
+    return replace(
+        thread(connection, conversation, without),
+        written=written(connection, conversation),
+        holders=_holders(connection, conversation),
+    )
+
+
+def parts(connection: Connection, conversation: int) -> frozenset[int]:
+    """The ids of a conversation, and of all that was merged into it."""
+    found = {conversation}
+    merged = select(conversations.c.id)
+    while more := set(connection.scalars(merged.where(conversations.c.merged_into.in_(found)))) - found:
+        found |= more
+    return frozenset(found)
+
+
+def _holders(connection: Connection, conversation: int) -> frozenset[str]:
+    """Everyone who was given a reply address that leads to it."""
+    every = parts(connection, conversation)
+    taking_part = select(participations.c.address).where(participations.c.conversation.in_(every))
+    written_to = select(deliveries.c.recipient).where(
+        deliveries.c.conversation.in_(every), deliveries.c.participation.is_not(None)
+    )
+    return frozenset(connection.scalars(taking_part.union(written_to)))
+
+
 def messages_by_id(connection: Connection, ids: Iterable[int]) -> dict[int, Message]:
     rows = connection.execute(_MESSAGES, {"ids": list(ids)})
     return {row.id: as_message(row) for row in rows}
@@ -249,7 +278,9 @@ def _participations(connection: Connection, clues: Clues) -> tuple[tuple[Partici
         row = connection.execute(_PARTICIPATION, {"id": identifier}).one_or_none()
         if row is not None:
             conversation = conversation_by_id(connection, moved.get(row.id, row.conversation))
-            participation = Participation(row.id, conversation.id, row.address, Role(row.role), row.epoch, row.usager)
+            participation = Participation(
+                row.id, conversation.id, row.address, Role(row.role), row.epoch, row.usager, row.written_at
+            )
             found.append((participation, conversation))
     return tuple(found)
 

@@ -262,6 +262,7 @@ citations = Table(
 Index("ix_citations_message", citations.c.message)
 
 # `usager`: whom an agent's answers go to, as she was told with her last token; NULL where that isn't known.
+# `written_at`: when we last wrote to them with a token of it; raising `epoch` ends those given out before.
 participations = Table(
     "participations",
     metadata,
@@ -271,6 +272,7 @@ participations = Table(
     Column("role", Text, nullable=False),
     Column("epoch", Integer, nullable=False),
     Column("usager", Text),
+    Column("written_at", Time),
     UniqueConstraint("conversation", "address", "role"),
     CheckConstraint("role IN ('usager', 'guest', 'agent')", name="role"),
 )

@@ -13,7 +13,7 @@ from gateway.errors import NotFound
 from gateway.model import Conversation, Inbox
 from gateway.store import confirmations
 from gateway.store.database import AnyRow
-from gateway.store.recall import as_conversation, conversation_by_id
+from gateway.store.recall import as_conversation, conversation_by_id, parts
 from gateway.store.tables import (
     citations,
     conversations,
@@ -56,10 +56,7 @@ def references(connection: Connection, reference: str) -> tuple[str, ...]:
     Raises:
         NotFound: there is no such conversation.
     """
-    found = {find(connection, reference).id}
-    joined = select(conversations.c.id)
-    while more := set(connection.scalars(joined.where(conversations.c.merged_into.in_(found)))) - found:
-        found |= more
+    found = parts(connection, find(connection, reference).id)
     query = select(conversations.c.reference).where(conversations.c.id.in_(found)).order_by(conversations.c.id)
     return tuple(connection.scalars(query))
 

@@ -33,6 +33,11 @@ from gateway.model import (
 )
 from gateway.threading.partition import CLOSENESS, Rules, counts, joins, nested
 
+_OUTDATED = {
+    "token_expired": "has expired",
+    "token_revoked": "was revoked",
+    "moved_on": "was for answers to another person",
+}
 _PRESSING = (Status.ACTIVE, Status.PENDING, Status.CLOSED, Status.SPAM)
 
 
@@ -101,6 +106,17 @@ def place(mail: Mail, recalled: Recalled) -> Placement:
     if recalled.links:
         return Placement(None, "it cites mail that its author neither wrote nor received: no link")
     return Placement(None, "nothing that we know is cited: a new conversation")
+
+
+def hinted(placement: Placement, recalled: Recalled) -> Placement:
+    """A conversation that the mail opens is related to those that its outdated tokens were given out for."""
+    if placement.conversation is not None or not recalled.outdated:
+        return placement
+    others = {conversation.id: conversation for _, conversation in recalled.outdated}
+    why = " and ".join(sorted({_OUTDATED[participation.stale] for participation, _ in recalled.outdated}))
+    because = f"{placement.because}; a token of ours that it bears {why}"
+    related = tuple(dict.fromkeys((*placement.related, *others)))
+    return replace(placement, because=also(because, others.values()), related=related)
 
 
 def linked_by(link: Linked, mail: Mail) -> bool:

@@ -272,12 +272,12 @@ def test_a_digest_is_of_no_conversation(store: Store) -> None:
 
 
 def test_the_address_in_a_digest_is_that_of_the_conversations_notifications(two: Store) -> None:
-    first = two.write_now(lambda tx: outbox.reply_address(tx, 1, INES, SIGNER))
+    first = two.write_now(lambda tx: outbox.reply_address(tx, 1, INES, SIGNER, NOW))
     told = draft(INES, purpose=Purpose.NOTIFICATION, role=Role.AGENT)
     file(two, message(), replace(conversation(1), reference="REF-1"), told)
     (sent,) = two.read_now(lambda c: outbox.due(c, NOW, 10))
     assert sent.reply_to == first
-    assert two.write_now(lambda tx: outbox.reply_address(tx, 2, INES, SIGNER)) != first
+    assert two.write_now(lambda tx: outbox.reply_address(tx, 2, INES, SIGNER, NOW)) != first
 
 
 # --- what falls due ----------------------------------------------------------------------------------------------

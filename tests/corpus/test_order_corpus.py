@@ -19,7 +19,7 @@ from gateway.context import Context
 from gateway.store import arrivals
 from gateway.store.database import Store
 from tests import corpora
-from tests.builders import NOW, OPERATOR, emptied, file_all, incoming, keep, listed, make_context, opened, shown
+from tests.builders import NOW, emptied, file_all, incoming, keep, listed, make_context, opened, shown
 
 MOST = 70  # mails of each list: neighbours in time, so that whole threads are among them
 LISTS = ("list-usrp-2019-2021/mail", "list-linux-man-2021-2022/mail", "notmuch")
@@ -76,7 +76,7 @@ def grouped(store: Store, context: Context, order: list[bytes]) -> Grouping:
 def test_whatever_the_order(store: Store, context: Context, name: str, people: bool) -> None:
     order = [plain(raw) if people else raw for raw in mails(name)]
     expected = grouped(store, context, order)
-    again = rethread(store, context, NOW, apply=False, by=OPERATOR).document
+    again = rethread(store, context, NOW, apply=False).document
     assert (again["differences"], again["read_otherwise"]) == ([], [])
     assert len(expected) < len(order)  # some of it is joined
     for seed in (1, 2):

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from gateway import config, daemon, log, systemd
+from gateway.context import Context, context
 from gateway.errors import ConfigError
 from gateway.mail import tokens
-from gateway.mail.tokens import Token, TokenKind
+from gateway.mail.tokens import Keys, Token, TokenKind
 from gateway.store import keys
 from tests.builders import DOMAIN, settings
 
@@ -73,13 +74,15 @@ def test_a_reload_takes_keys_too_and_keeps_those_that_came_meanwhile(
     async def scene() -> None:
         state, file = await state_of(tmp_path), tmp_path / "token.keys"
 
-        def slow(_: Path) -> Any:
+        def slow(fresh: Any, known: Keys) -> Context:
             """While a large directory is read, a command puts a key in front, and its answer is there at once."""
+            made = context(fresh, known)
             keys.rotate(file)
             assert state.accepts(address(file))
-            return settings(tmp_path, instance={"name": "Another"})
+            return made
 
-        monkeypatch.setattr(config, "load", slow)
+        monkeypatch.setattr(config, "load", lambda _: settings(tmp_path, instance={"name": "Another"}))
+        monkeypatch.setattr(daemon, "_context", slow)
         state.reload()
         assert state._reloading is not None
         await state._reloading

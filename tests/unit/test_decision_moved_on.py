@@ -68,9 +68,9 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def kept(participation: Participation, author: str, epoch: int = 0, **values: Any) -> list[Participation]:
     """What is left of a participation in a conversation of Ulysse's, for a mail of `author` with such a token."""
-    found = Hints((), (Token(TokenKind.REPLY, participation.id, epoch),), ())
+    found = Hints((), (Token(TokenKind.REPLY, participation.id, epoch),))
     there = conversation(1, usager=ULYSSE, **values)
-    left = valid(Recalled(participations=((participation, there),)), mail(author), found)
+    left = valid(Recalled(participations=((participation, there),)), mail(author), found, None, NOW)
     return [seen for seen, _ in left.participations]
 
 
@@ -79,8 +79,8 @@ HERS = Participation(7, 1, MANON, Role.AGENT, 0, ULYSSE)
 
 def test_an_agents_token_names_her_and_whom_she_answers() -> None:
     assert kept(HERS, MANON) == [HERS]
-    assert kept(replace(HERS, usager=VERA), MANON) == [replace(HERS, usager=VERA, stale=True)]
-    assert kept(replace(HERS, usager=""), MANON) == [replace(HERS, usager="", stale=True)]
+    assert kept(replace(HERS, usager=VERA), MANON) == [replace(HERS, usager=VERA, stale="moved_on")]
+    assert kept(replace(HERS, usager=""), MANON) == [replace(HERS, usager="", stale="moved_on")]
 
 
 def test_where_nobody_wrote_down_whom_she_was_told_the_token_counts() -> None:
@@ -91,7 +91,7 @@ def test_where_nobody_wrote_down_whom_she_was_told_the_token_counts() -> None:
 
 def test_a_revoked_token_is_told_to_its_agent_alone() -> None:
     revoked = replace(HERS, epoch=1)
-    assert kept(revoked, MANON) == [replace(revoked, stale=True)]
+    assert kept(revoked, MANON) == [replace(revoked, stale="token_revoked")]
     assert kept(revoked, MALLORY) == []
 
 
@@ -105,9 +105,9 @@ def test_an_usagers_token_names_no_other_person() -> None:
 def test_a_valid_token_goes_before_a_stale_one() -> None:
     stale, good = replace(HERS, usager=VERA), replace(HERS, id=9, address=INES)
     there = conversation(1, usager=ULYSSE)
-    found = Hints((), (Token(TokenKind.REPLY, 7, 0), Token(TokenKind.REPLY, 9, 0)), ())
-    left = valid(Recalled(participations=((stale, there), (good, there))), mail(MANON), found)
-    assert [(seen.id, seen.stale) for seen, _ in left.participations] == [(9, False), (7, True)]
+    found = Hints((), (Token(TokenKind.REPLY, 7, 0), Token(TokenKind.REPLY, 9, 0)))
+    left = valid(Recalled(participations=((stale, there), (good, there))), mail(MANON), found, None, NOW)
+    assert [(seen.id, seen.stale) for seen, _ in left.participations] == [(9, ""), (7, "moved_on")]
 
 
 # --- what becomes of her answer --------------------------------------------------------------------------

@@ -26,7 +26,6 @@ from gateway.threading.partition import counts
 from tests.builders import (
     DOMAIN,
     NOW,
-    OPERATOR,
     ULYSSE,
     deliveries_to,
     emptied,
@@ -226,7 +225,7 @@ def test_every_order_of_a_scene(world: World, name: str) -> None:
 @profile(max_examples=40, deadline=None, suppress_health_check=SLOW)
 def test_placing_all_anew_changes_nothing(world: World, found: tuple[bytes, ...]) -> None:
     taken(world, found)
-    again = rethread(world.store, world.context, NOW, apply=False, by=OPERATOR).document
+    again = rethread(world.store, world.context, NOW, apply=False).document
     assert (again["differences"], again["read_otherwise"]) == ([], [])
 
 

@@ -37,12 +37,13 @@ CODES = [
         "release_right",
     ),
     *("failed_proof", "uncertain_author", "unclear_answer", "confirmed_before", "withdrawn_before", "confirmed_late"),
+    *("token_revoked", "token_expired", "no_holder"),
 ]
 COMMANDS = {
-    "en": "note assign close pending open spam tag dossier demarche global transfer admit remove follow mute "
+    "en": "note assign close pending open spam tag dossier demarche global transfer admit remove revoke follow mute "
     "template fwd help",
-    "fr": "note affecter clore attente rouvrir spam tag dossier demarche global transmettre admettre retirer suivre "
-    "taire modele fwd aide",
+    "fr": "note affecter clore attente rouvrir spam tag dossier demarche global transmettre admettre retirer "
+    "revoquer suivre taire modele fwd aide",
 }
 
 

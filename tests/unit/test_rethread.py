@@ -26,7 +26,6 @@ from tests.builders import (
     DOMAIN,
     MANON,
     NOW,
-    OPERATOR,
     ROOT,
     ULYSSE,
     deliveries_to,
@@ -61,7 +60,7 @@ def mail(name: str, answers: str = "", **values: Any) -> bytes:
 
 
 def differences(store: Store, context: Context, *, apply: bool = False) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = rethread(store, context, LATER, apply=apply, by=OPERATOR).document["differences"]
+    found: list[dict[str, Any]] = rethread(store, context, LATER, apply=apply).document["differences"]
     return found
 
 
@@ -82,7 +81,7 @@ def put(store: Store, text: str, into: str) -> None:
 
 
 def test_an_empty_store(store: Store, context: Context) -> None:
-    assert rethread(store, context, NOW, apply=True, by=OPERATOR).document == {
+    assert rethread(store, context, NOW, apply=True).document == {
         "mails": 0,
         "differences": [],
         "read_otherwise": [],
@@ -99,7 +98,7 @@ def test_what_is_there_comes_out_again(store: Store, context: Context) -> None:
     acknowledged = deliveries_to(store, ULYSSE)[0]
     take(store, context, raw_mail(to=acknowledged.reply_to, identifier="r@x", answers=acknowledged.message_id))
     assert len(listed(store)) == 3
-    found = rethread(store, context, LATER, apply=False, by=OPERATOR)
+    found = rethread(store, context, LATER, apply=False)
     assert (found.document["differences"], found.document["read_otherwise"]) == ([], [])
     assert found.document["mails"] > 4
     assert found.status == 0
@@ -136,7 +135,7 @@ def test_what_an_agent_brought_in_stays_its_senders(store: Store, context: Conte
     take(store, context, raw, authserv_id="mx.example.org")
     (before,) = listed(store)
     assert (before["usager"], before["inbox"]["kind"] != "global") == (ULYSSE, True)
-    found = rethread(store, context, LATER, apply=True, by=OPERATOR).document
+    found = rethread(store, context, LATER, apply=True).document
     assert (found["differences"], found["read_otherwise"]) == ([], [])
     assert listed(store) == [before]
 
@@ -200,13 +199,13 @@ def test_what_is_read_otherwise_is_renewed(store: Store, context: Context) -> No
     take(store, context, mail("a"), mail("b", "a"))
     store.write_now(lambda tx: tx.connection.execute(tables.citations.delete()))
     store.write_now(lambda tx: tx.connection.execute(update(tables.messages).values(sent_at=None, matter="x")))
-    found = rethread(store, context, LATER, apply=False, by=OPERATOR).document
+    found = rethread(store, context, LATER, apply=False).document
     assert (found["read_otherwise"], found["differences"]) == (["a@x", "b@x"], [])
-    rethread(store, context, LATER, apply=True, by=OPERATOR)
+    rethread(store, context, LATER, apply=True)
     rows = store.read_now(lambda c: c.execute(select(tables.messages)).all())
     assert [(row.sent_at is None, row.matter == "x") for row in rows] == [(False, False)] * 2
     assert store.read_now(lambda c: list(c.scalars(select(tables.citations.c.cited)))) == ["a@x"]
-    assert rethread(store, context, LATER, apply=False, by=OPERATOR).document["read_otherwise"] == []
+    assert rethread(store, context, LATER, apply=False).document["read_otherwise"] == []
 
 
 def test_nobody_is_written_to(store: Store, context: Context) -> None:

@@ -17,6 +17,16 @@ def upgrade() -> None:
     op.add_column("messages", sa.Column("proof_code", sa.Text(), nullable=False, server_default=""))
     op.add_column("messages", sa.Column("marks", Json(), nullable=False, server_default="[]"))
     op.create_index("ix_arrivals_received_at", "arrivals", ["received_at"])
+    op.add_column("participations", sa.Column("written_at", Time(), nullable=True))
+    op.execute(
+        """
+        UPDATE participations SET written_at = (
+            SELECT max(created_at) FROM deliveries
+            WHERE deliveries.conversation = participations.conversation
+            AND deliveries.recipient = participations.address
+        )
+        """
+    )
     op.create_table(
         "scans",
         sa.Column("digest", sa.LargeBinary(32), sa.ForeignKey("raws.digest"), primary_key=True),
