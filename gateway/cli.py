@@ -373,7 +373,8 @@ def _scans(options: argparse.Namespace) -> Shown:
             return attachments.scans_listed(store)
         if options.action == "retry":
             return attachments.scans_retried(store, datetime.now(UTC))
-        return attachments.scan_released(store, context, options.digest, options.agent, datetime.now(UTC))
+        now, proof = datetime.now(UTC), _operator(options).proof
+        return attachments.scan_released(store, context, options.digest, options.agent, now, proof=proof)
 
 
 def _split(options: argparse.Namespace) -> Shown:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from gateway.context import Context
-from gateway.model import Attachment, Conversation, Direction, Draft, Event, Finding, Kind, Message, Scan
+from gateway.model import GATEWAY, Attachment, Conversation, Direction, Draft, Event, Finding, Kind, Message, Scan
 from gateway.relay import plan, withheld
 from gateway.store import filing, outbox, recall, scans
 from gateway.store.database import AnyRow, Tx
@@ -15,17 +15,30 @@ from gateway.telling import may_be_told
 
 
 def settle(
-    tx: Tx, context: Context, digest: str, scan: Scan, now: datetime, *, attempts: int = 1, by: str = "gateway"
+    tx: Tx,
+    context: Context,
+    digest: str,
+    scan: Scan,
+    now: datetime,
+    *,
+    attempts: int = 1,
+    by: str = GATEWAY,
+    proof: str = "",
 ) -> int:
-    """Write what is known of a mail now; return how many mails that causes. Of what is known already, none."""
+    """Write what is known of a mail now; return how many mails that causes. Of what is known already, none.
+
+    `by`, `proof`: the manager who said it, and what that rests on, for the audit.
+    """
     scans.keep(tx, digest, scan, now, attempts)
     if scan.finding is Finding.HELD:
         return 0
     bearing = scans.bearing(tx.connection, digest).items()
-    return sum(_spoken(tx, context, identifier, row, scan, now, by) for identifier, row in bearing)
+    return sum(_spoken(tx, context, identifier, row, scan, now, by, proof) for identifier, row in bearing)
 
 
-def _spoken(tx: Tx, context: Context, identifier: int, row: AnyRow, scan: Scan, now: datetime, by: str) -> int:
+def _spoken(
+    tx: Tx, context: Context, identifier: int, row: AnyRow, scan: Scan, now: datetime, by: str, proof: str
+) -> int:
     """One message of the mail: its attachments are marked anew, and those who were told without them get them."""
     scans.hurry(tx, identifier, now)
     message = recall.as_message(row)
@@ -40,8 +53,8 @@ def _spoken(tx: Tx, context: Context, identifier: int, row: AnyRow, scan: Scan, 
     if scan.finding is Finding.CLEAN:
         what = f"released the attachments of message {identifier}"
     drafts = tuple(_drafts(tx, context, conversation, identifier, message, changed))
-    if drafts or by != "gateway" or scan.finding is Finding.INFECTED:  # else nobody missed them
-        filing.record(tx, conversation.id, Event(by, what), now)
+    if drafts or by != GATEWAY or scan.finding is Finding.INFECTED:  # else nobody missed them
+        filing.record(tx, conversation.id, Event(by, what), now, proof)
     for draft in drafts:
         outbox.enqueue(tx, conversation.id, identifier, draft, context.signer, now)
     return len(drafts)

@@ -94,7 +94,9 @@ def scans_retried(store: Store, now: datetime) -> Shown:
     return Shown({"mails": count}, (f"The daemon asks about {count} mail(s) now.",))
 
 
-def scan_released(store: Store, context: Context, named: str, agent: str, now: datetime) -> Shown:
+def scan_released(
+    store: Store, context: Context, named: str, agent: str, now: datetime, *, proof: str = "command line"
+) -> Shown:
     """A manager takes it upon herself that a mail's attachments leave.
 
     Raises:
@@ -110,7 +112,7 @@ def scan_released(store: Store, context: Context, named: str, agent: str, now: d
             if ruling.problem is not None:
                 raise Refused(acting.in_words(ruling.problem))
         scan = Scan(Finding.CLEAN, f"released by {agent}")
-        return digest, releasing.settle(tx, context, digest, scan, now, by=agent)
+        return digest, releasing.settle(tx, context, digest, scan, now, by=agent, proof=proof)
 
     digest, mails = store.write_now(work)
     return Shown({"sha256": digest, "mails": mails}, (f"Released; {mails} mail(s) to send.",))
