@@ -847,8 +847,8 @@ class Filing:
     `messages` come with the drafts they cause; `notices` are about the first of them. Conversations in `merge` become
     part of this one, messages in `takes` come to it. `beside`: what the same mail changes in other conversations,
     with notices about what they take and those in `concerning`. A new conversation without a reference is given one.
-    `proof`: what the history's acts rest on, for the audit. `revoke`: people whose
-    reply addresses in it end. `asks` and `answered`: what waits for an agent's word.
+    `proof`: what the history's acts rest on, for the audit. `revoke`: people whose reply addresses in it end.
+    `asks` and `answered`: what waits for an agent's word.
     """
 
     conversation: Conversation
