@@ -70,19 +70,20 @@ def _echoed(mail: Mail, recalled: Recalled) -> str:
     earlier = recalled.volume.to_author
     if earlier and (recalled.sent or recalled.participations):
         return "it answers a mail of ours, and its author had an acknowledgement"
-    said, said_in_all = _words(mail.subject, mail.own or mail.text), _words("", mail.text)
+    about, own, said = _words(base(mail.subject).text), _words(mail.own or mail.text), _words(mail.text)
     for acknowledged in earlier:
-        if _alike(said, _words(acknowledged.subject, acknowledged.text)):
+        same_subject = _alike(about, _words(base(acknowledged.subject).text))
+        if own and same_subject and _alike(own, _words(acknowledged.text)):
             return "the same words were acknowledged before"
-        answered = _words("", acknowledged.answer)
-        if answered and len(answered & said_in_all) >= _BROUGHT * len(answered):
+        answered = _words(acknowledged.answer)
+        if answered and len(answered & said) >= _BROUGHT * len(answered):
             return "it brings back what we acknowledged an earlier mail with"
     return ""
 
 
-def _words(subject: str, text: str) -> frozenset[str]:
+def _words(text: str) -> frozenset[str]:
     """Words, not figures: what a robot counts or dates stays the same mail."""
-    return frozenset(_WORD.findall(f"{base(subject).text} {text[:_LONGEST]}".lower()))
+    return frozenset(_WORD.findall(text[:_LONGEST].lower()))
 
 
 def _alike(one: frozenset[str], other: frozenset[str]) -> bool:

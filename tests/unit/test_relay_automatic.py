@@ -85,6 +85,8 @@ def test_two_requests_are_two_matters() -> None:
     first = earlier("Bonjour, où en est ma demande de permis de végétaliser ?")
     other = mail(own="Bonjour, quelle pièce faut-il pour inscrire ma fille à la cantine ?")
     assert due(other, lately(first)).due
+    assert due(mail(subject="Autre démarche", own=first.text), lately(first)).due
+    assert due(mail(text="…", own="…"), lately(earlier("…"))).due  # in which there is nothing to compare
 
 
 @pytest.mark.parametrize(
