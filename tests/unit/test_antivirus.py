@@ -335,6 +335,18 @@ async def test_an_answer_waits_whole_for_the_antivirus(world: World, tmp_path: P
     assert any(b'filename="plan.pdf"' in raw for raw in left(ULYSSE))
 
 
+async def test_what_was_put_off_leaves_as_soon_as_it_may(world: World, tmp_path: Path) -> None:
+    """Not at the end of an interval that has grown meanwhile."""
+    await answered(world, SILENT, PLAN)
+    for seconds in (11, 61, 301):
+        await sent(world, tmp_path / "sent")
+        world.time += timedelta(seconds=seconds)
+    await sent(world, tmp_path / "sent")
+    await world.asked_again(CLEAN, timedelta(seconds=1))
+    left = await sent(world, tmp_path / "sent")
+    assert len(left(ULYSSE)) == 2
+
+
 async def test_an_answer_in_which_something_is_found_while_it_waits_never_leaves(
     world: World, tmp_path: Path
 ) -> None:
