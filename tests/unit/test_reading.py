@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import uvloop
 from pydantic import ValidationError
 
 from gateway.errors import Temporary
@@ -82,15 +83,20 @@ async def test_what_is_printed_by_mistake_is_no_answer(poisoned: Readers) -> Non
     assert (await poisoned.read(raw_mail(subject="poison print"), Question())).subject == "poison print"
 
 
-async def test_it_holds_none_of_our_files_and_nothing_of_our_environment(
+def test_it_holds_none_of_our_files_and_nothing_of_our_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    """The daemon's own event loop passes on whatever file is inheritable, as sockets of systemd are."""
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/run/credentials/gateway")
-    with (tmp_path / "token.keys").open("wb") as keys:
-        os.set_inheritable(keys.fileno(), True)
+
+    async def looked_at() -> tuple[bytes, list[str]]:
         async with Readers() as found:
             await found.prepare()
-            environment, files = _of_process(found._idle[0]._process.pid)
+            return _of_process(found._idle[0]._process.pid)
+
+    with (tmp_path / "token.keys").open("wb") as keys:
+        os.set_inheritable(keys.fileno(), True)
+        environment, files = uvloop.run(looked_at())
     assert b"CREDENTIALS" not in environment
     assert files == ["0", "1", "2", "3"]
 
