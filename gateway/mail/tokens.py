@@ -133,6 +133,8 @@ def in_message_id(identifier: str, domain: str, keys: Keys) -> tuple[int, Token]
 
 def found(text: str, keys: Keys) -> Iterator[tuple[int, int]]:
     """The stretches of a text that are tokens of ours, in upper or lower case, whatever stands around them."""
+    if not keys.by_id:
+        return  # as before the first start
     for match in _looks(tuple(key_id for key_id, _ in keys.by_id)).finditer(text):
         end = match.start() + LENGTH
         if verify(text[match.start() : end], keys) is not None:

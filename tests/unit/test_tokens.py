@@ -88,6 +88,13 @@ def test_what_has_no_room_is_an_error(token: Token) -> None:
         tokens.sign(token, KEYS)
 
 
+def test_without_keys_nothing_is_a_token() -> None:
+    """As `explain` asks before the first start."""
+    text = tokens.sign(Token(TokenKind.REPLY, 1, 0), KEYS)
+    assert tokens.verify(text, Keys(())) is None
+    assert list(tokens.found(text, Keys(()))) == []
+
+
 def test_keys_never_show_themselves() -> None:
     assert "k" * 8 not in repr(KEYS) + str(KEYS)
 
