@@ -28,7 +28,7 @@ def placed(its: Trace, quick: Placement, neighbours: Neighbourhood, rules: Rules
     """
     if not neighbours.traces:
         return quick
-    every = assigned(parted((*neighbours.traces, its), neighbours.held, rules))
+    every = assigned(parted((*neighbours.traces, its), neighbours.held, rules), neighbours.held)
     mine = next(given for given in every if any(trace.id == 0 for trace in given.block.traces))
     held, touching = neighbours.held, _touching(every)
     changed = (_beside(given, touching, held, rules) for given in every if given is not mine)
@@ -48,7 +48,7 @@ def placed(its: Trace, quick: Placement, neighbours: Neighbourhood, rules: Rules
 
 def settled(whole: Neighbourhood, rules: Rules) -> tuple[Beside, ...]:
     """What parting all of these conversations anew changes."""
-    every = assigned(parted(whole.traces, whole.held, rules))
+    every = assigned(parted(whole.traces, whole.held, rules), whole.held)
     touching = _touching(every)
     changes = (_beside(given, touching, whole.held, rules) for given in every)
     return tuple(changed for changed in changes if changed is not None)
@@ -135,14 +135,23 @@ def _in_words(its: Trace, mine: Assigned, held: Mapping[int, Held], quick: Place
 # --- which conversation is which -------------------------------------------------------------------------
 
 
-def assigned(blocks: Iterable[Block]) -> list[Assigned]:
-    """Give each block the oldest of the conversations whose first message is in it; the rest become part of it."""
+def assigned(blocks: Iterable[Block], held: Mapping[int, Held]) -> list[Assigned]:
+    """Give each block the oldest of the conversations whose first message is in it; the rest become part of it.
+
+    One in which an agent acted goes before all others, and keeps its usager: a stranger whose mail a token led there
+    would else bring it into a conversation of his own.
+    """
     found = list(blocks)
     position = {trace.id: place for place, block in enumerate(found) for trace in block.traces}
     won: dict[int, list[int]] = defaultdict(list)
     for conversation, opening in openings(trace for block in found for trace in block.traces).items():
         won[position[opening.id]].append(conversation)
-    return [_given(block, sorted(won[place])) for place, block in enumerate(found)]
+
+    def rank(conversation: int) -> tuple[bool, int]:
+        there = held.get(conversation)
+        return (there is None or not there.frozen, conversation)
+
+    return [_given(block, sorted(won[place], key=rank)) for place, block in enumerate(found)]
 
 
 def _given(block: Block, won: list[int]) -> Assigned:
