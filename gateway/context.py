@@ -125,7 +125,8 @@ class Context:
                 return contact
             return self._unsigned(address)
 
-        return scrub(text, replace(self.tokens, replacement=instead, domains=self.directory.domains | self._ours))
+        domains = self.directory.domains | self._ours
+        return scrub(text, replace(self.tokens, replacement=instead, domains=domains, leads=None))
 
     def tokenless(self, text: str) -> str:
         """A text without signed addresses, which are nobody's but their holder's: fit to be shown here."""
@@ -134,7 +135,7 @@ class Context:
     @property
     def tokens(self) -> Secrets:
         """The signed addresses of everybody, as they are looked for in texts."""
-        return Secrets(self._unsigned, self._ours, self._stretches, self.settings.addresses.global_)
+        return Secrets(self._unsigned, self._ours, self._stretches, self.settings.addresses.global_, self._leads)
 
     @property
     def _ours(self) -> frozenset[str]:
@@ -145,10 +146,17 @@ class Context:
         addresses = self.settings.addresses
         if not address.endswith(f"@{addresses.domain}"):
             return None
-        signed = self.recognise(address).kind in {RecipientKind.TOKEN, RecipientKind.FORGED}
-        if signed or tokens.in_message_id(address, addresses.domain, self.keys) is not None:
-            return addresses.global_
-        return None
+        if address.startswith(self._leads):
+            signed = self.recognise(address).kind in {RecipientKind.TOKEN, RecipientKind.FORGED}
+        else:
+            signed = tokens.in_message_id(address, addresses.domain, self.keys) is not None
+        return addresses.global_ if signed else None
+
+    @property
+    def _leads(self) -> tuple[str, ...]:
+        """How reply addresses begin."""
+        addresses = self.settings.addresses
+        return (f"{addresses.reply}{addresses.separator}",) if addresses.reply else ()
 
     def _stretches(self, text: str) -> Iterator[tuple[int, int]]:
         """Tokens in a text, each with the rest of the address that it stands in."""

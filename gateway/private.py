@@ -15,6 +15,7 @@ from gateway.mail.contents import MAILS, contents
 from gateway.mail.headers import split
 from gateway.mail.parts import decoded, tree, with_lines
 from gateway.model import Attachment, Forwarded, Mail, Report
+from gateway.relay.scrub import tells
 from gateway.relay.views import without_tags
 from gateway.relay.withheld import ADDRESS, TOKEN
 
@@ -106,9 +107,12 @@ def _readable(attachment: Attachment) -> bool:
 
 
 def _why(data: bytes, context: Context, *, agents: bool) -> str:
-    """Why an attachment stays, "" for nothing. `agents`: it is an agent's, and would tell who she is."""
+    """Why an attachment stays, "" for nothing. `agents`: it is an agent's, and would tell who she is.
+
+    A file may be large: what would stand in the place of each address isn't asked.
+    """
     for text in _texts(data):
-        if context.tokenless(text) != text:
+        if tells(text, context.tokens):
             return TOKEN
         if agents and context.anonymous(text) != text:
             return ADDRESS

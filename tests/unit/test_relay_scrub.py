@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.mail import tokens
 from gateway.mail.tokens import Token, TokenKind
-from gateway.relay.scrub import Secrets, scrub
+from gateway.relay.scrub import Secrets, scrub, tells
 from tests.builders import ALICE, DOMAIN, DOSSIER, INES, KEYS, conversation, make_context
 
 CONTEXT = make_context()
@@ -104,3 +105,19 @@ def test_time_is_linear(text: str) -> None:
     started = time.perf_counter()
     CONTEXT.scrubbed(text, conversation(1, DOSSIER))
     assert time.perf_counter() - started < 5
+
+
+def test_a_file_full_of_addresses_is_looked_through_once() -> None:
+    asked: list[str] = []
+
+    def replacement(address: str) -> str | None:
+        asked.append(address)
+        return CONTEXT.tokens.replacement(address)
+
+    secrets = replace(CONTEXT.tokens, replacement=replacement)
+    innocent = f"{'x' * 60}@{DOMAIN} " * 100
+    assert not tells(innocent, secrets)
+    assert not asked
+    assert tells(f"{innocent}{'x' * 20}{FORGED}", secrets)
+    assert tells(f"{innocent}{REPLY}", secrets)
+    assert tells(f"{innocent}{MESSAGE_ID}", secrets)
