@@ -1,12 +1,15 @@
 """Characters that look like others: which words could be taken for which (UTS #39 §4), and which scripts one mixes.
 
-The list of what looks alike is only loaded where letters beyond Latin occur: it is large, and such mail is rare.
+The list of what looks alike is only read where letters beyond Latin occur: such mail is rare.
 """
 
 from __future__ import annotations
 
+import json
 import unicodedata
-from functools import lru_cache
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
 
 _MOST = 400  # characters that are looked at
 _ALIKE = str.maketrans({"0": "o", "1": "l", "|": "l", "i": "l", "5": "s"})
@@ -27,16 +30,30 @@ def skeleton(text: str) -> str:
     return plain
 
 
-@lru_cache(maxsize=2048)
 def _latin(character: str) -> str:
     """The Latin letter that a character looks like, else itself."""
-    if character.isascii() or unicodedata.category(character) not in _LETTERS:
-        return character
-    from confusable_homoglyphs import confusables  # noqa: PLC0415 (15 MB, which hardly any mail takes)
+    return letters().get(character, character)
 
-    found = confusables.is_confusable(character, greedy=True, preferred_aliases=["latin"]) or []
-    alike = (one["c"] for each in found for one in each["homoglyphs"] if len(one["c"]) == 1 and one["c"].isascii())
-    return next((c for c in alike if c.isalpha()), character)
+
+@cache
+def letters() -> Mapping[str, str]:
+    """Letters of other scripts, and the Latin one that each looks like.
+
+    Unicode's list as the library brings it, of which the thousand that matter here stay: its own look-up would keep
+    15 MB of it in every process that reads mail.
+    """
+    alike = json.loads(files("confusable_homoglyphs").joinpath("confusables.json").read_text("utf-8"))
+    found = {c: _first(others) for c, others in alike.items() if _foreign(c)}
+    return {c: latin for c, latin in found.items() if latin}
+
+
+def _foreign(character: str) -> bool:
+    letter = len(character) == 1 and not character.isascii() and unicodedata.category(character) in _LETTERS
+    return letter and not unicodedata.name(character, "").startswith("LATIN ")
+
+
+def _first(alike: list[dict[str, str]]) -> str:
+    return next((one["c"] for one in alike if len(one["c"]) == 1 and one["c"].isascii() and one["c"].isalpha()), "")
 
 
 def scripts(text: str) -> frozenset[str]:

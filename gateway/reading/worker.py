@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import BinaryIO
 
-from gateway.mail import charsets
+from gateway.mail import charsets, lookalikes
 from gateway.model import Mail
 from gateway.reading import frames
 from gateway.reading.question import Question, answered
@@ -49,6 +49,7 @@ def _own_output() -> BinaryIO:
 def _prepare() -> None:
     """Load what is loaded at its first use: once confined, no file can be opened."""
     charsets.load()
+    lookalikes.letters()
     for whole in (True, False):
         answered(_TRIAL, Question(whole=whole))
 

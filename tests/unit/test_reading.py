@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import codecs
 import os
 from collections.abc import AsyncIterator, Iterator
+from encodings.aliases import aliases
 from pathlib import Path
 
 import pytest
@@ -23,6 +26,13 @@ from tests.servers.poisoned import COMMAND
 ASKED = Question(authserv_id="mx.example.org", domain="support.example.org", envelope_sender="")
 
 
+def _encodes(codec: str) -> bool:
+    return codecs.lookup(codec)._is_text_encoding
+
+
+CODECS = sorted(codec for codec in set(aliases.values()) if codec not in {"mbcs", "oem"} and _encodes(codec))
+
+
 @pytest.fixture
 async def real() -> AsyncIterator[Readers]:
     async with Readers() as found:
@@ -39,6 +49,12 @@ def small() -> Iterator[bytes]:
     """Mails of every kind that is made by hand here, and real ones where they are."""
     yield from (raw for _, raw in bombs() if len(raw) < 30_000)
     yield from (path.read_bytes() for path in corpora.mails()[::800])
+    # What is only read when a mail takes it: the list of look-alikes, codecs that the second opinion decodes by.
+    yield "From: Иван <иван@почта.example>\r\n\r\nBonjour\r\n".encode()
+    yield b"From: a@xn--80ak6aa92e.com\r\n\r\nBonjour\r\n"
+    words = (base64.b64encode("Здравствуйте".encode(codec, "ignore")).decode() for codec in CODECS)
+    for codec, word in zip(CODECS, words, strict=True):
+        yield f"From: =?{codec}?b?{word}?= <a@b.example>\r\nSubject: x\r\n\r\nBonjour\r\n".encode()
 
 
 async def test_what_is_answered_is_what_reading_finds(real: Readers) -> None:

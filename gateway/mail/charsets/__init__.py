@@ -11,6 +11,8 @@ import base64
 import binascii
 import codecs
 import re
+from contextlib import suppress
+from encodings.aliases import aliases
 from functools import lru_cache
 
 from gateway.mail.charsets.guessed import likeliest
@@ -89,9 +91,13 @@ _THREE = re.compile(rb"(?:[\xe1-\xed][\x80-\xbf]{2}){3}")
 
 
 def load() -> None:
-    """Load every codec that reading may take, where it couldn't be loaded later."""
-    for codec in {*_MEANT.values(), "euc_jis_2004", "punycode", "ascii"}:
-        codecs.lookup(codec)
+    """Load every codec that reading may take, where it couldn't be loaded later.
+
+    Libraries that are asked for a second opinion decode by whatever Python knows, so all of those.
+    """
+    for codec in {*_MEANT.values(), *aliases.values(), "euc_jis_2004", "punycode", "ascii"}:
+        with suppress(LookupError):  # some are another system's
+            codecs.lookup(codec)
 
 
 @lru_cache(maxsize=256)
