@@ -79,8 +79,13 @@ def base(subject: str) -> Base:
             response |= word in _REPLIES
             forward |= word in _FORWARDS
             start = after
-    rest = text[start:end]
-    return Base(" ".join((*kept, rest) if rest else kept) or dropped, response, forward)
+    about = " ".join(filter(None, (*kept, text[start:end])))
+    if about or not dropped:
+        return Base(about, response, forward)
+    if dropped == text:  # a tag that is the whole text stays (RFC 5256 §2.1)
+        return Base(text, response, forward)
+    inner = base(dropped)  # shorter each time; [Fwd: …] may stand there, too
+    return Base(inner.text, response or inner.response, forward or inner.forward)
 
 
 def _plain(subject: str) -> str:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.mail import contents
-from gateway.mail.contents import MAX_LEVELS, content
+from gateway.mail.contents import MAX_LEVELS, content, uuencode
 from gateway.mail.headers import split
 from gateway.mail.parts import MAX_PARTS, tree
 from gateway.mail.read import read
@@ -51,6 +51,11 @@ def test_uuencoded_files_are_taken_out_of_the_text() -> None:
     raw = HEAD + b"\nVoici le plan.\n\n" + UU + b"\nClaire\n" + UU.replace(b"plan", b"autre")
     assert read(raw).text == "Voici le plan.\n\n\nClaire"
     assert files(raw) == [("plan.txt", b"Bonjour", ""), ("autre.txt", b"Bonjour", "")]
+
+
+def test_an_empty_line_of_a_uuencoded_file_holds_nothing() -> None:
+    """`binascii.a2b_uu` makes 32 zeros of it."""
+    assert uuencode.taken_out(b"begin 644 x\n\nend\n") == (b"", (uuencode.File(b"x", b""),))
 
 
 def test_a_uuencoded_file_in_one_of_two_texts() -> None:

@@ -142,6 +142,12 @@ def test_hardly_anything(subject: str, text: str, response: bool) -> None:
     assert base(subject) == Base(text, response, forward=False)
 
 
+@pytest.mark.parametrize(("subject", "text"), [("[TR: ]R: TR:Re:", ""), ("[Fwd: le marché] Re:", "le marché")])
+def test_a_forward_that_is_all_that_is_left(subject: str, text: str) -> None:
+    assert base(subject) == Base(text, response=True, forward=True)
+    assert base(text).text == text
+
+
 def test_one_subject_however_its_letters_are_put_together() -> None:
     assert base("Re: E\u0301cole\u00adde") == base("RE : ÉCOLE\u00adDE") == base("Réf\u00a0: école\u200bde")
 

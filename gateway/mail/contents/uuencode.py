@@ -15,7 +15,7 @@ from gateway.mail import charsets
 MAX_FILES = 100
 _MAX_CANDIDATES = 1_000
 _ENOUGH = 3  # lines without a closing `end` that still make a file: the mail was cut
-_STRIPPED = 100_000  # octets that a file may be larger than its lines, which may have lost the spaces at their ends
+MOST_STRIPPED = 100_000  # octets that a file may be larger than its lines: these may have lost spaces at their ends
 _BEGIN = re.compile(rb"begin(-base64)? [0-7]{3,4} {1,4}([^\r\n]{1,255})\r?\n")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]{1,400}={0,2}\s{0,4}")
 _UU = re.compile(rb"[ -`]{1,400}\s{0,4}")
@@ -79,7 +79,7 @@ def _file(text: bytes, match: re.Match[bytes]) -> tuple[bytes, int] | None:
     out = bytearray()
     lines = first = 0
     at = match.end()
-    while at < len(text) and len(out) <= at - match.end() + _STRIPPED:
+    while at < len(text) and len(out) <= at - match.end() + MOST_STRIPPED:
         line_end = text.find(b"\n", at)
         line_end = len(text) if line_end < 0 else line_end
         line = text[at:line_end].rstrip(b"\r")
@@ -111,11 +111,13 @@ def _base64(line: bytes) -> bytes:
 
 
 def _line(line: bytes) -> bytes:
+    if not line:
+        return b""  # a2b_uu makes 32 zeros of it
     try:
         return binascii.a2b_uu(line)
     except binascii.Error:
         # Some encoders pad the line beyond what its length says.
-        wanted = (((line[0] - 32) & 63) * 4 + 5) // 3 if line else 0
+        wanted = (((line[0] - 32) & 63) * 4 + 5) // 3
         try:
             return binascii.a2b_uu(line[: wanted + 1])
         except binascii.Error:
