@@ -13,8 +13,8 @@ from sqlalchemy.exc import IntegrityError
 
 import gateway.store
 from gateway.errors import StoreError
-from gateway.model import Clues, Traits
-from gateway.store import neighbourhood, recall, rounds, schema, views
+from gateway.model import Clues, Event, Traits
+from gateway.store import audit, filing, neighbourhood, recall, rounds, schema, views
 from gateway.store.database import Store, engine_for
 from gateway.store.tables import metadata
 from tests.builders import MANON, NOW, ULYSSE
@@ -268,6 +268,40 @@ def test_older_mail_keeps_its_place(tmp_path: Path, old: Engine) -> None:
         clues = Clues("00" * 32, "", (), (1,), (), MANON)
         ((participation, _),) = store.read_now(lambda c: recall.recall(c, clues, NOW)).participations
         assert (participation.usager, participation.epoch) == (None, 2)
+    finally:
+        store.close()
+
+
+def test_what_the_version_before_left_is_there_and_of_use(tmp_path: Path, old: Engine) -> None:
+    """Reply addresses count from the last mail that bore them, also where its conversation was merged since."""
+    migrate(old, "0003")
+    attachment = '{"name": "a.pdf", "type": "application/pdf", "size": 3, "sha256": "ab", "part": 1, "inside": ""}'
+    more = {
+        "participations": [
+            {"id": 2, "conversation": 3, "address": ULYSSE, "role": "usager", "epoch": 0, "usager": None},
+            {"id": 3, "conversation": 2, "address": MANON, "role": "agent", "epoch": 0, "usager": ULYSSE},
+        ],
+        "deliveries": [
+            {"id": 6, **_DELIVERY, "participation": 2, "recipient": ULYSSE, "message_id": "6", "created_at": US + 6},
+            {"id": 7, **_DELIVERY, "message_id": "7", "created_at": US + 7},
+        ],
+    }
+    with old.connect().execution_options(writing=True) as connection, connection.begin():
+        for table, rows in (*NEWER.items(), *more.items()):
+            for row in rows:
+                insert(connection, table, row)
+        connection.execute(text(f"UPDATE messages SET attachments = '[{attachment}]' WHERE id = 1"))
+    assert schema.upgrade(old) == "0003"
+    store = Store(f"sqlite:///{tmp_path / 'gateway.db'}", tmp_path / "raw")
+    try:
+        clues = Clues("00" * 32, "", (), (1, 2, 3), (), MANON)
+        found = store.read_now(lambda c: recall.recall(c, clues, NOW)).participations
+        told = {participation.id: participation.written_at for participation, _ in found}
+        assert told == {1: NOW.replace(microsecond=7), 2: NOW.replace(microsecond=6), 3: None}
+        message = store.read_now(lambda c: recall.messages_by_id(c, [1]))[1]
+        assert (message.attachments[0].name, message.attachments[0].held, message.marks) == ("a.pdf", "", ())
+        store.write_now(lambda tx: filing.record(tx, 1, Event(MANON, "wrote a note"), NOW, "a proof"))
+        assert store.read_now(audit.verified).rows == 1
     finally:
         store.close()
 

@@ -20,11 +20,9 @@ def upgrade() -> None:
     op.add_column("participations", sa.Column("written_at", Time(), nullable=True))
     op.execute(
         """
-        UPDATE participations SET written_at = (
-            SELECT max(created_at) FROM deliveries
-            WHERE deliveries.conversation = participations.conversation
-            AND deliveries.recipient = participations.address
-        )
+        UPDATE participations SET written_at = last.at
+        FROM (SELECT participation, max(created_at) AS at FROM deliveries GROUP BY participation) AS last
+        WHERE last.participation = participations.id
         """
     )
     op.create_table(
