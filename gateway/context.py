@@ -18,7 +18,7 @@ from gateway.desk.rights import sees
 from gateway.desk.work import Desk
 from gateway.mail import tokens
 from gateway.mail.tokens import Keys
-from gateway.model import Conversation, Inbox, InboxKind
+from gateway.model import GLOBAL, Conversation, Inbox, InboxKind
 from gateway.relay import texts
 from gateway.relay.scrub import Secrets, scrub
 from gateway.relay.texts import Place, Texts
@@ -62,6 +62,12 @@ class Context:
         return self.place(
             conversation.reference, conversation.inbox, conversation.organisation, locale if usager else ""
         )
+
+    def place_told(self, agent: str, conversation: Conversation) -> Place:
+        """As `place_of`, but where it stands now is none of her business who may not see it."""
+        if self.seen_by(agent, conversation):
+            return self.place_of(conversation)
+        return self.place(conversation.reference, GLOBAL)
 
     def desk(self, now: datetime, answered: datetime, holders: Container[str]) -> Desk:
         """What acts of agents depend on. `answered`: when the message came that is answered.

@@ -10,7 +10,7 @@ from gateway.decision.case import NOT_DUE, Case, Decision, filing, message
 from gateway.desk.acts import Outcome
 from gateway.desk.commands import Parsed, Verb, parse
 from gateway.mail.quotes import has_marker
-from gateway.model import GLOBAL, Event, Filing, Kind, Message, Problem, Proof, Status, Traits
+from gateway.model import Event, Filing, Kind, Message, Problem, Proof, Status, Traits
 from gateway.relay import plan
 
 
@@ -70,15 +70,13 @@ def refused(
 
     `of`: the mail that isn't acted on, where it isn't this one.
     """
-    conversation, place = case.conversation, case.context.place_of(case.conversation)
-    if not case.context.seen_by(agent, conversation):  # where it stands now is none of her business
-        place = case.context.place(conversation.reference, GLOBAL)
+    conversation = case.conversation
     reasons = [f"not relayed: {problem.code} {problem.what}".strip() for problem in problems]
     filed = message(case, Kind.INTERNAL, reasons)
     text = of.text if of else case.mail.own or case.mail.text
     draft = plan.refusal(
         agent,
-        place,
+        case.context.place_told(agent, conversation),
         problems,
         subject=conversation.subject,
         text=text if give_back else "",
@@ -86,7 +84,7 @@ def refused(
         received_at=of.received_at if of else case.arrival.received_at,
     )
     # Whoever has her token could fill her mailbox with notices about mail that isn't hers. Of hers she always hears.
-    enough = of is None and case.grade.proof is not Proof.VERIFIED and case.recalled.notices >= plan.MOST_NOTICES
+    enough = of is None and case.grade.proof is not Proof.VERIFIED and case.told_enough(agent)
     changes = filing(case, conversation, filed, () if enough else (draft,))
     words = "; ".join(acting.in_words(problem) for problem in problems)
     event = Event("gateway", f"did not act on a mail in the name of {agent}: {words}")

@@ -32,7 +32,7 @@ def put_before(case: Case, agent: str, outcome: Outcome) -> Decision:
     words = acting.in_words(why)
     # What she would confirm, and nothing of what the mail quotes.
     filed = replace(message(case, Kind.INTERNAL, [f"not proven: {words}"]), text=case.mail.own)
-    if case.quiet or case.recalled.notices >= plan.MOST_NOTICES:
+    if case.quiet or case.told_enough(agent):
         because = "it is imported or old" if case.quiet else "she was asked often enough today"
         unasked = f"kept a mail in the name of {agent} ({words}) without asking her: {because}"
         return _decision(case, filing(case, case.conversation, filed), unasked)

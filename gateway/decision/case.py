@@ -23,6 +23,7 @@ from gateway.model import (
     Recalled,
     Thread,
     Traits,
+    Verdict,
 )
 from gateway.relay import plan
 from gateway.routing.proof import Grade
@@ -87,6 +88,13 @@ class Case:
     def vouching(self) -> str:
         """What an act by this mail rests on, for the audit: the raw mail, and how far it is proven to be hers."""
         return f"mail {self.arrival.digest}: {self.grade.because}"
+
+    def told_enough(self, agent: str) -> bool:
+        """Has she had all that she gets in a day about mail in her name? What comes from her address, and didn't fail
+        a check, may well be hers: she is to hear of each, though her server vouches for none."""
+        author, failed = self.mail.author, self.mail.authentication.verdict is Verdict.FAIL
+        likely = author.sure and author.address == agent and not failed
+        return self.recalled.notices >= (plan.MOST_LIKELY_HERS if likely else plan.MOST_NOTICES)
 
     @property
     def new(self) -> bool:

@@ -38,7 +38,7 @@ def answered(case: Case) -> Decision:
     problem = _problem(case, asked)
     if problem is not None:
         return _unconfirmed(case, asked, problem)
-    if consent(case.mail.own) is Consent.WITHHELD:
+    if _consent(case) is Consent.WITHHELD:
         return _withdrawn(case, asked)
     return _confirmed(case, asked)
 
@@ -54,9 +54,13 @@ def _problem(case: Case, asked: Asked) -> Problem | None:
     if case.quiet or case.arrival.received_at - asked.at > case.context.settings.trust.confirm_within:
         return Problem("confirmed_late")
     several, forwards = len(case.recalled.asked) > 1, mail.forwarded is not None
-    if several or forwards or consent(mail.own) is Consent.UNCLEAR:
+    if several or forwards or _consent(case) is Consent.UNCLEAR:
         return Problem("unclear_answer")
     return None
+
+
+def _consent(case: Case) -> Consent:
+    return consent(case.mail.own, quotes=bool(case.mail.quoted.strip()))
 
 
 # --- nothing happens -----------------------------------------------------------------------------------------
@@ -65,16 +69,15 @@ def _problem(case: Case, asked: Asked) -> Problem | None:
 def _unconfirmed(case: Case, asked: Asked, problem: Problem) -> Decision:
     """She is told, once of each problem: whoever else writes here could fill her mailbox."""
     words = acting.in_words(problem)
-    place = case.context.place_of(case.conversation)
     draft = plan.unconfirmed(
         asked.agent,
-        place,
+        case.context.place_told(asked.agent, case.conversation),
         problem,
         subject=case.conversation.subject,
         received_at=case.arrival.received_at,
         confirms=asked.delivery,
     )
-    told = asked.told != problem.code and case.recalled.notices < plan.MOST_NOTICES and not case.quiet
+    told = asked.told != problem.code and not case.told_enough(asked.agent) and not case.quiet
     what = f"did not take an answer as the word of {asked.agent} on message {asked.message}: {words}"
     changes = filing(case, case.conversation, message(case, Kind.INTERNAL, [what]), (draft,) if told else ())
     said = Answered(asked.delivery, asked.state, told=problem.code) if told else None

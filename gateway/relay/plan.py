@@ -25,6 +25,7 @@ from gateway.relay.texts import Place
 
 STALE = timedelta(days=3)  # a mailbox that is polled for the first time may hold years of mail
 MOST_NOTICES = 20  # to one agent in a day about mail in her name that wasn't acted on, or isn't proven
+MOST_LIKELY_HERS = 300  # the same where it came from her own address: she may answer all day and never be vouched for
 MOST_ENTRIES = 100  # in each section of a digest
 MOST_SHOWN = 200_000  # characters of messages in one mail: the latest, whole where they are no longer than
 LONGEST_SHOWN = 50_000  # characters of one of them

@@ -37,6 +37,7 @@ MX = "mx.example.org"
 STRANGER = "simon@stranger.example"
 PASSES = f"{MX}; dmarc=pass header.from=mairie.example.org"
 FAILS = f"{MX}; dmarc=fail header.from=mairie.example.org"
+QUOTE = "Le lundi 3 mars 2025 à 10:00, La passerelle <x@support.example.org> a écrit :\n> Ce message est-il de vous ?"
 ANSWER = "@clore\n\nBonjour, votre dossier est complet."
 DAY = timedelta(days=1)
 
@@ -187,6 +188,27 @@ def test_questions_and_notices_share_what_she_gets_in_a_day(scene: Scene) -> Non
     assert "she was asked often enough today" in scene.conversation["history"][-2]["what"]
 
 
+def test_who_is_never_vouched_for_may_answer_all_day(scene: Scene) -> None:
+    """A town hall without DKIM: strangers who write in her name don't use up what she hears of her own mail."""
+    for _ in range(plan.MOST_NOTICES + 3):
+        scene.write(STRANGER, scene.told.reply_to, "Bonjour.")
+    before = len(scene.questions())
+    scene.write(INES, scene.told.reply_to, ANSWER)
+    scene.write(INES, scene.told.reply_to, "@inconnu")
+    scene.write(INES, scene.told.reply_to, ANSWER, results=FAILS)
+    assert len(scene.questions()) == before + 1
+    assert len(scene.left(INES)) == 1 + plan.MOST_NOTICES + 2
+    scene.say("oui", to=scene.questions()[-1].reply_to)
+    assert len(scene.answers()) == 1
+
+
+def test_of_her_own_mail_too_she_is_asked_so_often_at_most(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "MOST_LIKELY_HERS", plan.MOST_NOTICES + 2)
+    for _ in range(plan.MOST_NOTICES + 4):
+        scene.write(INES, scene.told.reply_to, ANSWER)
+    assert len(scene.questions()) == plan.MOST_NOTICES + 2
+
+
 def test_imported_mail_is_asked_about_by_nobody(scene: Scene) -> None:
     raw = raw_mail(INES, scene.told.reply_to, "Re: x", "Bonjour.", "old@clients.example")
     keep(scene.store, incoming(raw, (scene.told.reply_to,), source="import", authserv_id=MX))
@@ -199,7 +221,8 @@ def test_imported_mail_is_asked_about_by_nobody(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["oui", "Oui.\n\nInès", "yes", "", "OK merci", "D’accord", "Je confirme", "I confirm"]
+    "words",
+    ["oui", "Oui.\n\nInès", "yes", QUOTE, f"OK merci\n\n{QUOTE}", "D’accord", "Je confirme", "I confirm"],
 )
 def test_her_yes_lets_it_act_as_if_it_had_been_proven(scene: Scene, words: str) -> None:
     scene.unproven()
@@ -209,6 +232,22 @@ def test_her_yes_lets_it_act_as_if_it_had_been_proven(scene: Scene, words: str) 
     assert scene.conversation["status"] == "closed"
     assert scene.state == "confirmed"
     assert [m["kind"] for m in scene.conversation["messages"]] == ["external", "internal", "internal", "external"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/pkcs7-mime; smime-type=enveloped-data; name=smime.p7m", "non"),
+        ("application/pdf; name=non.pdf", "JVBERi0x"),
+        ('multipart/mixed; boundary="b"', "--b\nContent-Type: image/png; name=non.png\n\nnon\n--b--"),
+        ("application/rtf", "{\\rtf1 non}"),
+    ],
+)
+def test_what_cannot_be_read_is_no_yes(scene: Scene, kind: str, body: str) -> None:
+    scene.unproven()
+    scene.say(body, Content_Type=kind)
+    assert (scene.answers(), scene.state) == ([], "asked")
+    assert "La réponse reçue" in scene.questions()[-1].draft.text
 
 
 def test_the_proven_and_the_confirmed_mail_come_to_the_same(store: Store, context: Context, tmp_path: Path) -> None:
