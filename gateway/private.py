@@ -6,6 +6,7 @@ and an attachment that holds one is marked, so that it isn't sent on; it is neve
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -39,14 +40,20 @@ _WORDS = frozenset(
     {"application/xml", "application/xhtml+xml", "application/json", "application/ics", "application/x-msg"}
 )
 _MAX_LEVELS = 4  # mails in mails
+_PATIENCE = 10.0  # seconds of the processor for all files of a mail
+_BLOCK = 100_000  # characters that are searched at a time: memory stays small, and others have their turn between
+_OVERLAP = 4_000  # of them that are searched with both: what would be found is shorter, blanks and tags included
 
 
-def cleaned(mail: Mail, raw: bytes, context: Context) -> Mail:
-    """The mail without signed addresses in what is shown of it, and its attachments marked. `raw`: its octets."""
+def cleaned(mail: Mail, raw: bytes, context: Context, patience: float = _PATIENCE) -> Mail:
+    """The mail without signed addresses in what is shown of it, and its attachments marked. `raw`: its octets.
+
+    `patience`: seconds of the processor in which files are searched.
+    """
     if context.tokenless(mail.text) != mail.text:  # the other texts are parts of it
         text, own, quoted = (context.tokenless(part) for part in (mail.text, mail.own, mail.quoted))
         mail = replace(mail, text=text, own=own, quoted=quoted)
-    files = _marked(mail, raw, context)
+    files = _marked(mail, raw, context, patience)
     return replace(
         mail,
         subject=context.tokenless(mail.subject),
@@ -76,10 +83,11 @@ def _forwarded(forwarded: Forwarded, files: tuple[Attachment, ...], context: Con
 # --- attachments -----------------------------------------------------------------------------------------
 
 
-def _marked(mail: Mail, raw: bytes, context: Context) -> tuple[Attachment, ...]:
+def _marked(mail: Mail, raw: bytes, context: Context, patience: float) -> tuple[Attachment, ...]:
     """The attachments, each with why it stays, if it tells what it mustn't; their names are freed of it."""
     read = [attachment.part for attachment in mail.attachments if _readable(attachment)]
-    telling = _telling(read, raw, context, agents=context.directory.is_agent(mail.author.address)) if read else {}
+    agents, until = context.directory.is_agent(mail.author.address), time.thread_time() + patience
+    telling = _telling(read, raw, context, agents, until) if read else {}
     return tuple(
         replace(
             attachment,
@@ -91,11 +99,11 @@ def _marked(mail: Mail, raw: bytes, context: Context) -> tuple[Attachment, ...]:
     )
 
 
-def _telling(parts: list[int], raw: bytes, context: Context, *, agents: bool) -> dict[int, str]:
-    """Why each of these parts stays. What can't be searched stays, too."""
+def _telling(parts: list[int], raw: bytes, context: Context, agents: bool, until: float) -> dict[int, str]:
+    """Why each of these parts stays. What can't be searched stays, too, and what there is no time left to search."""
     try:
         found = contents(raw, parts)
-        return {part: _why(data, context, agents=agents) for part, data in zip(parts, found, strict=True)}
+        return {part: _why(data, context, agents, until) for part, data in zip(parts, found, strict=True)}
     except Exception:  # noqa: BLE001 (reading raises nothing; should it, the mail goes on without its files)
         return dict.fromkeys(parts, TOKEN)
 
@@ -106,28 +114,35 @@ def _readable(attachment: Attachment) -> bool:
     return kind.startswith(("text/", "message/")) or kind in _WORDS or name.endswith((*_TEXTS, *_MAIL_NAMES))
 
 
-def _why(data: bytes, context: Context, *, agents: bool) -> str:
+def _why(data: bytes, context: Context, agents: bool, until: float) -> str:
     """Why an attachment stays, "" for nothing. `agents`: it is an agent's, and would tell who she is.
 
     A file may be large: what would stand in the place of each address isn't asked.
     """
-    for text in _texts(data):
-        if tells(text, context.tokens):
+    for text in _blocks(data):
+        if time.thread_time() > until or tells(text, context.tokens):
             return TOKEN
         if agents and context.anonymous(text) != text:
             return ADDRESS
     return ""
 
 
+def _blocks(data: bytes) -> Iterator[str]:
+    """All that a file says, some of it at a time, with HTML's tags and without."""
+    for text in _texts(data):
+        for start in range(0, len(text), _BLOCK):
+            block = text[start : start + _BLOCK + _OVERLAP]
+            yield block
+            if "<" in block:
+                yield without_tags(block)
+
+
 def _texts(data: bytes, level: int = 0) -> Iterator[str]:
-    """All that a file says to whoever opens it: its octets, its letters without HTML's tags, the parts of a mail."""
+    """All that a file says to whoever opens it: its octets, as letters, and the parts of a mail."""
     if not data or level > _MAX_LEVELS:
         return
     wide = (charsets.decode(data, "utf-16"),) if b"\0" in data else ()
-    for text in (charsets.decode(data.replace(b"\0", b""), "utf-8"), *wide):
-        yield text
-        if "<" in text:
-            yield without_tags(text)
+    yield from (charsets.decode(data.replace(b"\0", b""), "utf-8"), *wide)
     mail = with_lines(data)
     parts = tree(mail, split(mail)).parts
     if len(parts) > 1 or parts[0].head.has("content-transfer-encoding") or parts[0].type in MAILS:

@@ -95,5 +95,18 @@ def test_a_file_of_an_agent_that_names_her_is_held_and_an_usagers_is_not() -> No
     assert not public.attachments[0].held
 
 
+def test_a_token_is_found_wherever_it_stands_in_a_long_file() -> None:
+    for before in (99_950, 99_999, 103_999, 250_000):
+        data = "a " * (before // 2) + " \r\n ".join(REPLY) + " b" * 60_000
+        assert cleaned(with_file(data.encode(), "text/plain", "note.txt")).attachments[0].held == "token", before
+
+
+def test_a_file_that_takes_too_long_to_search_is_held() -> None:
+    raw = with_file(b"Bonjour", "text/plain", "note.txt")
+    mail = read(raw, domain=DOMAIN)
+    held = {patience: private.cleaned(mail, raw, CONTEXT, patience).attachments[0].held for patience in (0.0, 60.0)}
+    assert held == {0.0: "token", 60.0: ""}
+
+
 def test_a_files_name_is_freed_of_tokens() -> None:
     assert cleaned(with_file(b"%PDF", "application/pdf", f"{SECRET}.pdf")).attachments[0].name == f"{PUBLIC}.pdf"
