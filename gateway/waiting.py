@@ -17,6 +17,7 @@ from gateway.context import Context
 from gateway.decision import Decision
 from gateway.errors import Temporary
 from gateway.model import Arrival, Filing, Mail, Message, Nature
+from gateway.outcries import place
 from gateway.reading.question import Question
 from gateway.reading.readers import MOST_READERS, Unreadable
 from gateway.redaction import pseudonym
@@ -108,15 +109,17 @@ async def _work_on(
 ) -> None:
     """Read mails that were claimed, have their attachments looked at, and file them in their order.
 
-    They are given back where that can't be done now.
+    They are given back where that can't be done now, but for those that were by then: another may have them.
     """
+    ours = work
     try:
         mails = await _read_all(store, work, context, read, now)
+        ours = [arrival for arrival, _ in mails]
         if look is not None:
             await look(mails)
         await _finished(asyncio.create_task(_file_all(store, mails, context, now())))
     except (Temporary, asyncio.CancelledError):
-        store.submit(lambda tx: arrivals.unclaim(tx, [arrival.id for arrival in work]))
+        store.submit(lambda tx: arrivals.unclaim(tx, [arrival.id for arrival in ours]))
         raise
 
 
@@ -154,13 +157,16 @@ async def _read_all(
 
 
 async def _prepared(store: Store, arrival: Arrival, context: Context, read: Read) -> Mail | Temporary | Unreadable:
-    """One kept mail, ready to be filed, or why it isn't."""
+    """One kept mail, ready to be filed, or why it isn't. Whatever goes wrong with it concerns no other."""
     try:
         raw = await asyncio.to_thread(inbound.fetched, store, arrival)
         mail = await _read(raw, arrival, context, read)
         return await asyncio.to_thread(private.cleaned, mail, raw, context)
     except (Temporary, Unreadable) as error:
         return error
+    except Exception as error:  # noqa: BLE001 (a defect that it shows mustn't stop the loop)
+        log.defect(error=type(error).__name__, where=place(error.__traceback__))
+        return Unreadable(f"making it ready raised {type(error).__name__}")
 
 
 async def _read(raw: bytes, arrival: Arrival, context: Context, read: Read) -> Mail:

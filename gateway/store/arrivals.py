@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, literal_column, or_, select, update
@@ -19,6 +20,7 @@ from gateway.store.tables import arrivals, imap_ledger, raws
 
 MOST_ATTEMPTS = 3
 _LEASE = timedelta(minutes=5)
+_MOST_OCTETS = 16_000_000  # of raw mail that are claimed at once: what is made of it is in memory until all is filed
 _FREE = datetime(1970, 1, 1, tzinfo=UTC)  # a lease that has always been over
 # Literals, not parameters: SQLite only uses a partial index for a condition it can read.
 _WAITING = arrivals.c.state == literal_column("'waiting'")
@@ -162,12 +164,16 @@ def settle(tx: Tx, cursors: Iterable[ImapCursor]) -> None:
 
 
 def claim(tx: Tx, owner: str, now: datetime, limit: int) -> list[Arrival]:
-    """Take up to `limit` waiting mails to work on, none of which was begun before.
+    """Take up to `limit` waiting mails to work on that weren't begun before: one, or as many as fit into memory.
 
     The attempt is counted before the work begins, so that a mail that kills the process is noticed. What we check
     ourselves isn't taken before that is done.
     """
-    return _take(tx, owner, now, _free(tx, now, limit, _INSPECTED, arrivals.c.attempts == 0))
+    found = _free(tx, now, limit, _INSPECTED, arrivals.c.attempts == 0)
+    sizes = accumulate(row.size for row in found)
+    return _take(
+        tx, owner, now, [row for row, size in zip(found, sizes, strict=True) if size <= _MOST_OCTETS] or found[:1]
+    )
 
 
 def claim_begun(tx: Tx, owner: str, now: datetime) -> tuple[list[Arrival], list[Arrival]]:

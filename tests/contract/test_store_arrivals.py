@@ -160,6 +160,18 @@ def test_what_was_worked_on_in_vain_is_not_new_any_more(store: Store) -> None:
     assert ([a.id for a in fresh], [(a.id, a.attempts) for a in begun]) == ([3], [(1, 2)])
 
 
+def test_no_more_is_claimed_at_once_than_fits_into_memory(store: Store) -> None:
+    """What is too large for it by itself is claimed alone."""
+    sizes = (9_000_000, 1_000, 9_000_000, 1_000, 20_000_000)
+    mine = keep(store, *(incoming(raw_mail(text=f"{n}" + "a" * size)) for n, size in enumerate(sizes)))
+    assert [[a.id for a in store.write_now(lambda tx: arrivals.claim(tx, "d", NOW, 50))] for _ in range(4)] == [
+        mine[:2],
+        mine[2:4],
+        mine[4:],
+        [],
+    ]
+
+
 # --- aside -----------------------------------------------------------------------------------------------
 
 

@@ -174,3 +174,33 @@ async def test_a_mail_that_kills_the_process_is_set_aside(store: Store, context:
     (aside,) = store.read_now(arrivals.aside)
     assert (aside["id"], starts) == (ids[1], arrivals.MOST_ATTEMPTS)
     assert len(listed(store)) == 3
+
+
+async def test_a_mail_that_shows_a_defect_holds_up_no_other_and_is_set_aside(store: Store, context: Context) -> None:
+    async def read(raw: bytes, question: Question) -> Mail:
+        if b"poison" in raw:
+            raise RecursionError("a fault of ours")
+        return await read_here(raw, question)
+
+    keep(store, *letters("a", "poison", "b"))
+    assert [await work(store, context, read), await again(store, context, read)] == [3, 1]
+    assert await again(store, context, read) == 1
+    (aside,) = store.read_now(arrivals.aside)
+    assert (aside["reason"], aside["attempts"]) == ("Unreadable: making it ready raised RecursionError", 3)
+    assert len(listed(store)) == 2
+
+
+async def test_what_was_given_back_is_no_longer_ours_to_give_back(store: Store, context: Context) -> None:
+    """It couldn't be read, is begun again by the other loop, and then the store fails this one."""
+    begun: list[Arrival] = []
+
+    async def look(mails: Any) -> None:
+        begun.extend((await store.write(lambda tx: arrivals.claim_begun(tx, "daemon", NOW)))[0])
+        raise StoreError("disk full")
+
+    keep(store, *letters("poison", "a"))
+    with pytest.raises(StoreError):
+        await waiting.file_waiting(store, context, Fragile().read, "daemon", lambda: NOW, look)
+    assert [arrival.attempts for arrival in begun] == [2]
+    assert await again(store, context) == 0
+    assert await work(store, context) == 1
