@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import NoReturn
 
 from gateway import log
+from gateway.config.settings import Trust
 from gateway.context import Context
 from gateway.errors import StoreError
 from gateway.inspection.examine import Examined, examine
@@ -116,8 +117,9 @@ class Inspector:
         deadline = _HURRIED if len(self._tasks) >= AT_ONCE else DEADLINE
         start = time.perf_counter()
         try:
-            work = asyncio.get_running_loop().run_in_executor(self._threads, self._examined, arrival, deadline)
-            examined = await work
+            trust = self._context().settings.trust
+            loop = asyncio.get_running_loop()
+            examined = await loop.run_in_executor(self._threads, self._examined, arrival, trust, deadline)
             if examined.undecided and self._now() - arrival.received_at < _PATIENCE:
                 log.inspection_put_off(mail=log.mail_id(arrival.digest), retry_in=_AGAIN.total_seconds())
                 self._give_back(arrival, _AGAIN)
@@ -134,13 +136,12 @@ class Inspector:
             ms = (time.perf_counter() - start) * 1000
             log.mail_inspected(mail=log.mail_id(arrival.digest), results=came, ms=ms)
 
-    def _examined(self, arrival: Arrival, deadline: float) -> Examined:
+    def _examined(self, arrival: Arrival, trust: Trust, deadline: float) -> Examined:
         """Runs in a thread.
 
         Raises:
             StoreError: the raw mail can't be had now.
         """
-        trust = self._context().settings.trust
         location = self._store.read_now(lambda connection: arrivals.locate(connection, arrival.digest))
         raw = self._store.packs.read(location)
         try:
