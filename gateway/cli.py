@@ -372,7 +372,7 @@ def _scans(options: argparse.Namespace) -> Shown:
         if options.action == "list":
             return attachments.scans_listed(store)
         if options.action == "retry":
-            return attachments.scans_retried(store, datetime.now(UTC))
+            return attachments.scans_retried(store, _operator(options), datetime.now(UTC))
         now, proof = datetime.now(UTC), _operator(options).proof
         return attachments.scan_released(store, context, options.digest, options.agent, now, proof=proof)
 

@@ -155,7 +155,8 @@ class Mark:
 
     "unread": only its header could be read; "ambiguous": programs may differ over what it holds; "address": its
     author's name is another address; "script": hers is written with letters that look like others; "imitates": she
-    bears the name of, or an address like, somebody of the conversation.
+    bears the name of, or an address like, somebody of the conversation; "outdated": it came to a reply address of
+    that conversation which has ended.
     """
 
     code: str

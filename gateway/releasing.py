@@ -45,14 +45,14 @@ def _spoken(
     barred = withheld.barred_by(scan, asked=True)
     files = withheld.marks(message.attachments, context.settings.attachments, barred)
     changed = tuple(file for file, before in zip(files, message.attachments, strict=True) if file != before)
-    if not changed:
+    if not changed and by == GATEWAY:
         return 0
     scans.mark(tx, identifier, files)
     conversation = recall.conversation_by_id(tx.connection, row.conversation)
     what = f"virus in the attachments of message {identifier}: {scan.name}"
     if scan.finding is Finding.CLEAN:
         what = f"released the attachments of message {identifier}"
-    drafts = tuple(_drafts(tx, context, conversation, identifier, message, changed))
+    drafts = tuple(_drafts(tx, context, conversation, identifier, message, changed)) if changed else ()
     if drafts or by != GATEWAY or scan.finding is Finding.INFECTED:  # else nobody missed them
         filing.record(tx, conversation.id, Event(by, what), now, proof)
     for draft in drafts:

@@ -11,6 +11,7 @@ from typing import Any
 
 from gateway import acting, releasing
 from gateway.commands.conversations import seen_by
+from gateway.commands.operator import Operator
 from gateway.commands.output import Shown, table
 from gateway.context import Context
 from gateway.desk.rights import Action, may
@@ -18,7 +19,7 @@ from gateway.errors import NotFound, Refused
 from gateway.mail.contents import content
 from gateway.model import Conversation, Finding, Scan
 from gateway.relay.withheld import INFECTED, UNSCANNED
-from gateway.store import arrivals, recall, scans, views
+from gateway.store import arrivals, audit, recall, scans, views
 from gateway.store.database import Store, Tx
 
 _LONGEST = 80  # characters of a name on disk
@@ -88,9 +89,15 @@ def scans_listed(store: Store) -> Shown:
     return Shown(found, (table(headings, rows, whole=2),) if found else ("The antivirus holds nothing.",))
 
 
-def scans_retried(store: Store, now: datetime) -> Shown:
+def scans_retried(store: Store, by: Operator, now: datetime) -> Shown:
     """Have the daemon ask about all that is held, now."""
-    count = store.write_now(lambda tx: scans.hasten(tx, now))
+
+    def work(tx: Tx) -> int:
+        count = scans.hasten(tx, now)
+        audit.record(tx, at=now, by=by.name, what=f"had the antivirus asked about {count} mails", proof=by.proof)
+        return count
+
+    count = store.write_now(work)
     return Shown({"mails": count}, (f"The daemon asks about {count} mail(s) now.",))
 
 

@@ -18,6 +18,7 @@ from gateway.model import (
     Filing,
     Kind,
     Mail,
+    Mark,
     Message,
     Notice,
     Recalled,
@@ -125,8 +126,15 @@ def message(case: Case, kind: Kind, because: Iterable[str] = ()) -> Message:
         digest=case.arrival.digest,
         traits=_traits(case, kind),
         proof_code=case.grade.code,
-        marks=(*mail.marks, *imitated(mail.author, case.conversation, case.context)),
+        marks=(*mail.marks, *imitated(mail.author, case.conversation, case.context), *_outdated(case)),
     )
+
+
+def _outdated(case: Case) -> Iterator[Mark]:
+    """Whose agents read what came to a reply address that has ended must know where it led."""
+    if case.new:
+        for reference in sorted({conversation.reference for _, conversation in case.recalled.outdated}):
+            yield Mark("outdated", reference)
 
 
 def _beside(case: Case) -> Iterator[Filing]:

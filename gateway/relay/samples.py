@@ -50,7 +50,10 @@ _SAID = {
     "unread": False,
     "proof": "plausible",
     "proof_code": "token",
-    "marks": [{"code": code, "what": "maire@exemple.fr"} for code in ("ambiguous", "address", "script", "imitates")],
+    "marks": [
+        {"code": code, "what": "maire@exemple.fr"}
+        for code in ("ambiguous", "address", "script", "imitates", "outdated")
+    ],
 }
 _SILENT = {
     "author": "",

@@ -16,12 +16,13 @@ import pytest
 from gateway import inbound, releasing
 from gateway.antivirus import Antivirus
 from gateway.commands import attachments
+from gateway.commands.operator import SOMEBODY
 from gateway.context import Context, context
 from gateway.errors import NotFound, Refused
 from gateway.model import Arrival, Finding, Mail, Scan
 from gateway.outbound import Relay
 from gateway.relay.maildir import MaildirTransport
-from gateway.store import arrivals, recall, scans
+from gateway.store import arrivals, audit, recall, scans
 from gateway.store.database import Store
 from tests.builders import (
     ALICE,
@@ -396,11 +397,22 @@ async def test_a_manager_releases_and_nobody_else(world: World) -> None:
     assert [a["held"] for a in world.document["messages"][0]["attachments"]] == [None]
 
 
+async def test_who_releases_what_stays_for_another_reason_is_in_the_audit(world: World) -> None:
+    world.clamd.says = SILENT
+    await world.filed(letter(("setup.exe", b"MZ\0\0")))
+    args = (world.store, world.context, _digest(world), MANON, world.time)
+    assert (await asyncio.to_thread(attachments.scan_released, *args)).document["mails"] == 0
+    assert [a["held"] for a in world.document["messages"][0]["attachments"]] == ["type"]
+    (act,) = world.store.read_now(audit.listed)
+    assert (act["by"], act["what"]) == (MANON, "released the attachments of message 1")
+
+
 async def test_all_that_is_held_can_be_asked_about_now(world: World) -> None:
     world.clamd.says = SILENT
     await world.filed(letter(PLAN))
-    shown = await asyncio.to_thread(attachments.scans_retried, world.store, world.time)
+    shown = await asyncio.to_thread(attachments.scans_retried, world.store, SOMEBODY, world.time)
     assert shown.document == {"mails": 1}
+    assert [act["by"] for act in world.store.read_now(audit.listed)] == ["operator"]
     assert await world.asked_again(CLEAN, timedelta()) == 1
     assert (await asyncio.to_thread(attachments.scans_listed, world.store)).document == []
 

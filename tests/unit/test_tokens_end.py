@@ -126,6 +126,15 @@ def test_what_comes_to_a_revoked_address_opens_a_conversation_of_its_own(store: 
     assert "was revoked" in shown(store, new["reference"])["because"][0]
 
 
+def test_who_reads_what_came_to_an_outdated_address_is_told_where_it_led(store: Store, context: Context) -> None:
+    by_hand(store, context, f"@revoquer {ULYSSE}")
+    old = listed(store)[0]["reference"]
+    answer(store, context, first(store), SOON)
+    new = shown(store, listed(store)[0]["reference"])
+    assert new["messages"][0]["marks"] == [{"code": "outdated", "what": old}]
+    assert f"adresse de réponse de la conversation {old} qui n’a plus cours" in latest(store, MANON, SOON).draft.text
+
+
 def test_the_next_mail_brings_an_address_that_counts(store: Store, context: Context) -> None:
     by_hand(store, context, f"@revoquer {ULYSSE}")
     by_hand(store, context, "Bonjour Ulysse")
