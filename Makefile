@@ -15,8 +15,9 @@ run: $(INSTALLED)  ## the daemon, on the shipped configuration
 demo: $(INSTALLED)  ## a scene: an usager writes, an agent answers by mail, the usager replies
 	$(BIN)/python -m tests.demo
 
+# A module's tests stay together, since they share what they start; three modules at once, since most of them wait.
 test: $(INSTALLED) servers  ## every test; installs the real servers where it can
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder
 
 check: $(INSTALLED)  ## style, types, and who may import whom
 	$(BIN)/ruff check .
