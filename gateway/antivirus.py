@@ -101,14 +101,22 @@ class Antivirus:
         wanted = {digest: await self._parts(digest) for digest in due}
         said = await self._asked({digest: parts for digest, parts in wanted.items() if parts}, _PATIENCE)
         unfiled = dict.fromkeys((d for d in wanted if d not in said), Scan(Finding.HELD, "not filed yet"))
-        context, now = self._context(), self._now()
         for digest, scan in {**said, **unfiled}.items():
-            attempts = due[digest] + 1
-            await self._store.write(
-                lambda tx, d=digest, s=scan, n=attempts: releasing.settle(tx, context, d, s, now, attempts=n)  # type: ignore[misc]
-            )
+            await self._settle(digest, scan, due[digest] + 1)
         self._tell(said)
         return sum(scan.finding is not Finding.HELD for scan in said.values())
+
+    async def _settle(self, digest: str, scan: Scan, attempts: int) -> None:
+        """Act on what was said of a mail. One with which that fails is put off, so that the others get their turn."""
+        context, now = self._context(), self._now()
+        try:
+            await self._store.write(lambda tx: releasing.settle(tx, context, digest, scan, now, attempts=attempts))
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 (one mail's defect isn't the others')
+            log.antivirus_paused(reason=f"a defect: {type(error).__name__}")
+            held = Scan(Finding.HELD, f"what it said could not be acted on: {type(error).__name__}")
+            await self._store.write(lambda tx: scans.keep(tx, digest, held, now, attempts))
 
     async def _parts(self, digest: str) -> list[int]:
         """The attachments of a mail that stand in messages: all that could leave."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 
 from gateway import inbound, releasing
 from gateway.antivirus import Antivirus
@@ -22,7 +23,7 @@ from gateway.errors import NotFound, Refused
 from gateway.model import Arrival, Finding, Mail, Scan
 from gateway.outbound import Relay
 from gateway.relay.maildir import MaildirTransport
-from gateway.store import arrivals, audit, recall, scans
+from gateway.store import arrivals, audit, recall, scans, tables
 from gateway.store.database import Store
 from tests.builders import (
     ALICE,
@@ -263,6 +264,20 @@ async def test_it_is_asked_again_at_growing_intervals_and_for_ever(world: World)
         assert await world.gate.again() == 0
     assert waits == sorted(waits)
     assert (waits[0], waits[-1]) == (timedelta(seconds=20), timedelta(hours=1))
+
+
+async def test_a_mail_that_cannot_be_settled_holds_up_no_other(world: World) -> None:
+    world.clamd.says = SILENT
+    await world.filed(*(letter((f"plan{n}.pdf", b"%PDF-1.4 " + bytes([48 + n]))) for n in range(6)))
+    with world.store.engine.begin() as connection:  # the first is a defect, as a release or a bad disk may leave one
+        first = connection.scalar(select(tables.messages.c.id).order_by(tables.messages.c.id))
+        broken = update(tables.messages).where(tables.messages.c.id == first)
+        connection.execute(broken.values(attachments=[{"part": 1, "unknown": True}]))
+    world.time += timedelta(hours=2)
+    world.clamd.says = CLEAN
+    for _ in range(3):
+        await world.gate.again()
+    assert [row["verdict"] for row in world.store.read_now(scans.listed)] == ["held"]
 
 
 async def test_a_mail_that_is_not_filed_yet_is_not_released_unseen(world: World) -> None:
