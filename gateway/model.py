@@ -597,12 +597,13 @@ PERIOD = timedelta(days=7)  # in which the same mail isn't acknowledged again (R
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """A mail that we acknowledged, and the words that we did it in."""
+    """A mail that we acknowledged, the inbox in which it is, and the words that we did it in."""
 
     at: datetime
     subject: str
     text: str
     answer: str
+    inbox: Inbox
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,6 +162,7 @@ def _due(case: Case) -> plan.Due:
         settings.trust,
         settings.limits,
         new=case.new,
+        inbox=case.conversation.inbox,
         addressed_refused=case.route.addressed,
         age=case.age,
         ours=case.context.recognise(case.mail.author.address).kind is not RecipientKind.ELSEWHERE,

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from gateway.config.settings import Limits, Trust
 from gateway.mail.subjects import base
-from gateway.model import Mail, Nature, Recalled, Verdict, Volume
+from gateway.model import Inbox, Mail, Nature, Recalled, Verdict, Volume
 from gateway.relay.plan import STALE, Due
 
 _DAY = timedelta(days=1)
@@ -28,6 +28,7 @@ def acknowledgement_due(
     limits: Limits,
     *,
     new: bool,
+    inbox: Inbox,
     addressed_refused: bool,
     ours: bool,
     age: timedelta,
@@ -36,8 +37,8 @@ def acknowledgement_due(
 ) -> Due:
     """Once per conversation, to a person, never where it would tell a stranger something (RFC 3834 §2).
 
-    `addressed_refused`: it was written to a dossier that doesn't admit its author; `ours`: the author's address
-    is one of the gateway's own; `age`: for how long we have had it.
+    `inbox`: where its conversation is; `addressed_refused`: it was sent to a dossier that doesn't admit its author;
+    `ours`: the author's address is one of the gateway's own; `age`: for how long we have had it.
     """
     reasons = (
         (mail.nature is not Nature.PERSON, f"{mail.nature.value}: machines are told nothing"),
@@ -58,22 +59,25 @@ def acknowledgement_due(
     for applies, because in reasons:
         if applies:
             return Due(False, because)
-    echoed = _echoed(mail, recalled)
+    echoed = _echoed(mail, recalled, inbox)
     return Due(False, echoed) if echoed else _within(limits, recalled.volume, now)
 
 
 # --- what our own mail caused ----------------------------------------------------------------------------
 
 
-def _echoed(mail: Mail, recalled: Recalled) -> str:
-    """Why it looks like something that our own acknowledgement caused, "" if it doesn't."""
+def _echoed(mail: Mail, recalled: Recalled, inbox: Inbox) -> str:
+    """Why it looks like something that our own acknowledgement caused, "" if it doesn't.
+
+    The same words about another dossier or demarche are another request: people copy what they wrote.
+    """
     earlier = recalled.volume.to_author
     if earlier and (recalled.sent or recalled.participations):
         return "it answers a mail of ours, and its author had an acknowledgement"
     about, own, said = _words(base(mail.subject).text), _words(mail.own or mail.text), _words(mail.text)
     for acknowledged in earlier:
-        same_subject = _alike(about, _words(base(acknowledged.subject).text))
-        if own and same_subject and _alike(own, _words(acknowledged.text)):
+        same_matter = acknowledged.inbox == inbox and _alike(about, _words(base(acknowledged.subject).text))
+        if own and same_matter and _alike(own, _words(acknowledged.text)):
             return "the same words were acknowledged before"
         answered = _words(acknowledged.answer)
         if answered and len(answered & said) >= _BROUGHT * len(answered):

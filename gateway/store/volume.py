@@ -12,8 +12,9 @@ from statistics import median
 from sqlalchemy import Connection, bindparam, func, literal_column, select
 
 from gateway.config.settings import Limits
-from gateway.model import GATHERING, PERIOD, Acknowledged, Purpose, Volume
-from gateway.store.tables import deliveries, messages
+from gateway.model import GATHERING, GLOBAL, PERIOD, Acknowledged, Inbox, InboxKind, Purpose, Volume
+from gateway.store.database import AnyRow
+from gateway.store.tables import conversations, deliveries, messages
 
 _ALARMING = 10  # times as many as usual
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -23,8 +24,16 @@ _ACKNOWLEDGEMENT = deliveries.c.purpose == literal_column("'acknowledgement'")  
 
 # Built once: building a query costs more than running it.
 _TO_AUTHOR = (
-    select(deliveries.c.created_at, deliveries.c.draft, messages.c.subject, messages.c.text)
+    select(
+        deliveries.c.created_at,
+        deliveries.c.draft,
+        messages.c.subject,
+        messages.c.text,
+        conversations.c.inbox_kind,
+        conversations.c.inbox_number,
+    )
     .outerjoin(messages, messages.c.id == deliveries.c.message)
+    .outerjoin(conversations, conversations.c.id == deliveries.c.conversation)
     .where(
         deliveries.c.recipient == bindparam("address"),
         deliveries.c.created_at > bindparam("since"),
@@ -66,11 +75,14 @@ def lately(connection: Connection, author: str, limits: Limits, now: datetime) -
     """What bears on one more acknowledgement to `author`."""
     values = {"address": author, "since": now - PERIOD, "purpose": Purpose.ACKNOWLEDGEMENT.value}
     rows = connection.execute(_TO_AUTHOR, values)
-    to_author = tuple(
-        Acknowledged(row.created_at, row.subject or "", row.text or "", row.draft["text"]) for row in rows
-    )
+    to_author = tuple(_acknowledged(row) for row in rows)
     in_a_minute = _count(connection, now - _MINUTE, now, limits.acknowledgements_per_minute)
     return Volume(to_author, in_a_minute, braked(connection, limits, now))
+
+
+def _acknowledged(row: AnyRow) -> Acknowledged:
+    inbox = Inbox(InboxKind(row.inbox_kind), row.inbox_number) if row.inbox_kind else GLOBAL
+    return Acknowledged(row.created_at, row.subject or "", row.text or "", row.draft["text"], inbox)
 
 
 def braked(connection: Connection, limits: Limits, now: datetime) -> bool:

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from gateway.config.settings import Limits, Trust
 from gateway.model import (
+    GLOBAL,
     Acknowledged,
     Authentication,
+    Inbox,
     Mail,
     Nature,
     Participation,
@@ -28,7 +30,7 @@ from gateway.model import (
 )
 from gateway.relay import plan, samples
 from gateway.relay.automatic import acknowledgement_due
-from tests.builders import NOW, ULYSSE, conversation, mail, passing
+from tests.builders import DEMARCHE, DOSSIER, NOW, ULYSSE, conversation, mail, passing
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 ANSWER = plan.acknowledgement(ULYSSE, samples.PLACE, NOW).text
@@ -37,7 +39,13 @@ ANSWER = plan.acknowledgement(ULYSSE, samples.PLACE, NOW).text
 def due(letter: Mail | None = None, recalled: Recalled | None = None, **values: Any) -> plan.Due:
     trust = Trust(acknowledge=values.pop("acknowledge", "person"))
     limits = Limits(**values.pop("limits", {}))
-    conditions = {"new": True, "ours": False, "addressed_refused": False, "envelope_sender": "u@x"}
+    conditions: dict[str, Any] = {
+        "new": True,
+        "inbox": GLOBAL,
+        "ours": False,
+        "addressed_refused": False,
+        "envelope_sender": "u@x",
+    }
     conditions |= {"age": timedelta(hours=1), "now": NOW, **values}
     return acknowledgement_due(letter or mail(), recalled or Recalled(), trust, limits, **conditions)
 
@@ -46,8 +54,10 @@ def lately(*earlier: Acknowledged, **values: Any) -> Recalled:
     return Recalled(volume=Volume(earlier, **values))
 
 
-def earlier(text: str, at: datetime = NOW - HOUR, subject: str = "Une question") -> Acknowledged:
-    return Acknowledged(at, subject, text, ANSWER)
+def earlier(
+    text: str, at: datetime = NOW - HOUR, subject: str = "Une question", inbox: Inbox = GLOBAL
+) -> Acknowledged:
+    return Acknowledged(at, subject, text, ANSWER, inbox)
 
 
 # --- to whom -----------------------------------------------------------------------------------------------
@@ -100,6 +110,13 @@ def test_the_same_words_are_acknowledged_once(again: str) -> None:
     first = earlier("Bonjour, votre demande 4711 du 3 mars est enregistrée par nos services.", NOW - 6 * DAY)
     found = due(mail(own=again, text=again), lately(first))
     assert (found.due, found.because) == (False, "the same words were acknowledged before")
+
+
+def test_the_same_words_about_another_dossier_are_another_request() -> None:
+    text = "Bonjour, où en est mon dossier ? Merci de votre réponse."
+    letter = mail(own=text, text=text)
+    assert due(letter, lately(earlier(text, inbox=DOSSIER)), inbox=DEMARCHE).due
+    assert not due(letter, lately(earlier(text, inbox=DOSSIER)), inbox=DOSSIER).due
 
 
 def test_our_own_words_are_not_acknowledged() -> None:
