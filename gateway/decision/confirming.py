@@ -38,7 +38,7 @@ def answered(case: Case) -> Decision:
     problem = _problem(case, asked)
     if problem is not None:
         return _unconfirmed(case, asked, problem)
-    if _consent(case) is Consent.WITHHELD:
+    if consent(case.mail.own) is Consent.WITHHELD:
         return _withdrawn(case, asked)
     return _confirmed(case, asked)
 
@@ -54,13 +54,9 @@ def _problem(case: Case, asked: Asked) -> Problem | None:
     if case.quiet or case.arrival.received_at - asked.at > case.context.settings.trust.confirm_within:
         return Problem("confirmed_late")
     several, forwards = len(case.recalled.asked) > 1, mail.forwarded is not None
-    if several or forwards or _consent(case) is Consent.UNCLEAR:
+    if several or forwards or consent(mail.own) is Consent.UNCLEAR:
         return Problem("unclear_answer")
     return None
-
-
-def _consent(case: Case) -> Consent:
-    return consent(case.mail.own, quotes=bool(case.mail.quoted.strip()))
 
 
 # --- nothing happens -----------------------------------------------------------------------------------------

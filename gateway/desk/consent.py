@@ -1,8 +1,8 @@
 """What an agent's answer says to the question whether a mail is hers. In doubt it says nothing, and nothing happens.
 
-Only the first line of her own words counts: « oui », « yes » or their like, or nothing at all above the question;
-« non » or « no » takes the mail back. A yes with a doubt in its line (a negation, a question, an alarm, a delay) is
-none. Nor is a mail that shows neither words nor the question: what she said may be encrypted, or an image.
+Only the first line of her own words counts: « oui », « yes » or their like; « non » or « no » takes the mail back. A
+yes with a doubt in its line (a negation, a question, an alarm, a delay) is none. Nor is a mail without words of her
+own: what she said may be encrypted, an image, or written inside what it quotes.
 """
 
 from __future__ import annotations
@@ -32,11 +32,9 @@ _DOUBT = re.compile(
 )
 
 
-def consent(own: str, *, quotes: bool) -> Consent:
-    """What her own words say, those that stand apart from her signature and from what the mail `quotes`."""
+def consent(own: str) -> Consent:
+    """What her own words say, those that stand apart from what is quoted and from her signature."""
     first = next((line for line in map(_words, unsigned(own.split("\n"))) if line), "")
-    if not first:
-        return Consent.GIVEN if quotes else Consent.UNCLEAR
     yes = _YES.match(first)
     if yes:
         return Consent.UNCLEAR if _DOUBT.search(first, yes.end()) else Consent.GIVEN

@@ -222,7 +222,7 @@ def test_imported_mail_is_asked_about_by_nobody(scene: Scene) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    ["oui", "Oui.\n\nInès", "yes", QUOTE, f"OK merci\n\n{QUOTE}", "D’accord", "Je confirme", "I confirm"],
+    ["oui", "Oui.\n\nInès", "yes", f"OK merci\n\n{QUOTE}", "D’accord", "Je confirme", "I confirm"],
 )
 def test_her_yes_lets_it_act_as_if_it_had_been_proven(scene: Scene, words: str) -> None:
     scene.unproven()
@@ -241,6 +241,7 @@ def test_her_yes_lets_it_act_as_if_it_had_been_proven(scene: Scene, words: str) 
         ("application/pdf; name=non.pdf", "JVBERi0x"),
         ('multipart/mixed; boundary="b"', "--b\nContent-Type: image/png; name=non.png\n\nnon\n--b--"),
         ("application/rtf", "{\\rtf1 non}"),
+        ("text/plain; charset=utf-8", f"{QUOTE}\n> Non, surtout pas !"),
     ],
 )
 def test_what_cannot_be_read_is_no_yes(scene: Scene, kind: str, body: str) -> None:

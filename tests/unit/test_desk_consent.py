@@ -23,7 +23,6 @@ YES = (
     ),
     *("oui\n\nNon, rien.", "oui, envoyez-le", "Oui, c’est bien moi"),
 )
-SILENCE = ("", " \n\u00a0\n", "Envoyé de mon iPhone", "-- \nInès Instruit")
 NO = (
     "non",
     "Non !",
@@ -80,28 +79,25 @@ NEITHER = (
     ],
 )
 def test_what_she_says(words: str, said: Consent) -> None:
-    assert consent(words, quotes=False) is said
-    assert consent(words, quotes=True) is said
+    assert consent(words) is said
 
 
-@pytest.mark.parametrize("words", SILENCE)
-def test_silence_is_a_yes_only_above_the_question(words: str) -> None:
-    """Where neither her words nor the question can be read, she may have said anything: encrypted, or in an image."""
-    assert consent(words, quotes=True) is Consent.GIVEN
-    assert consent(words, quotes=False) is Consent.UNCLEAR
+@pytest.mark.parametrize("words", ["", " \n\u00a0\n", "Envoyé de mon iPhone", "-- \nInès Instruit"])
+def test_silence_says_nothing(words: str) -> None:
+    assert consent(words) is Consent.UNCLEAR
 
 
 @given(st.sampled_from([*YES[:18], *NO, *NEITHER]), st.text(max_size=200))
 def test_what_stands_below_her_first_line_says_nothing(words: str, below: str) -> None:
     if words.strip() and "\n" not in words.strip():
-        assert consent(f"{words}\n{below}", quotes=True) is consent(words, quotes=True)
+        assert consent(f"{words}\n{below}") is consent(words)
 
 
 @given(st.text(max_size=80), st.sampled_from(["?", " pas", " ne", " not", " never", " mais"]))
 def test_a_doubt_is_never_a_yes(line: str, doubt: str) -> None:
     first = f"oui {line.splitlines()[0] if line.splitlines() else ''}{doubt}"
-    assert consent(first, quotes=True) is not Consent.GIVEN
+    assert consent(first) is not Consent.GIVEN
 
 
 def test_a_hundred_thousand_lines() -> None:
-    assert consent("oui" + "\nEnvoyé de mon iPhone" * 100_000, quotes=False) is Consent.GIVEN
+    assert consent("oui" + "\nEnvoyé de mon iPhone" * 100_000) is Consent.GIVEN
