@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Mapping
 
 _HEAD = 4_096  # octets in which the first element of a page must begin
 _BEGINNINGS = (
@@ -32,7 +33,8 @@ _IMAGE_AT, _IMAGES = 32_769, (b"CD001", b"BEA01")  # ECMA-119 §8, ECMA-167 part
 _TRAILER = 512  # of an Apple disk image
 _COMPOUND, _ZIP = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04"
 _INSTALLER = bytes.fromhex("84100c0000000000c000000000000046")  # the class id of Windows Installer's files
-_MACROS = "_VBA_PROJECT".encode("utf-16-le")
+_MACROS = {"_VBA_PROJECT_CUR".encode("utf-16-le"): ".xlsm", "_VBA_PROJECT".encode("utf-16-le"): ".docm"}
+_PARTS = {b"xl/vbaProject.bin": ".xlsm", b"ppt/vbaProject.bin": ".pptm", b"vbaProject.bin": ".docm"}
 # What may stand before the first element; each piece is taken once, so that nothing is tried twice.
 _PAGE = re.compile(
     r"(?>\s++|<!--.*?-->|<\?.*?\?>|<!doctype[^>]*+>|<!\[cdata\[)*+"
@@ -59,12 +61,17 @@ def looks(data: bytes) -> str:
 def _container(data: bytes) -> str:
     """Office documents with macros, installers and Java archives, by names and ids that stand in them unpacked."""
     if data.startswith(_COMPOUND):
-        return ".msi" if _INSTALLER in data else ".docm" if _MACROS in data else ""
+        return ".msi" if _INSTALLER in data else _first(_MACROS, data)
     if data.startswith(_ZIP):
-        if b"vbaProject.bin" in data:
-            return ".docm"
+        if macros := _first(_PARTS, data):
+            return macros
         return ".jar" if b"META-INF/MANIFEST.MF" in data and b".class" in data else ""
     return ""
+
+
+def _first(names: Mapping[bytes, str], data: bytes) -> str:
+    """What the first of the names that stands in it tells."""
+    return next((extension for name, extension in names.items() if name in data), "")
 
 
 def _page(data: bytes) -> str:

@@ -28,7 +28,7 @@ _FORMS = {
     **dict.fromkeys((".html", ".svg"), "page"),
     **dict.fromkeys((".iso", ".vhd", ".vhdx", ".dmg"), "disk"),
     ".sh": "script",
-    ".docm": "macros",
+    **dict.fromkeys((".docm", ".xlsm", ".pptm"), "macros"),
 }
 
 

@@ -40,6 +40,13 @@ def test_what_runs_is_known_by_its_octets(extension: str) -> None:
         assert looks(data) == extension
 
 
+def test_macros_are_told_apart_by_the_program_that_runs_them() -> None:
+    """Whoever takes `.xlsm` off the list gets their workbooks, and no other document with macros."""
+    assert looks(archive("[Content_Types].xml", "xl/vbaProject.bin")) == ".xlsm"
+    assert looks(archive("[Content_Types].xml", "ppt/vbaProject.bin")) == ".pptm"
+    assert looks(HARMLESS["doc"] + "_VBA_PROJECT_CUR".encode("utf-16-le")) == ".xlsm"
+
+
 def test_a_page_is_known_whatever_stands_before_its_first_element() -> None:
     for before in ("", "\ufeff", " \r\n\t", "<!-- a --><!-- b -->", "<?xml version='1.0'?>\n<!DOCTYPE svg>"):
         assert looks(f"{before}<svg onload=alert(1)>".encode()) == ".svg"

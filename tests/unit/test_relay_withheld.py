@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config.settings import Attachments
+from gateway.mail.looks import looks
 from gateway.model import Attachment, Enclosure, Finding, Forwarded, Scan
 from gateway.relay import withheld
 from gateway.relay.withheld import HOLDS, INFECTED, SIZE, TYPE, UNSCANNED
 from tests.builders import mail, settings
+from tests.security.forms import archive
 
 LIMITS = Attachments()
 CLEAN, FOUND, SILENT = Scan(Finding.CLEAN), Scan(Finding.INFECTED, "Eicar"), Scan(Finding.HELD, "no answer")
@@ -46,6 +48,14 @@ def test_each_of_three_tells_a_type(name: str, kind: str, looks: str) -> None:
 @pytest.mark.parametrize("name", ["plan.pdf", "photos.zip", "exe", "a.exe.pdf", "orange.com.pdf", "tableau.xlsx", ""])
 def test_what_a_dossier_is_made_of_is_sent_on(name: str) -> None:
     assert held(file(name)) == [""]
+
+
+def test_what_is_taken_off_the_list_is_sent_on() -> None:
+    limits = Attachments(withheld=tuple(each for each in LIMITS.withheld if each != ".xlsm"))
+    kind = "application/vnd.ms-excel.sheet.macroenabled.12"
+    book = file("budget.xlsm", type=kind, looks=looks(archive("[Content_Types].xml", "xl/vbaProject.bin")))
+    assert [found.held for found in withheld.marks((book,), limits, "")] == [""]
+    assert held(book) == [TYPE]
 
 
 def test_what_holds_a_withheld_file_stays_with_it() -> None:
