@@ -30,6 +30,7 @@ from gateway.reading.question import Question
 MOST_READERS = 2
 _MOST_MAILS = 1_000  # that one worker reads: what it leaks ends with it
 _START = 30.0  # seconds in which a worker must be ready
+_LAST = 1.0  # seconds in which one that closed its pipes is to be gone
 _BUFFER = 1 << 20  # octets of an answer that wait to be taken
 COMMAND = (sys.executable, "-I", "-m", "gateway.reading")
 
@@ -158,8 +159,16 @@ class _Reader:
         except TimeoutError as error:
             raise Unreadable(f"reading it took more than {question.seconds:g} s") from error
         except (EOFError, OSError) as error:
-            await self._process.wait()
-            raise Unreadable(f"the process that read it died: {self.ended}") from error
+            raise Unreadable(f"the process that read it died: {await self._end_of_its_own()}") from error
+
+    async def _end_of_its_own(self) -> str:
+        """How it ended. It may only have closed its pipes, and live on: that isn't waited for."""
+        try:
+            async with asyncio.timeout(_LAST):
+                await self._process.wait()
+        except TimeoutError:
+            return "it said no more"
+        return self.ended
 
     async def _exchange(self, raw: bytes, question: Question) -> bytes:
         self._questions.write(frames.asked(raw, question))

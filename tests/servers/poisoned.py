@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -44,11 +45,18 @@ def _flood() -> None:
     os.write(3, b"\xff\xff\xff\xff" + b"x" * 1_000)
 
 
+def _leave() -> None:
+    os.close(3)
+    while True:
+        signal.pause()
+
+
 POISONS: dict[str, Callable[[], object]] = {
     "abort": os.abort,
     "loop": _loop,
     "recurse": _recurse,
     "grow": _grow,
+    "leave": _leave,
     "exit": lambda: os._exit(0),
     "lie": _lie,
     "flood": _flood,

@@ -80,6 +80,7 @@ FAILURES = {
     "run": "raised OSError",
     "loop": "took more than 0.5 s",
     "abort": "died: it was ended by SIGABRT",
+    "leave": "died: it said no more",
     "exit": "died: it ended with status 0",
     "grow": "died: it ended with status 70",
     "lie": "answered nonsense",
