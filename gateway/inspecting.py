@@ -10,7 +10,7 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import NoReturn
@@ -23,7 +23,7 @@ from gateway.inspection.examine import Examined, examine
 from gateway.inspection.resolver import DEADLINE, Ask, Questions, Unanswered, resolver
 from gateway.model import Arrival
 from gateway.store import arrivals
-from gateway.store.database import Store
+from gateway.store.database import Store, Tx
 
 AT_ONCE = 24  # mails; each waits for the DNS nearly all the time
 _MOST_OCTETS = 64_000_000  # of raw mail in memory for it; one mail is always taken
@@ -78,13 +78,12 @@ class Inspector:
     async def _begin(self, kept: asyncio.Event) -> bool:
         """Begin with some that wait, if there is a place; say whether there were any."""
         free = min(AT_ONCE - len(self._tasks), _SHARE)
-        busy = [peer for peer, count in self._peers.items() if count >= _SHARE]
         if not free:
             return False
+        # Peers of whom nothing is under way come first: however many mails of a few wait, others have their turn.
+        passed = (list(self._peers), [peer for peer, count in self._peers.items() if count >= _SHARE])
         try:
-            work, spent = await self._store.write(
-                lambda tx: arrivals.claim_uninspected(tx, self._owner, self._now(), free, busy)
-            )
+            work, spent = await self._store.write(lambda tx: self._claimed(tx, free, passed))
             for arrival in spent:
                 await self._keep(arrival, Examined(()))
                 log.inspection_failed(mail=log.mail_id(arrival.digest), reason="it ended the process each time")
@@ -93,6 +92,11 @@ class Inspector:
             return False
         begun = [self._start(arrival, kept) for arrival in work]
         return any(begun) or bool(spent)
+
+    def _claimed(self, tx: Tx, free: int, passed: Iterable[list[str]]) -> tuple[list[Arrival], list[Arrival]]:
+        """Those of peers that aren't among the first that are passed over; if there are none, among the next."""
+        tries = (arrivals.claim_uninspected(tx, self._owner, self._now(), free, peers) for peers in passed)
+        return next((found for found in tries if any(found)), ([], []))
 
     def _start(self, arrival: Arrival, kept: asyncio.Event) -> bool:
         """Check a mail beside the others; give it back where they fill the memory that there is for it."""

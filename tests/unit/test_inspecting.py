@@ -124,6 +124,34 @@ def test_many_slow_domains_stop_nobody_else(store: Store) -> None:
     asyncio.run(watched(store, ask, work))
 
 
+def test_slow_domains_of_many_peers_let_another_peer_pass(store: Store) -> None:
+    """Five fill all places and wait in front of the honest one: hers is among the first whose place gets free."""
+    silent, through = threading.Semaphore(0), Counter[str]()
+
+    def ask(name: str, kind: str, seconds: float) -> tuple[Any, ...]:
+        if name.startswith("_dmarc.slow"):
+            silent.acquire(timeout=SOON)
+            through[name] += 1
+        return ()
+
+    slow = [direct(f"a@slow{n}.example", peer=f"192.0.2.{n % 5 + 1}", nth=n) for n in range(AT_ONCE * 4)]
+    keep(store, *slow)
+
+    async def work(kept: asyncio.Event) -> None:
+        await asyncio.to_thread(keep, store, direct("ines@mairie.example", peer="192.0.2.9"))
+        for ended in range(AT_ONCE):
+            silent.release()
+            await ready(store, ended + 1)
+            if any(arrival.envelope.peer == "192.0.2.9" for arrival in inspected(store)):
+                break
+        else:
+            raise AssertionError("it waited for all of those before it")
+        silent.release(len(slow))
+        await ready(store, len(slow) + 1)
+
+    asyncio.run(watched(store, ask, work))
+
+
 def test_large_mails_are_checked_one_after_the_other(store: Store) -> None:
     under_way, met, lock = Counter[str](), threading.Event(), threading.Lock()
 
