@@ -35,7 +35,7 @@ _KEEP_RAW = insert_or_ignore(raws).on_conflict_do_nothing()
 _LOCATE = select(raws.c.pack, raws.c.offset, raws.c.size).where(raws.c.digest == bindparam("digest"))
 _END = (
     update(arrivals)
-    .where(arrivals.c.id == bindparam("arrival"))
+    .where(arrivals.c.id == bindparam("arrival"), _WAITING)  # what somebody else ended meanwhile stays as it is
     .values(state=bindparam("end"), reason=bindparam("why"), message=bindparam("of"))
 )
 

@@ -198,3 +198,12 @@ def test_what_is_not_aside(store: Store, identifier: int) -> None:
         store.write_now(lambda tx: arrivals.retry(tx, identifier))
     with pytest.raises(NotFound):
         store.read_now(lambda c: arrivals.locate(c, "00" * 32))
+
+
+def test_what_was_filed_is_not_set_aside_by_whoever_comes_late(store: Store) -> None:
+    """Its claim was over before it was done, and another filed the mail meanwhile."""
+    (arrival,) = keep(store, *mails(1))
+    store.write_now(lambda tx: arrivals.set_aside(tx, arrival, "the first reason"))
+    store.write_now(lambda tx: arrivals.set_aside(tx, arrival, "too late"))
+    (aside,) = store.read_now(arrivals.aside)
+    assert aside["reason"] == "the first reason"
