@@ -10,6 +10,7 @@ import base64
 import binascii
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 from gateway import redaction
@@ -104,9 +105,11 @@ def replace(path: Path, keys: Keys) -> None:
     path = path.resolve()
     try:
         was = path.stat()
-        temporary = _written(path, keys)
-        os.chown(temporary, was.st_uid, was.st_gid)
-        temporary.replace(path)
+        temporary = _written(path, keys, (was.st_uid, was.st_gid))
+        try:
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
         sync_folder(path.parent)
     except OSError as error:
         raise StoreError(f"the token keys {path} can't be replaced: {error.strerror}") from error
@@ -127,12 +130,21 @@ def _make(path: Path) -> None:
         raise StoreError(f"the token keys {path} can't be made: {error.strerror}") from error
 
 
-def _written(path: Path, keys: Keys) -> Path:
-    """A durable file with these keys, beside the one that it is to become."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(file, "w", encoding="ascii") as stream:
-        stream.writelines(f"{key_id} {base64.b64encode(key).decode('ascii')}\n" for key_id, key in keys.by_id)
-        stream.flush()
-        os.fsync(stream.fileno())
+def _written(path: Path, keys: Keys, owner: tuple[int, int] | None = None) -> Path:
+    """A durable file with these keys, beside the one that it is to become. `owner`: its user and group.
+
+    Always a new one: in a folder of the daemon's, whoever is the daemon could lay a link for root to follow.
+    """
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+            stream.writelines(f"{key_id} {base64.b64encode(key).decode('ascii')}\n" for key_id, key in keys.by_id)
+            stream.flush()
+            if owner:
+                os.fchown(stream.fileno(), *owner)
+            os.fsync(stream.fileno())
+    except BaseException:
+        temporary.unlink()
+        raise
     return temporary

@@ -140,6 +140,16 @@ def test_a_file_that_cannot_be_replaced_stays(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(StoreError, match="No space"):
         keys.rotate(path)
     assert path.read_text() == before
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]  # no key lies about
+
+
+def test_no_link_is_followed_that_somebody_laid(tmp_path: Path) -> None:
+    """Root may rotate in the daemon's folder."""
+    path, victim = write(tmp_path / "token.keys", f"1 {GOOD}\n"), tmp_path / "victim"
+    victim.write_text("whole")
+    (tmp_path / f".token.keys.{os.getpid()}").symlink_to(victim)
+    keys.rotate(path)
+    assert victim.read_text() == "whole"
 
 
 def test_a_file_that_is_not_there_has_no_stamp(tmp_path: Path) -> None:
