@@ -234,9 +234,11 @@ def _add_trust(command: _Adder) -> None:
     made.add_argument("--yes", action="store_true", help="with retire: what it signed may end")
     made.set_defaults(usage=made.error)
     made = command("audit", _audit, "who did what, with which proof")
-    made.add_argument("--conversation", metavar="REF", help="only in this one")
-    made.add_argument("--verify", action="store_true", help="follow the chain of hashes instead")
-    made.add_argument("--head", metavar="HASH", help="and look for a head that was kept elsewhere")
+    which = made.add_mutually_exclusive_group()
+    which.add_argument("--conversation", metavar="REF", help="only in this one")
+    which.add_argument("--verify", action="store_true", help="follow the chain of hashes instead, which binds all")
+    made.add_argument("--head", metavar="HASH", help="with --verify: look for a head that was kept elsewhere")
+    made.set_defaults(usage=made.error)
 
 
 # --- which part answers ----------------------------------------------------------------------------------
@@ -482,8 +484,10 @@ def _keys(options: argparse.Namespace) -> Shown:
 
 
 def _audit(options: argparse.Namespace) -> Shown:
+    if options.head and not options.verify:
+        options.usage("--head goes with --verify")
     with _opened(options) as (store, _):
-        if options.verify or options.head:
+        if options.verify:
             return audit.verified(store, options.head)
         return audit.listed(store, options.conversation)
 
@@ -501,6 +505,8 @@ def _identifier(options: argparse.Namespace) -> int:
 
 
 def _pseudonym(options: argparse.Namespace) -> Shown:
+    if "@" not in pseudonym(options.address):
+        raise Refused(f"{options.address} is no address")
     settings = config.load(_path(options), passwords=False)
     keys.load(settings.store.token_keys_file)  # pseudonyms are made with them
     made = pseudonym(options.address)

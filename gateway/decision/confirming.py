@@ -86,7 +86,7 @@ def _withdrawn(case: Case, asked: Asked) -> Decision:
     said = Answered(asked.delivery, Confirmation.WITHDRAWN)
     return _decision(
         case,
-        replace(changes, history=(Event(asked.agent, what),), answered=said, proof=_proof(case, asked)),
+        replace(changes, history=(Event(asked.agent, what),), answered=said, proof=_proof(case, asked, "withdrawn")),
         f"{asked.agent} {what}",
     )
 
@@ -124,7 +124,7 @@ def _confirmed(case: Case, asked: Asked) -> Decision:
         decision.filing,
         history=(Event(asked.agent, what), *decision.filing.history),
         answered=Answered(asked.delivery, Confirmation.CONFIRMED),
-        proof=_proof(case, asked),
+        proof=_proof(case, asked, "confirmed"),
     )
     return replace(decision, filing=changes, confirmation=f"{asked.agent} {what}")
 
@@ -155,8 +155,8 @@ def _original(case: Case, asked: Asked) -> Message:
     )
 
 
-def _proof(case: Case, asked: Asked) -> str:
+def _proof(case: Case, asked: Asked, done: str) -> str:
     """What her word rests on, for the audit: the mail that she was asked about, and her answer."""
     original = asked.filed.proof.value if asked.filed.proof else "unverified"
     answer = f"mail {case.arrival.digest}: {case.grade.because}"
-    return f"mail {asked.filed.digest}, itself {original}, confirmed by an answer to her own address ({answer})"
+    return f"mail {asked.filed.digest}, itself {original}, {done} by an answer to her own address ({answer})"

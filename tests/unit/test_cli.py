@@ -54,13 +54,29 @@ def test_version(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["nothing"], ["show"], ["reply", "REF"], ["conversations", "--inbox", "x:y"], ["outbox", "eat"]]
+    "arguments",
+    [
+        [],
+        ["nothing"],
+        ["show"],
+        ["reply", "REF"],
+        ["conversations", "--inbox", "x:y"],
+        ["outbox", "eat"],
+        ["audit", "--verify", "--conversation", "K7M2-4QXA"],
+        ["audit", "--head", "0" * 64],
+    ],
 )
 def test_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main(arguments)
     assert ended.value.code == 2
     assert "usage" in capsys.readouterr().err
+
+
+def test_who_has_no_address_has_no_name_in_the_log(run: Run) -> None:
+    status, said = run("pseudonym", "ulysse")
+    assert status == 1
+    assert "ulysse is no address" in said
 
 
 def test_a_faulty_configuration(folder: Path, run: Run) -> None:

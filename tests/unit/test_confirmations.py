@@ -345,7 +345,9 @@ def test_the_audit_is_told_what_the_act_rests_on(scene: Scene) -> None:
 @pytest.mark.parametrize("words", ["Non", "no", "non, ce n’est pas moi", "Ce n'est pas moi !"])
 def test_her_no_takes_it_back_for_good(scene: Scene, words: str) -> None:
     scene.unproven()
-    scene.say(words)
+    changes = scene.say(words).filing
+    assert changes is not None
+    assert "withdrawn by an answer to her own address" in changes.proof
     assert scene.state == "withdrawn"
     scene.say("oui")
     assert (scene.answers(), scene.state) == ([], "withdrawn")

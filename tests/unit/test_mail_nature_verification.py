@@ -15,6 +15,7 @@ ROBOT = "no-reply@service.example"
     ("author", "subject", "text"),
     [
         (ROBOT, "Confirmation code: 482-913", "Enter it in your browser."),
+        (ROBOT, "Slack confirmation code: QVZ-HPK", "Enter it to confirm your email address."),
         (ROBOT, "Your security code", "Use AB12CD to sign in with this security code."),
         ("noreply@x.example", "Vérifiez votre adresse", "Cliquez : https://x.example/v?t=abc"),
         ("ne-pas-repondre@x.example", "Connexion", "Votre code à usage unique est 739205."),

@@ -29,7 +29,9 @@ _PURPOSE = any_of(
     r"(?:best[äa]tigungs|sicherheits|verifizierungs)code|c[óo]digo de (?:verificaci[óo]n|seguridad|acceso)",
     r"codice di (?:verifica|sicurezza|accesso)|c[óo]digo de verifica[çc][ãa]o|verificatiecode",
 )
-_CODE = re.compile(r"\b[0-9]{3}[ -]?[0-9]{3}\b|\b[0-9]{4,8}\b|\b(?=[a-z]{0,8}[0-9])[a-z0-9]{6,8}\b")
+_CODE = re.compile(
+    r"\b[0-9]{3}[ -]?[0-9]{3}\b|\b[0-9]{4,8}\b|\b(?=[a-z]{0,8}[0-9])[a-z0-9]{6,8}\b|\b[a-z0-9]{3}-[a-z0-9]{3}\b"
+)
 _READ = 5_000
 
 
