@@ -11,18 +11,19 @@ from gateway.model import Author, Conversation, Mark
 
 def imitated(author: Author, conversation: Conversation, context: Context) -> tuple[Mark, ...]:
     """Whom she could be taken for, if anybody: the usager, guests, agents, the organisation, the platform."""
-    known = dict(_known(conversation, context))
-    if not author.address or author.address in known:
+    ours = dict(_ours(conversation, context))
+    if not author.address or author.address in (*ours, *conversation.guests):
         return ()
+    others = {person: "" for person in (conversation.usager, *conversation.guests) if person != author.address}
     name, address = skeleton(author.name), skeleton(author.address)
-    for theirs, called in known.items():
+    for theirs, called in (ours | others).items():
         if address == skeleton(theirs) or (name and name == skeleton(called)):
             return (Mark("imitates", called or theirs),)
     return ()
 
 
-def _known(conversation: Conversation, context: Context) -> Iterator[tuple[str, str]]:
-    """(address, name or "") of everybody whom a mail in this conversation may come from."""
+def _ours(conversation: Conversation, context: Context) -> Iterator[tuple[str, str]]:
+    """(address, name or "") of those on this side whom a usager or an agent would believe."""
     directory, instance = context.directory, context.settings.instance
     circle = directory.circle_of(conversation)
     yield context.settings.addresses.global_, instance.name
@@ -32,5 +33,3 @@ def _known(conversation: Conversation, context: Context) -> Iterator[tuple[str, 
     organisation = directory.organisation_of(conversation.inbox, conversation.organisation)
     if organisation is not None:
         yield organisation.email, organisation.name
-    for person in (conversation.usager, *conversation.guests):
-        yield person, ""

@@ -83,6 +83,22 @@ def test_somebody_of_the_conversation_is_imitated(tmp_path: Path, name: str, add
 
 
 @pytest.mark.parametrize(
+    ("name", "address", "whom"),
+    [("Mairie d'Exemple", FROM, "Mairie d'Exemple"), ("", "a1ice.adrnin@mairie.example.org", ALICE)],
+)
+def test_whoever_opens_a_conversation_may_imitate_too(tmp_path: Path, name: str, address: str, whom: str) -> None:
+    author = Author(address, name, sure=True, because="")
+    opened = conversation(inbox=DOSSIER, usager=address)
+    assert imitated(author, opened, make_context(tmp_path)) == (Mark("imitates", whom),)
+
+
+@pytest.mark.parametrize("usager", [ALICE, "accueil@mairie.example.org"])
+def test_an_agent_or_the_organisation_that_opens_one_imitates_nobody(tmp_path: Path, usager: str) -> None:
+    author = Author(usager, "Mairie d'Exemple", sure=True, because="")
+    assert imitated(author, conversation(inbox=DOSSIER, usager=usager), make_context(tmp_path)) == ()
+
+
+@pytest.mark.parametrize(
     ("name", "address"),
     [
         ("Ulysse", ULYSSE),
