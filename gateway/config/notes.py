@@ -81,6 +81,23 @@ def _prover(smtp: SmtpIntake) -> str:
     return "ourselves" if smtp.verify else smtp.authserv_id
 
 
+def _trusting(settings: Settings) -> _Found:
+    """A network that holds strangers: each of them is believed what only the servers in front may say."""
+    for place, smtp in enumerate(settings.intake.smtp):
+        for number, peer in enumerate(smtp.trusted_peers):
+            network = ip_network(peer, strict=False)
+            if not network.is_private and network.prefixlen < _NARROW[network.version]:
+                text = f"{peer} holds strangers, and whatever they say of their mail's authenticity is believed"
+                yield (
+                    "warning",
+                    ("intake", "smtp", place, "trusted_peers", number),
+                    f"{text}; name your servers alone",
+                )
+
+
+_NARROW = {4: 16, 6: 32}  # what one provider's customer may have to herself
+
+
 def _in_the_clear(settings: Settings) -> _Found:
     for place, smtp in enumerate(settings.intake.smtp):
         host = host_and_port(smtp.listen)[0]
@@ -182,6 +199,7 @@ def _separators(settings: Settings) -> _Found:
 _LOOKS = (
     _unchecked,
     _proof,
+    _trusting,
     _in_the_clear,
     _nobody_receives,
     _passwords,

@@ -269,3 +269,26 @@ def test_a_number_that_is_too_long_to_be_one(tmp_path: Path) -> None:
     line = file.read_text("utf-8").splitlines().index("[[dossiers]]") + 2
     with pytest.raises(ConfigError, match=rf"gateway\.toml:{line}: not TOML: .*digits.*; "):
         load(file, {})
+
+
+@pytest.mark.parametrize(
+    ("peer", "warned"),
+    [
+        ("0.0.0.0/0", True),
+        ("::/0", True),
+        ("9.0.0.0/8", True),
+        ("10.0.0.0/8", False),
+        ("9.9.9.9", False),
+        ("fd00::/8", False),
+    ],
+)
+def test_a_network_of_strangers_is_not_to_be_trusted(tmp_path: Path, peer: str, warned: bool) -> None:
+    base = BASE.replace("[[intake.smtp]]\n", f'[[intake.smtp]]\ntrusted_peers = ["127.0.0.1", "{peer}"]\n', 1)
+    file = written(tmp_path, base=base)
+    assert (
+        any(
+            "holds strangers" in note.text and note.where.endswith("trusted_peers[1]")
+            for note in notes(load(file, {}), file)
+        )
+        is warned
+    )
