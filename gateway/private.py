@@ -7,7 +7,7 @@ and an attachment that holds one is marked, so that it isn't sent on; it is neve
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from gateway.context import Context
@@ -45,15 +45,23 @@ _BLOCK = 100_000  # characters that are searched at a time: memory stays small, 
 _OVERLAP = 4_000  # of them that are searched with both: what would be found is shorter, blanks and tags included
 
 
-def cleaned(mail: Mail, raw: bytes, context: Context, patience: float = _PATIENCE) -> Mail:
+def cleaned(
+    mail: Mail,
+    raw: bytes,
+    context: Context,
+    *,
+    stopped: Callable[[], bool] = lambda: False,
+    patience: float = _PATIENCE,
+) -> Mail:
     """The mail without signed addresses in what is shown of it, and its attachments marked. `raw`: its octets.
 
-    `patience`: seconds of the processor in which files are searched.
+    Files are searched for `patience` seconds of the processor, and no longer once it is `stopped`.
     """
+    until = time.thread_time() + patience
     if context.tokenless(mail.text) != mail.text:  # the other texts are parts of it
         text, own, quoted = (context.tokenless(part) for part in (mail.text, mail.own, mail.quoted))
         mail = replace(mail, text=text, own=own, quoted=quoted)
-    files = _marked(mail, raw, context, patience)
+    files = _marked(mail, raw, context, lambda: stopped() or time.thread_time() > until)
     return replace(
         mail,
         subject=context.tokenless(mail.subject),
@@ -83,11 +91,11 @@ def _forwarded(forwarded: Forwarded, files: tuple[Attachment, ...], context: Con
 # --- attachments -----------------------------------------------------------------------------------------
 
 
-def _marked(mail: Mail, raw: bytes, context: Context, patience: float) -> tuple[Attachment, ...]:
+def _marked(mail: Mail, raw: bytes, context: Context, over: Callable[[], bool]) -> tuple[Attachment, ...]:
     """The attachments, each with why it stays, if it tells what it mustn't; their names are freed of it."""
     read = [attachment.part for attachment in mail.attachments if _readable(attachment)]
-    agents, until = context.directory.is_agent(mail.author.address), time.thread_time() + patience
-    telling = _telling(read, raw, context, agents, until) if read else {}
+    agents = context.directory.is_agent(mail.author.address)
+    telling = _telling(read, raw, context, agents, over) if read else {}
     return tuple(
         replace(
             attachment,
@@ -99,11 +107,13 @@ def _marked(mail: Mail, raw: bytes, context: Context, patience: float) -> tuple[
     )
 
 
-def _telling(parts: list[int], raw: bytes, context: Context, agents: bool, until: float) -> dict[int, str]:
+def _telling(
+    parts: list[int], raw: bytes, context: Context, agents: bool, over: Callable[[], bool]
+) -> dict[int, str]:
     """Why each of these parts stays. What can't be searched stays, too, and what there is no time left to search."""
     try:
         found = contents(raw, parts)
-        return {part: _why(data, context, agents, until) for part, data in zip(parts, found, strict=True)}
+        return {part: _why(data, context, agents, over) for part, data in zip(parts, found, strict=True)}
     except Exception:  # noqa: BLE001 (reading raises nothing; should it, the mail goes on without its files)
         return dict.fromkeys(parts, TOKEN)
 
@@ -114,13 +124,13 @@ def _readable(attachment: Attachment) -> bool:
     return kind.startswith(("text/", "message/")) or kind in _WORDS or name.endswith((*_TEXTS, *_MAIL_NAMES))
 
 
-def _why(data: bytes, context: Context, agents: bool, until: float) -> str:
+def _why(data: bytes, context: Context, agents: bool, over: Callable[[], bool]) -> str:
     """Why an attachment stays, "" for nothing. `agents`: it is an agent's, and would tell who she is.
 
     A file may be large: what would stand in the place of each address isn't asked.
     """
     for text in _blocks(data):
-        if time.thread_time() > until or tells(text, context.tokens):
+        if over() or tells(text, context.tokens):
             return TOKEN
         if agents and context.anonymous(text) != text:
             return ADDRESS

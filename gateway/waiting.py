@@ -7,6 +7,7 @@ and with more patience. At the third attempt a mail that can't be read is filed 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -158,15 +159,18 @@ async def _read_all(
 
 async def _prepared(store: Store, arrival: Arrival, context: Context, read: Read) -> Mail | Temporary | Unreadable:
     """One kept mail, ready to be filed, or why it isn't. Whatever goes wrong with it concerns no other."""
+    stopped = threading.Event()  # the loop's end waits for its threads
     try:
         raw = await asyncio.to_thread(inbound.fetched, store, arrival)
         mail = await _read(raw, arrival, context, read)
-        return await asyncio.to_thread(private.cleaned, mail, raw, context)
+        return await asyncio.to_thread(private.cleaned, mail, raw, context, stopped=stopped.is_set)
     except (Temporary, Unreadable) as error:
         return error
     except Exception as error:  # noqa: BLE001 (a defect that it shows mustn't stop the loop)
         log.defect(error=type(error).__name__, where=place(error.__traceback__))
         return Unreadable(f"making it ready raised {type(error).__name__}")
+    finally:
+        stopped.set()
 
 
 async def _read(raw: bytes, arrival: Arrival, context: Context, read: Read) -> Mail:

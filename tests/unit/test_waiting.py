@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from gateway import inbound, waiting
+from gateway import inbound, private, waiting
 from gateway.context import Context
 from gateway.errors import StoreError, Temporary
 from gateway.model import Arrival, Mail
@@ -204,3 +206,27 @@ async def test_what_was_given_back_is_no_longer_ours_to_give_back(store: Store, 
     assert [arrival.attempts for arrival in begun] == [2]
     assert await again(store, context) == 0
     assert await work(store, context) == 1
+
+
+async def test_a_stop_ends_the_search_of_files(
+    store: Store, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long one would keep the daemon from ending."""
+    begun, ended = threading.Event(), threading.Event()
+
+    def searched(mail: Mail, *_: Any, stopped: Callable[[], bool]) -> Mail:
+        begun.set()
+        deadline = time.monotonic() + 10
+        while not stopped() and time.monotonic() < deadline:
+            pass
+        if stopped():
+            ended.set()
+        return mail
+
+    monkeypatch.setattr(private, "cleaned", searched)
+    keep(store, *letters("a"))
+    task = asyncio.create_task(work(store, context))
+    await asyncio.to_thread(begun.wait, 10)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert await asyncio.to_thread(ended.wait, 5)
