@@ -351,6 +351,19 @@ async def test_an_answer_waits_whole_for_the_antivirus(world: World, tmp_path: P
     assert any(b'filename="plan.pdf"' in raw for raw in left(ULYSSE))
 
 
+async def test_an_agent_hears_that_her_answer_waited_in_vain(world: World, tmp_path: Path) -> None:
+    """The antivirus is gone for good: neither does it leave unchecked, nor wait for ever."""
+    await answered(world, SILENT, PLAN)
+    world.context = make_context(tmp_path)
+    for _ in range(world.context.settings.relay.give_up_after.days + 1):
+        left = await sent(world, tmp_path / "sent")
+        world.time += timedelta(days=1)
+    assert len(left(ULYSSE)) == 1  # the acknowledgement
+    assert len(left(ALICE)) == 2  # the notification, and what became of her answer
+    await world.asked_again(CLEAN)
+    assert len((await sent(world, tmp_path / "sent"))(ULYSSE)) == 1
+
+
 async def test_what_was_put_off_leaves_as_soon_as_it_may(world: World, tmp_path: Path) -> None:
     """Not at the end of an interval that has grown meanwhile."""
     await answered(world, SILENT, PLAN)

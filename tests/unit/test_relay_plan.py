@@ -311,7 +311,7 @@ def test_a_question_whether_a_mail_is_hers_tells_all_that_would_come_of_it() -> 
 def test_a_question_warns_of_another_address_than_hers() -> None:
     letter = asking(PLACE, "other_author", goes_to=(), commands=())
     assert "cette adresse n’est pas la vôtre" in letter.text
-    assert "à personne d’extérieur" in letter.text
+    assert "à personne à l’extérieur" in letter.text
     assert "Commandes" not in letter.text
 
 
