@@ -135,7 +135,7 @@ def _token(scene: Desk, agent: str) -> str:
     conversation = scene.left(INES)[0].conversation
     assert conversation is not None
     signer = scene.context.signer
-    return scene.store.write_now(lambda tx: outbox.reply_address(tx, conversation, agent, signer))
+    return scene.store.write_now(lambda tx: outbox.reply_address(tx, conversation, agent, signer, NOW))
 
 
 def _held_by(address: str, mail: Mail) -> Mail:
