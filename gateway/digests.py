@@ -24,7 +24,7 @@ from gateway.decision import IMPORTED
 from gateway.desk import deadlines
 from gateway.desk.deadlines import Patience
 from gateway.errors import StoreError
-from gateway.model import GLOBAL, Conversation, Draft, Event, Filing, InboxKind, Status
+from gateway.model import GATHERING, GLOBAL, Conversation, Draft, Event, Filing, InboxKind, Status
 from gateway.relay import plan
 from gateway.relay.plan import MOST_ENTRIES, Entry
 from gateway.store import filing, notices, outbox, recall, rounds
@@ -59,9 +59,12 @@ def due(connection: Connection, context: Context, now: datetime) -> bool:
 
 
 def _crowded(connection: Connection, context: Context, now: datetime) -> list[str]:
-    """Agents who are told at once, but had too much of it: for whom something fell due since the last round."""
+    """Agents who are told at once, but had too much of it: for whom something fell due since the last round.
+
+    Or shortly before it: in a flood filing takes its time, and what it writes may have been due when it is there.
+    """
     last = rounds.last(connection, _DIGEST)
-    found = [] if last is None else notices.with_digests(connection, now, last)
+    found = [] if last is None else notices.with_digests(connection, now, last - GATHERING)
     return [agent for agent in found if context.directory.notify_of(agent) != "digest"]
 
 

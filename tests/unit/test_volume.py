@@ -250,6 +250,18 @@ def test_an_agent_who_had_enough_is_told_of_the_rest_in_one_mail(store: Store, t
     assert planned(store, Purpose.NOTIFICATION)[-1].conversation is not None
 
 
+def test_what_is_filed_a_little_after_its_round_is_told_with_the_next(store: Store, tmp_path: Path) -> None:
+    """In a flood filing takes its time: its clock was read before the round, and it is written after."""
+    context = make_context(tmp_path, limits={"notifications_per_agent": 1})
+    make_round(store, context, NOW)
+    come(store, context, 1, "u1@x.example", NOW)
+    come(store, context, 2, "u2@x.example", NOW + SECOND)
+    make_round(store, context, NOW + 10 * MINUTE)
+    come(store, context, 3, "u3@x.example", NOW + 10 * MINUTE - 2 * SECOND)
+    make_round(store, context, NOW + 10 * MINUTE + SECOND)
+    assert [mail.conversation is None for mail in planned(store, Purpose.NOTIFICATION)] == [False, True, True]
+
+
 def test_one_agents_flood_is_not_anothers(store: Store, tmp_path: Path) -> None:
     context = make_context(tmp_path, limits={"notifications_per_agent": 2})
     for nth in range(4):
