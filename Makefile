@@ -16,6 +16,8 @@ demo: $(INSTALLED)  ## a scene: an usager writes, an agent answers by mail, the 
 	$(BIN)/python -m tests.demo
 
 # A module's tests stay together, since they share what they start; three modules at once, since most of them wait.
+# They start the command a thousand times: it is to be compiled once, whatever the environment wants.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(INSTALLED) servers  ## every test; installs the real servers where it can
 	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder
 

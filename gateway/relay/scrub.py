@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.relay.views import View, plain, views, words
@@ -64,13 +64,17 @@ def _told(word: str, secrets: Secrets) -> bool:
     while at >= 0:
         after = word[at + 1 : _end(word, at)].lower()
         domains = [after[:end] for end in range(len(after), 0, -1) if after[:end] in secrets.domains]
-        before = word[max(0, at - _LONGEST_LOCAL) : at].lower() if domains else ""
-        starts = _begun(before, secrets.leads)
-        addresses = (f"{before[start:]}@{domain}" for domain in domains for start in starts)
-        if any(secrets.replacement(address) is not None for address in addresses):
+        if domains and _told_at(word[max(0, at - _LONGEST_LOCAL) : at].lower(), domains, secrets):
             return True
         at = word.find("@", at + 1)
     return False
+
+
+def _told_at(before: str, domains: Sequence[str], secrets: Secrets) -> bool:
+    """Is it an address that one of these may be the end of?"""
+    starts = _begun(before, secrets.leads)
+    addresses = (f"{before[start:]}@{domain}" for domain in domains for start in starts)
+    return any(secrets.replacement(address) is not None for address in addresses)
 
 
 def _begun(before: str, leads: tuple[str, ...] | None) -> Iterable[int]:
@@ -126,6 +130,8 @@ def _candidates(view: View, at: int, lowest: int, domains: Container[str]) -> It
     """Where the address around the `@` at `at` may begin and end, the longest first."""
     text = view.text
     end = _end(text, at)
+    if end == at + 1:
+        return
     ends = [end, *reversed(view.gaps_within(at + 2, end)[:_MOST_GAPS])]
     if (dot := text.rfind(".", at + 1, end)) > 0 and "." in text[at + 1 : dot]:
         ends.append(dot)  # « …@mairie.example.Merci »

@@ -51,9 +51,11 @@ MESSAGE = {
     "because",
     "deliveries",
     "confirmation",
+    "marks",
+    "proof_code",
 }
 DELIVERY = {"to", "state", "attempts", "last_reply"}
-ATTACHMENT = {"name", "type", "size", "sha256"}
+ATTACHMENT = {"name", "type", "size", "sha256", "held"}
 OUTBOX = {"id", "conversation", "to", "message_id", "state", "attempts", "next_at", "last_reply"}
 ASIDE = {"id", "reason", "attempts", "received_at", "sha256", "size"}
 EXPLAINED = {
