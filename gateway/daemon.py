@@ -191,18 +191,8 @@ async def _serve(path: Path, settings: Settings, store: Store, announce: Callabl
     gate = Antivirus(store, state.current, now=utc_now)
     listeners = await _listeners(settings, hostname, keeper, state)
     async with Readers() as readers, asyncio.TaskGroup() as group:
-        filing = waiting.run(
-            store,
-            state.current,
-            readers.read,
-            gate.look,
-            owner=OWNER,
-            arrived=state.arrived,
-            planned=state.planned,
-            now=utc_now,
-        )
+        filing = _file(store, state, readers, gate)
         tasks: list[asyncio.Task[Any]] = [group.create_task(filing, name="filing")]
-        tasks.append(group.create_task(readers.prepare(), name="readers"))
         inspector = Inspector(store, state.current, owner=OWNER, arrived=state.arrived, now=utc_now)
         tasks.append(group.create_task(inspector.run(state.kept), name="inspecting"))
         tasks.append(group.create_task(relay.run(state.planned), name="relay"))
@@ -218,6 +208,21 @@ async def _serve(path: Path, settings: Settings, store: Store, announce: Callabl
         await _ended(state, tasks)
         await asyncio.gather(*(listener.close() for listener in listeners))
     log.daemon_stopped()
+
+
+async def _file(store: Store, state: _State, readers: Readers, gate: Antivirus) -> None:
+    """No mail is begun before there is a reader: what ends the process until then is no mail's doing."""
+    await readers.prepare()
+    await waiting.run(
+        store,
+        state.current,
+        readers.read,
+        gate.look,
+        owner=OWNER,
+        arrived=state.arrived,
+        planned=state.planned,
+        now=utc_now,
+    )
 
 
 async def _ended(state: _State, tasks: list[asyncio.Task[Any]]) -> None:

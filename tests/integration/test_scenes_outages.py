@@ -182,8 +182,8 @@ def test_a_real_postfix_as_the_smarthost_refuses_then_accepts(tmp_path: Path) ->
             gateway.send(gmail(Sent("", INES, asked.as_bytes()), INES, "Elle est en cours."), to=CONTACT)
             assert "mailbox busy" in settled(gateway, "deferred")["last_reply"]
             postfix.refuse({})
-            (row,) = gateway.waiting()
-            gateway.command("outbox", "retry", str(row["id"]))
+            for row in gateway.waiting():  # unless its time has come meanwhile
+                gateway.command("outbox", "retry", str(row["id"]))
             arrived = gateway.until(lambda: postfix.box_of(ULYSSE)[1:], "the answer")[0]
             assert "Elle est en cours." in Sent("", ULYSSE, arrived.as_bytes()).text
             assert arrived["From"].addresses[0].display_name == "Mairie d'Exemple"

@@ -109,8 +109,9 @@ class Supervised:
     def __init__(self, folder: Path, *more: str) -> None:
         (self.port,) = free_ports(1)
         config = folder / "gateway.toml"
-        text = (ROOT / "gateway.toml").read_text("utf-8")
-        config.write_text(text.replace('listen = "127.0.0.1:2525"', 'listen = "systemd"'), encoding="utf-8")
+        text = (ROOT / "gateway.toml").read_text("utf-8").replace('listen = "127.0.0.1:2525"', 'listen = "systemd"')
+        # Where mail may come from other machines, no agent may share our domain.
+        config.write_text(text.replace("manon.manager@support.", "manon.manager@mairie."), encoding="utf-8")
         self.ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.ear.bind(str(folder / "notify"))
         self.ear.settimeout(30)

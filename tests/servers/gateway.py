@@ -533,6 +533,7 @@ def configuration(
     )
     trust = f'[trust]\nagent_proof = "{agent_proof}"\n'
     limits = "[limits]\nacknowledgements_per_address = 100\nnotifications_per_agent = 1000\n"
+    limits += "acknowledgements_per_minute = 1000\nalarm_above = 10000\n"
     included = f"include = {include}\n" if include else ""
     return "\n".join((included, INSTANCE, way_in, intake, relay, trust, limits, f"[desk]\n{desk}\n", directory))
 
