@@ -19,7 +19,8 @@ demo: $(INSTALLED)  ## a scene: an usager writes, an agent answers by mail, the 
 # They start the command a thousand times: it is to be compiled once, whatever the environment wants.
 test: export PYTHONDONTWRITEBYTECODE =
 test: $(INSTALLED) servers  ## every test; installs the real servers where it can
-	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -m "not alone"
+	$(BIN)/python -m pytest -m alone
 
 check: $(INSTALLED)  ## style, types, and who may import whom
 	$(BIN)/ruff check .

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.relay.views import View, plain, views, words
@@ -11,6 +11,7 @@ from gateway.relay.views import View, plain, views, words
 _ATEXT = frozenset(".!#$%&'*+/=?^_`{|}~-")
 _MARKUP = frozenset("*~=|{}/'`#!?&$^")  # allowed in an address, but rather beside it: `*bold*`, `?to=`
 _LONGEST_LOCAL, _LONGEST_DOMAIN = 64, 255
+_FEW = 20
 _MOST_GAPS = 8  # beside an `@`: more than anybody's program puts into an address
 
 
@@ -24,7 +25,7 @@ class Secrets:
     """
 
     replacement: Callable[[str], str | None]
-    domains: Container[str]
+    domains: Collection[str]
     signed: Callable[[str], Iterable[tuple[int, int]]]
     instead: str
     leads: tuple[str, ...] | None = None
@@ -60,7 +61,7 @@ def _told(word: str, secrets: Secrets) -> bool:
     """Is one in a text without blanks? So where an address begins and ends in it isn't known."""
     if next(iter(secrets.signed(word)), None) is not None:
         return True
-    at = word.find("@")
+    at = word.find("@") if _near(word, secrets.domains) else -1
     while at >= 0:
         after = word[at + 1 : _end(word, at)].lower()
         domains = [after[:end] for end in range(len(after), 0, -1) if after[:end] in secrets.domains]
@@ -68,6 +69,12 @@ def _told(word: str, secrets: Secrets) -> bool:
             return True
         at = word.find("@", at + 1)
     return False
+
+
+def _near(text: str, domains: Collection[str]) -> bool:
+    """May an address of these stand in the text? A look for each of a few takes less than one at every sign."""
+    low = text.lower()
+    return len(domains) > _FEW or any(f"@{domain}" in low for domain in domains)
 
 
 def _told_at(before: str, domains: Sequence[str], secrets: Secrets) -> bool:
@@ -115,7 +122,7 @@ def _apart(every: Iterable[_Found]) -> list[_Found]:
 
 def _addresses(view: View, secrets: Secrets) -> Iterator[_Found]:
     text, beyond = view.text, 0
-    at = text.find("@")
+    at = text.find("@") if _near(text, secrets.domains) else -1
     while at >= 0:
         for start, end in _candidates(view, at, beyond, secrets.domains):
             instead = secrets.replacement(text[start:end].lower())

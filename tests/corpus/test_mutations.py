@@ -20,6 +20,7 @@ from tests import corpora
 from tests.builders import make_context, opened, raw_mail
 from tests.fuzz import bombs, filing, mutations
 
+pytestmark = pytest.mark.alone
 MUTATIONS = 500
 RUNS = {"bombs": ("bombs",), "first": ("0", str(MUTATIONS // 2)), "second": (str(MUTATIONS // 2), str(MUTATIONS))}
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from gateway import cli
+from gateway.model import Incoming
 from tests.builders import INES, MANON, NOW, ROOT, ULYSSE, make_context, opened, raw_mail, take
 
 Run = Callable[..., tuple[int, Any]]
@@ -170,7 +171,7 @@ def test_aside(folder: Path, run: Run) -> None:
     with opened(folder / "var") as store:
         from gateway.store import arrivals
 
-        take(store, make_context(folder), raw_mail())
+        store.write_now(lambda tx: arrivals.keep(tx, [Incoming(raw_mail(), "smtp", NOW)]))
         store.write_now(lambda tx: arrivals.set_aside(tx, 1, "odd"))
     ((row),) = run("aside", "list")[1]
     assert (row["id"], row["reason"], row["received_at"]) == (1, "odd", NOW.isoformat().replace("+00:00", "Z"))
