@@ -14,7 +14,7 @@ import pytest
 
 from gateway import cli
 from gateway.model import Incoming
-from tests.builders import INES, MANON, NOW, ROOT, ULYSSE, make_context, opened, raw_mail, take
+from tests.builders import INES, MANON, NOW, ROOT, ULYSSE, opened, raw_mail
 
 Run = Callable[..., tuple[int, Any]]
 
