@@ -10,7 +10,6 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +24,6 @@ MUTATIONS = 500
 RUNS = {"bombs": ("bombs",), "first": ("0", str(MUTATIONS // 2)), "second": (str(MUTATIONS // 2), str(MUTATIONS))}
 
 
-@pytest.fixture(scope="module")
-def runs() -> Iterator[dict[str, subprocess.Popen[str]]]:
-    """All at once, each in a process of its own."""
-    corpora.folder()
-    started = {name: start(arguments) for name, arguments in RUNS.items()}
-    try:
-        yield started
-    finally:
-        for process in started.values():
-            process.kill()
-            process.communicate()
-
-
 def start(arguments: tuple[str, ...]) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "tests.fuzz.filing", *arguments]
     return subprocess.Popen(command, cwd=corpora.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -45,11 +31,14 @@ def start(arguments: tuple[str, ...]) -> subprocess.Popen[str]:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", RUNS)
-def test_each_is_filed_whole_in_bounded_time_and_memory(runs: dict[str, subprocess.Popen[str]], name: str) -> None:
-    printed, trouble = runs[name].communicate()
+def test_each_is_filed_whole_in_bounded_time_and_memory(name: str) -> None:
+    """One run after the other: beside others it would take longer, also of the processor."""
+    corpora.folder()
+    with start(RUNS[name]) as run:
+        printed, trouble = run.communicate()
     *faults, totals = [json.loads(line) for line in printed.splitlines()] or [{}]
     assert not faults, "\n".join(f"{fault['fault']}: {fault['name']}: {fault['because']}" for fault in faults[:20])
-    assert runs[name].returncode == 0, trouble[-2_000:]
+    assert run.returncode == 0, trouble[-2_000:]
     assert set(totals["states"]) <= {"filed", "duplicate"}
     assert totals["mails"] >= MUTATIONS // 2 or name == "bombs"
     assert totals["megabytes"] > 1  # it is measured

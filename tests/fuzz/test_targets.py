@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from tests.fuzz import hunt, target, targets
 from tests.fuzz.target import FOUND, Target, found, inputs, judge
 
+pytestmark = pytest.mark.alone  # sessions have deadlines
+
 EVERY = list(targets.every().values())
 SLOW = {"mail": 15, "headers": 15, "configuration": 15, "dialogues": 15}  # of the others fifty
 
