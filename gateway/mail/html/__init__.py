@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from html import escape
 from urllib.parse import unquote
 
@@ -54,6 +55,7 @@ def to_text(source: str) -> str:
     return page(source).text
 
 
+@lru_cache(maxsize=2)  # one reading of a mail asks for its page more than once
 def page(source: str) -> Page:
     """The text that a reader of this HTML would see, and which lines of it the markup says are quoted."""
     lines = _lines(source[:MAX_HTML], hiding=True)
