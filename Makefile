@@ -44,7 +44,8 @@ check-full: check test conformance  ## all of it, 10,000 broken mails, and the a
 	$(BIN)/python -m tests.fuzz.filing 0 10000
 	$(BIN)/python -m tests.security --full
 
-bench: $(INSTALLED) servers  ## speed, side by side with others in one run
+bench: $(INSTALLED) servers  ## speed, side by side with others in one run; installs them where it can
+	@sh tests/servers/install.sh peers
 	$(BIN)/python -m tests.bench
 
 lock: $(INSTALLED)  ## write requirements.lock anew, from pyproject.toml

@@ -1,31 +1,46 @@
-"""`python -m tests.bench`: the figures, side by side with others in one run, as a Markdown table."""
+"""`python -m tests.bench`: the figures, side by side with others in one run; `--write` takes them into the documents.
+
+What is measured is kept in `.cache/bench.json`, each measure as soon as it is done; one that is made again takes the
+place of what it said before. `--write` measures nothing.
+"""
 
 from __future__ import annotations
 
 import argparse
-import os
+import contextlib
+import shutil
 import signal
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 from gateway import log
+from tests.bench import chart, record, report
 from tests.bench.acceptance import accepted
-from tests.bench.figures import LEAST, Figure, table
+from tests.bench.figures import LEAST, Figure
 from tests.bench.filing import filed
 from tests.bench.footprint import footprint
 from tests.bench.latency import latency
-from tests.bench.postfix import usable
 from tests.bench.relaying import relayed
+from tests.bench.starting import starting
 
-# Each is given how many times as much as usual it is to do.
-MEASURES: dict[str, Callable[[int, int], list[Figure]]] = {
-    "accept": lambda rounds, times: accepted(rounds, 4_000, {1: 150 * times, 10: 800 * times, 50: 1500 * times}),
-    "accept-large": lambda rounds, times: accepted(rounds, 100_000, {10: 150 * times, 50: 200 * times}),
-    "file": lambda rounds, times: filed(rounds, 250 * times),
-    "latency": lambda _, times: latency(100 * times),
-    "footprint": lambda rounds, times: footprint(rounds, 1500 * times),
-    "relay": lambda rounds, times: relayed(rounds, 150 * times),
+ROOT = Path(__file__).resolve().parent.parent.parent
+DATA = ROOT / ".cache" / "bench.json"
+LOG = ROOT / ".cache" / "bench.log"  # what the parts say that run in this process
+DOCS = ROOT / "docs"
+KEPT = DOCS / "performance.json"
+
+# Each is given the rounds, and how many times as much as usual it is to do.
+MEASURES: dict[str, Callable[[int, float], list[Figure]]] = {
+    "accept": lambda rounds, n: accepted(rounds, 4_000, {1: int(150 * n), 10: int(800 * n), 50: int(1500 * n)}),
+    "accept-large": lambda rounds, n: accepted(rounds, 100_000, {10: int(150 * n), 50: int(200 * n)}),
+    "file": lambda rounds, n: filed(rounds, int(250 * n)),
+    "latency": lambda rounds, n: latency(rounds, int(100 * n)),
+    "footprint": lambda rounds, n: footprint(rounds, int(1500 * n)),
+    "start": lambda rounds, _: starting(rounds),
+    "relay": lambda rounds, n: relayed(rounds, int(150 * n)),
 }
 
 
@@ -33,21 +48,41 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--only", choices=MEASURES, action="append", help="measure this alone; may be repeated")
     parser.add_argument("--rounds", type=int, default=LEAST, help=f"default {LEAST}")
-    parser.add_argument("--times", type=int, default=1, help="as many mails as usual, so many times")
+    parser.add_argument("--times", type=float, default=1, help="as many mails as usual, so many times; 0.1 to try")
+    parser.add_argument("--data", type=Path, default=DATA, help="default .cache/bench.json")
+    parser.add_argument("--write", action="store_true", help="draw the documents from the data, and measure nothing")
     return parser.parse_args()
 
 
 def main() -> None:
     arguments = _arguments()
+    if arguments.write:
+        write(arguments.data)
+        return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no server stays behind
-    log.set_up(json=True)
-    if not usable():
-        print("No Postfix that can be started here (it needs root): it is left out.")
-    figures: list[Figure] = []
+    DATA.parent.mkdir(exist_ok=True)
+    with LOG.open("w", buffering=1) as lines:
+        with contextlib.redirect_stderr(lines):
+            log.set_up(json=True)
+        _measure(arguments)
+
+
+def _measure(arguments: argparse.Namespace) -> None:
     for name in arguments.only or MEASURES:
         print(f"measuring: {name} ...", flush=True)
-        figures += MEASURES[name](arguments.rounds, arguments.times)
-    print(f"\n{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, median of {arguments.rounds}\n\n{table(figures)}")
+        measured = record.measure(name, arguments.rounds, partial(MEASURES[name], arguments.rounds, arguments.times))
+        run = replace(record.load(arguments.data), machine=record.machine(), versions=record.versions())
+        record.save(arguments.data, record.added(run, measured, list(MEASURES)))
+        print(report.table(record.Run(measured=(measured,))), flush=True)
+
+
+def write(data: Path) -> None:
+    """Take the data into the documents, and draw table and chart from it."""
+    shutil.copyfile(data, KEPT)
+    run = record.load(KEPT)
+    document = DOCS / "performance.md"
+    document.write_text(report.written(document.read_text(), run))
+    (DOCS / report.CHART).write_text(chart.chart(report.bars(run)))
 
 
 if __name__ == "__main__":

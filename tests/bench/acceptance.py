@@ -2,75 +2,80 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-import statistics
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
 
 from tests.bench import servers
-from tests.bench.figures import Figure, interleaved, ratio
-from tests.bench.postfix import await_files, postfix, usable
+from tests.bench.figures import Contender, Figure, Goal, interleaved
+from tests.bench.peers.postfix import await_files, postfix
 
-_WHOLE, _KEEPING, _BARE, _POSTFIX = "whole daemon", "intake and store alone", "aiosmtpd discarding", "Postfix"
+WHOLE, KEEPING, BARE, POSTFIX = "whole daemon", "intake and store alone", "aiosmtpd discarding", "Postfix to Maildir"
+_numbers = itertools.count(1, 1_000_000)
 
 
 def accepted(rounds: int, size: int, cases: dict[int, int]) -> list[Figure]:
     """`cases`: how many clients, and how many mails they send in a round."""
     figures: list[Figure] = []
-    with ExitStack() as stack:
-        measures = _contenders(stack, size)
-        for clients, mails in cases.items():
-            called = {name: _bound(measure, clients, mails) for name, measure in measures.items()}
-            figures += _figures(size, clients, interleaved(rounds, called))
+    for clients, mails in cases.items():
+        send = partial(_send, clients=clients, mails=mails, size=size)
+        ours: dict[str, Contender[float]] = {
+            WHOLE: partial(_daemon, send),
+            KEEPING: partial(_one, send, servers.keeping),
+        }
+        peers: dict[str, Contender[float]] = {
+            BARE: partial(_one, send, servers.discarding),
+            POSTFIX: partial(_postfix, send, mails),
+        }
+        found = interleaved(rounds, ours, peers)
+        others = found.peers(float, *ours)
+        for name in ours:
+            what = f"accepted, {size // 1000} kB, {clients} client{'s' * (clients > 1)}, {name}"
+            goals = _goals(size) if clients > 1 and name == WHOLE else ()
+            figures.append(Figure(what, "mails/s", tuple(found.values[name]), others, goals, tuple(found.without)))
     return figures
 
 
-Measure = Callable[[int, int], float]
+def _goals(size: int) -> tuple[Goal, ...]:
+    if size > 50_000:
+        return (Goal(1.5, BARE, least=True),)
+    return (Goal(2.0, BARE, least=True), Goal(4.0, POSTFIX, least=True))
 
 
-def _bound(measure: Measure, clients: int, mails: int) -> Callable[[int], float]:
-    return lambda _: measure(clients, mails)
+Send = Callable[[int], float]
 
 
-def _contenders(stack: ExitStack, size: int) -> dict[str, Measure]:
-    """What takes clients and mails, and gives mails per second."""
-    numbers = itertools.count(1, 1_000_000)
-    bare = stack.enter_context(servers.discarding())
-    keeping = stack.enter_context(servers.keeping())
+def _send(port: int, *, clients: int, mails: int, size: int) -> float:
+    return servers.load(port, clients, mails, size, next(_numbers))
 
-    def whole(clients: int, mails: int) -> float:
-        """A new daemon each time: what it has yet to file must not disturb whoever comes next."""
+
+@contextlib.contextmanager
+def _daemon(send: Send) -> Iterator[Callable[[int], float]]:
+    """A new daemon each time: what it has yet to file must not disturb whoever comes next."""
+
+    def measured(_: int) -> float:
         with servers.daemon() as server:
-            return servers.load(server.port, clients, mails, size, next(numbers))
+            return send(server.port)
 
-    measures: dict[str, Measure] = {
-        _BARE: lambda clients, mails: servers.load(bare.port, clients, mails, size, next(numbers)),
-        _KEEPING: lambda clients, mails: servers.load(keeping.port, clients, mails, size, next(numbers)),
-        _WHOLE: whole,
-    }
-    if usable():
-        port, box = stack.enter_context(postfix())
-        delivered = itertools.count()
-        total = [next(delivered)]
+    yield measured
 
-        def by_postfix(clients: int, mails: int) -> float:
-            rate = servers.load(port, clients, mails, size, next(numbers))
-            total[0] += mails
-            await_files(box, total[0])
+
+@contextlib.contextmanager
+def _one(send: Send, start: Callable[[], AbstractContextManager[servers.Server]]) -> Iterator[Callable[[int], float]]:
+    with start() as server:
+        yield lambda _: send(server.port)
+
+
+@contextlib.contextmanager
+def _postfix(send: Send, mails: int) -> Iterator[Callable[[int], float]]:
+    """Whoever comes next waits until it has delivered all."""
+    with postfix() as (port, box):
+
+        def measured(number: int) -> float:
+            rate = send(port)
+            await_files(box, (number + 1) * mails)
             return rate
 
-        measures[_POSTFIX] = by_postfix
-    return measures
-
-
-def _figures(size: int, clients: int, found: dict[str, list[float]]) -> list[Figure]:
-    figures = []
-    least = 2.0 if size < 50_000 else 1.5
-    for ours in (_WHOLE, _KEEPING):
-        peers = [(name, ratio(found[ours], found[name])) for name in (_BARE, _POSTFIX) if name in found]
-        wanted = f"≥ {least} × aiosmtpd" + (", ≥ 4 × Postfix" if size < 50_000 else "")
-        met = peers[0][1] >= least and (size > 50_000 or all(r >= 4 for name, r in peers if name == _POSTFIX))
-        what = f"accepted durably, {size // 1000} kB, {clients} clients, {ours}"
-        value = f"{statistics.median(found[ours]):.0f} mails/s"
-        figures.append(Figure(what, value, tuple(peers), wanted if clients > 1 else "", met if clients > 1 else None))
-    return figures
+        yield measured

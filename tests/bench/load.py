@@ -11,34 +11,49 @@ import asyncio
 import sys
 import time
 from collections.abc import Iterator
+from functools import cache
 from typing import cast
 
 import uvloop
 
 RECIPIENT = "contact@support.example.org"
 SESSION = 500  # mails in one connection
-_WORDS = "Bonjour, je vous écris au sujet de ma demande de permis ; merci de me répondre. ".encode()
+LARGE = 1_000_000  # octets
 
 
 def mail(number: int, size: int, recipient: str = RECIPIENT) -> bytes:
-    """A mail of `size` octets with CRLF line ends, unlike any other number's; without the final dot."""
+    """A mail of `size` octets with CRLF line ends, unlike any other number's; without the final dot.
+
+    From LARGE on, all but a little of it is a file that is attached.
+    """
     head = (
         f"From: Camille Martin <camille.{number}@usager.example.net>\r\nTo: {recipient}\r\n"
         f"Subject: Ma demande {number}\r\nMessage-ID: <{number}.bench@usager.example.net>\r\n"
         "Date: Mon, 02 Nov 2026 10:00:00 +0100\r\nMIME-Version: 1.0\r\n"
-        "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
     ).encode()
-    return head + _text(size - len(head))
+    if size < LARGE:
+        return head + _PLAIN + _filled(size - len(head) - len(_PLAIN), _WORDS)
+    return head + _ATTACHED + _filled(size - len(head) - len(_ATTACHED) - len(_CLOSED), _BASE64) + _CLOSED
 
 
-_TEXTS: dict[int, bytes] = {}
+_WORDS = "Bonjour, je vous écris au sujet de ma demande de permis ; merci de me répondre. ".encode()
+_BASE64 = b"JVBERi0xLjQKJcOkw7zDtsOfCjIgMCBvYmoKPDwvTGVuZ3RoIDMgMCBSL0ZpbHRlci9GbGF0ZUR"
+_PLAIN = b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+_ATTACHED = (
+    b"Content-Type: multipart/mixed; boundary=part\r\n\r\n--part\r\n"
+    + _PLAIN
+    + _WORDS
+    + b"\r\n--part\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; filename=plan.pdf\r\n"
+    b"Content-Transfer-Encoding: base64\r\n\r\n"
+)
+_CLOSED = b"\r\n--part--\r\n"
 
 
-def _text(size: int) -> bytes:
-    if size not in _TEXTS:
-        line = _WORDS + b"\r\n"
-        _TEXTS[size] = line * (size // len(line)) + b"x" * max(0, size % len(line) - 2) + b"\r\n"
-    return _TEXTS[size]
+@cache
+def _filled(size: int, words: bytes) -> bytes:
+    """So many octets, the same line again and again."""
+    line = words + b"\r\n"
+    return line * (size // len(line)) + b"x" * max(0, size % len(line) - 2) + b"\r\n"
 
 
 class _Client(asyncio.Protocol):

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,14 +97,19 @@ def discarding() -> Iterator[Server]:
     """A bare aiosmtpd."""
     with scratch() as folder:
         port = free_port()
-        with started([sys.executable, "-m", "tests.bench.discard", str(port)], folder, port) as server:
+        with started([sys.executable, "-m", "tests.bench.peers.discard", str(port)], folder, port) as server:
             yield server
 
 
 @contextlib.contextmanager
 def sink() -> Iterator[int]:
-    """Postfix's smtp-sink, which takes everything and keeps nothing."""
-    assert SINK is not None
+    """Postfix's smtp-sink, which takes everything and keeps nothing.
+
+    Raises:
+        RuntimeError: it isn't there.
+    """
+    if SINK is None:
+        raise RuntimeError("smtp-sink isn't installed (Debian: postfix)")
     port = free_port()
     user = ["-u", "nobody"] if os.geteuid() == 0 else []
     process = subprocess.Popen([SINK, *user, f"127.0.0.1:{port}", "1000"])
@@ -122,25 +127,62 @@ def await_port(port: int, seconds: float = 15.0) -> None:
     Raises:
         RuntimeError: nobody did in time.
     """
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            return
-        time.sleep(0.02)
-    raise RuntimeError(f"nothing listens on port {port}")
+    awaited(lambda: _listens(port), f"whoever listens on port {port}", seconds)
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+        return True
+    return False
 
 
 def load(port: int, clients: int, mails: int, size: int, first: int) -> float:
-    """Mails per second that the server took."""
+    """Mails per second that the server took.
+
+    Raises:
+        RuntimeError: it refused one, or broke off.
+    """
     arguments = (port, clients, mails, size, first)
     command = [sys.executable, "-m", "tests.bench.load", *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
     return float(done.stdout)
 
 
+def filed(server: Server) -> int:
+    """How many mails it has filed or set aside, as its log says."""
+    return len(re.findall(r'"event": "mail_(?:filed|set_aside)"', (server.folder / "log").read_text()))
+
+
+def await_filed(server: Server, count: int, seconds: float = 120.0) -> None:
+    """Wait until so many are.
+
+    Raises:
+        RuntimeError: they weren't in time.
+    """
+    awaited(lambda: filed(server) >= count, f"{count} mails filed", seconds)
+
+
+def awaited(true: Callable[[], bool], what: str, seconds: float = 60.0, pause: float = 0.02) -> None:
+    """Look again and again until it is true.
+
+    Raises:
+        RuntimeError: it wasn't in time.
+    """
+    deadline = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"waited {seconds:.0f} s in vain for {what}")
+        time.sleep(pause)
+
+
 def memory(process: int) -> int:
-    """Octets of a process and its children: shared pages count for their share (PSS)."""
-    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+    """Octets of a process and its children: shared pages count for their share (PSS). 0 for one that has ended."""
+    try:
+        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+        rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
     pss = next(line for line in rollup.splitlines() if line.startswith("Pss:"))
     return int(pss.split()[1]) * 1024 + sum(memory(int(child)) for child in children)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from tests import measured
 from tests.conformance.figure import Figure
 from tests.conformance.judges import Judge, floor
 
 DOCUMENT = Path(__file__).resolve().parent.parent.parent / "docs" / "conformance.md"
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 _HEAD = ("key", "kind", "cases", "right", "wrong", "listed", "reached", "target", "met")
 _WORDS = 2  # columns of words, left-aligned; the others are numbers
 
@@ -93,11 +93,7 @@ def written(document: str, judges: Iterable[Judge]) -> str:
     Raises:
         ValueError: it lacks a mark.
     """
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"{DOCUMENT.name} lacks {BEGIN} or {END}")
-    return f"{before}{BEGIN}\n\n{markdown(judges)}\n\n{END}{after}"
+    return measured.written(document, markdown(judges))
 
 
 def raised(floors: Mapping[str, float], figures: Iterable[Figure]) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from tests import measured
 from tests.security.case import Case, Outcome, When
 
 DOCUMENT = Path(__file__).resolve().parent.parent.parent / "docs" / "security.md"
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 _HEAD = ("case", "attack", "promised", "got through", "without the defence", "which is", "command")
 
 
@@ -37,8 +37,4 @@ def written(document: str, outcomes: Iterable[Outcome]) -> str:
     Raises:
         ValueError: it lacks a mark.
     """
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"{DOCUMENT.name} lacks {BEGIN} or {END}")
-    return f"{before}{BEGIN}\n\n{markdown(outcomes)}\n\n{END}{after}"
+    return measured.written(document, markdown(outcomes))

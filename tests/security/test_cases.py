@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.measured import BEGIN, END
 from tests.security import registry, report
 from tests.security.case import Case, Counted, Outcome, When, run
 
@@ -14,8 +15,8 @@ def test_an_attack_gets_nowhere_and_would_without_its_defence(case: Case) -> Non
 
 
 def test_the_document_has_a_row_for_every_case_and_no_other() -> None:
-    _, _, rest = report.DOCUMENT.read_text("utf-8").partition(report.BEGIN)
-    rows = [line.split("|")[1].strip() for line in rest.partition(report.END)[0].splitlines() if line.startswith("|")]
+    _, _, rest = report.DOCUMENT.read_text("utf-8").partition(BEGIN)
+    rows = [line.split("|")[1].strip() for line in rest.partition(END)[0].splitlines() if line.startswith("|")]
     assert rows[2:] == [case.key for case in registry.every()]
 
 

@@ -1,7 +1,15 @@
 #!/bin/sh
 # Install the real servers that the tests use, where this can be done: as root on Debian. They aren't started here.
+# With the argument "peers": those that `make bench` measures the gateway beside.
 set -eu
 wanted=""
+if [ "${1-}" = peers ]; then
+    [ -x /usr/bin/mbsync ] || wanted="$wanted isync"
+    [ -x /usr/bin/getmail ] || wanted="$wanted getmail6"
+    [ -x /usr/bin/notmuch ] || wanted="$wanted notmuch"
+    [ -x /usr/lib/mailman3/bin/mailman ] || wanted="$wanted mailman3"
+    [ -x /usr/bin/rails ] && [ -x /usr/bin/puma ] || wanted="$wanted ruby-rails puma ruby-sqlite3"
+fi
 command -v dovecot >/dev/null 2>&1 || [ -x /usr/sbin/dovecot ] || wanted="$wanted dovecot-imapd dovecot-lmtpd"
 [ -x /usr/sbin/postfix ] || wanted="$wanted postfix"
 [ -x /usr/bin/systemd-analyze ] || wanted="$wanted systemd"

@@ -13,6 +13,7 @@ from tests.conformance import __main__ as command
 from tests.conformance import judges, report
 from tests.conformance.figure import Case, Figure
 from tests.conformance.judges import Judge
+from tests.measured import BEGIN, END
 
 CASES = (Case("a", True), Case("b", False, "stated 1\nread 2"), Case("c", False), Case("d", True))
 
@@ -49,10 +50,10 @@ def test_wrong_cases_are_printed_with_their_details() -> None:
 
 
 def test_the_document_keeps_what_stands_around_the_marks() -> None:
-    document = f"# Title\n\n{report.BEGIN}\nold\n{report.END}\n\nBelow.\n"
+    document = f"# Title\n\n{BEGIN}\nold\n{END}\n\nBelow.\n"
     written = report.written(document, [Judge("odd_things", "The truth: from nowhere.", (made(),))])
-    assert written.startswith(f"# Title\n\n{report.BEGIN}\n\n### Odd things\n\nThe truth: from nowhere.\n\n| key |")
-    assert written.endswith(f"- ours is right: a | b: `c`\n\n{report.END}\n\nBelow.\n")
+    assert written.startswith(f"# Title\n\n{BEGIN}\n\n### Odd things\n\nThe truth: from nowhere.\n\n| key |")
+    assert written.endswith(f"- ours is right: a | b: `c`\n\n{END}\n\nBelow.\n")
     assert "| C9-x | things | 4 | 2 | 1 | 1 | 75 % | 75 % | yes |" in written
     assert "old" not in written
     again = report.written(written, [Judge("odd_things", "The truth: from nowhere.", (made(),))])
@@ -118,7 +119,7 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Figure]:
     monkeypatch.setattr(judges, "judge", lambda name: Judge(name, "It is so.", tuple(figures)))
     monkeypatch.setattr(judges, "FLOORS", tmp_path / "floors.toml")
     monkeypatch.setattr(report, "DOCUMENT", tmp_path / "conformance.md")
-    report.DOCUMENT.write_text(f"{report.BEGIN}{report.END}", "utf-8")
+    report.DOCUMENT.write_text(f"{BEGIN}{END}", "utf-8")
     return figures
 
 
@@ -126,7 +127,7 @@ def test_it_prints_the_table(measured: list[Figure], capsys: pytest.CaptureFixtu
     measured.append(made())
     assert command.main([]) == 0
     assert capsys.readouterr().out.splitlines() == report.table([made()])
-    assert report.DOCUMENT.read_text("utf-8") == f"{report.BEGIN}{report.END}"
+    assert report.DOCUMENT.read_text("utf-8") == f"{BEGIN}{END}"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""aiosmtpd as it comes, on the standard event loop, discarding: `python -m tests.bench.discard PORT`."""
+"""aiosmtpd as it comes, on the standard event loop, discarding: `python -m tests.bench.peers.discard PORT`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""A real Postfix that writes to a Maildir: all its folders in a scratch folder, one port on loopback. Needs root."""
+"""A real Postfix that writes to a Maildir, or hands over to a real Dovecot by LMTP. Needs root.
+
+It has other settings than the one of the tests (`tests/servers/postfix.py`): as many processes and connections as it
+comes with, and nothing that slows it down.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,12 @@ import pwd
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.bench.servers import await_port, free_port, scratch
+from tests.bench.load import RECIPIENT
+from tests.bench.servers import await_port, awaited, free_port, scratch
+from tests.servers.dovecot import Dovecot
 
 POSTFIX = shutil.which("postfix", path="/usr/sbin:" + os.environ.get("PATH", ""))
 MASTER = Path("/usr/lib/postfix/sbin/master")
@@ -36,6 +41,7 @@ virtual_uid_maps = static:{owner}
 virtual_gid_maps = static:{group}
 smtpd_client_connection_count_limit = 0
 smtpd_recipient_restrictions = permit_mynetworks, reject
+virtual_transport = {transport}
 """
 _MASTER = """\
 127.0.0.1:{port} inet n - n - - smtpd
@@ -53,20 +59,23 @@ scache unix - - n - 1 scache
 error unix - - n - - error
 retry unix - - n - - error
 virtual unix - n n - - virtual
+lmtp unix - - n - - lmtp
 postlog unix-dgram n - n - 1 postlogd
 """
 
 
-def usable() -> bool:
-    return POSTFIX is not None and MASTER.exists() and os.geteuid() == 0
-
-
 @contextlib.contextmanager
-def postfix() -> Iterator[tuple[int, Path]]:
-    """Its port, and the `new` folder of its Maildir."""
+def postfix(transport: str = "virtual") -> Iterator[tuple[int, Path]]:
+    """Its port, and the `new` folder of its Maildir.
+
+    Raises:
+        RuntimeError: it isn't there, or can't be started by this user.
+    """
+    if POSTFIX is None or not MASTER.exists() or os.geteuid():
+        raise RuntimeError("it isn't installed, or not run as root, which it needs")
     with scratch() as folder:
         port = free_port()
-        settings = _prepare(folder, port)
+        settings = _prepare(folder, port, transport)
         with (folder / "output").open("w") as output:
             process = subprocess.Popen([MASTER, "-c", settings, "-d"], stdout=output, stderr=output)
         try:
@@ -77,13 +86,22 @@ def postfix() -> Iterator[tuple[int, Path]]:
             process.wait()
 
 
-def _prepare(folder: Path, port: int) -> Path:
+@contextlib.contextmanager
+def postfix_to_dovecot() -> Iterator[tuple[int, Path]]:
+    """Its port, and the `new` folder of the Maildir that Dovecot's LMTP server delivers to."""
+    with contextlib.closing(Dovecot()) as dovecot:
+        dovecot.add_user(RECIPIENT, "secret")
+        with postfix(f"lmtp:inet:127.0.0.1:{dovecot.lmtp_port}") as (port, _):
+            yield port, dovecot.folder / "mail" / RECIPIENT / "Maildir" / "new"
+
+
+def _prepare(folder: Path, port: int, transport: str) -> Path:
     folder.chmod(0o755)
     settings = folder / "conf"
     owner, group = pwd.getpwnam("nobody").pw_uid, grp.getgrnam("nogroup").gr_gid
     for name in ("conf", "queue", "data", "box", "log"):
         (folder / name).mkdir()
-    (settings / "main.cf").write_text(_MAIN.format(folder=folder, owner=owner, group=group))
+    (settings / "main.cf").write_text(_MAIN.format(folder=folder, owner=owner, group=group, transport=transport))
     (settings / "master.cf").write_text(_MASTER.format(port=port))
     os.chown(folder / "box", owner, group)
     shutil.chown(folder / "data", "postfix")
@@ -104,15 +122,6 @@ def _queue(queue: Path) -> None:
         shutil.chown(queue / name, "postfix", "postdrop")
 
 
-def await_files(folder: Path, count: int, seconds: float = 60.0) -> None:
-    """Wait until so many files are there.
-
-    Raises:
-        RuntimeError: they didn't come in time.
-    """
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if folder.is_dir() and len(os.listdir(folder)) >= count:
-            return
-        time.sleep(0.02)
-    raise RuntimeError(f"{folder} holds fewer than {count} mails")
+def await_files(folder: Path, count: int) -> None:
+    """Wait until so many mails are there."""
+    awaited(lambda: folder.is_dir() and len(os.listdir(folder)) >= count, f"{count} mails in {folder}")
