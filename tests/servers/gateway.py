@@ -24,6 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.servers import forked
 from tests.servers.dovecot import free_ports
 from tests.servers.reticence import leaks, words
 
@@ -428,19 +429,18 @@ class Gateway:
 
     def command(self, *arguments: str, status: int = 0, text: str = "") -> Any:
         """What a command prints with --json. `status` is the exit status it must have."""
-        done = subprocess.run(
-            [*self.program, *arguments, "--json", "--config", self.file],
-            input=text.encode(),
-            capture_output=True,
-            timeout=120,
-            check=False,
-            cwd=self.folder,
-        )
+        done = self._run([*arguments, "--json", "--config", str(self.file)], text.encode())
         assert done.returncode == status, f"{arguments}: {done.returncode}; {done.stderr.decode()}"
         document = json.loads(done.stdout) if status == 0 else done.stderr.decode()
         if isinstance(document, dict):
             self._commanded += len(document.get("deliveries", ()))
         return document
+
+    def _run(self, arguments: list[str], stdin: bytes) -> subprocess.CompletedProcess[bytes]:
+        if self.program == (COMMAND,):
+            return forked.run(arguments, self.folder, stdin)
+        command = [*self.program, *arguments]
+        return subprocess.run(command, input=stdin, capture_output=True, timeout=120, check=False, cwd=self.folder)
 
     def page(self, *arguments: str) -> str:
         """What a command shows on a terminal of 80 columns."""
