@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from gateway import config, daemon, log, outcries
-from gateway.commands import attachments, audit, check, conversations, mail, repair, templates
+from gateway.commands import attachments, audit, check, conversations, evidence, mail, repair, templates
 from gateway.commands import keys as token_keys
 from gateway.commands.operator import Operator, operator
 from gateway.commands.output import Shown, show
@@ -237,6 +237,15 @@ def _add_trust(command: _Adder) -> None:
     which = made.add_mutually_exclusive_group()
     which.add_argument("--conversation", metavar="REF", help="only in this one")
     which.add_argument("--verify", action="store_true", help="follow the chain of hashes instead, which binds all")
+    made.add_argument("--head", metavar="HASH", help="with --verify: look for a head that was kept elsewhere")
+    made.set_defaults(usage=made.error)
+    made = command("evidence", _evidence, "what happened to the mails of a conversation, to be proven to others")
+    made.add_argument("reference", nargs="?", metavar="REF", help=_REF)
+    which = made.add_mutually_exclusive_group()
+    which.add_argument("--verify", action="store_true", help="follow the chains of hashes; without REF, all of them")
+    which.add_argument(
+        "--export", type=Path, metavar="FILE", help="write it for others to check; - for standard output"
+    )
     made.add_argument("--head", metavar="HASH", help="with --verify: look for a head that was kept elsewhere")
     made.set_defaults(usage=made.error)
 
@@ -490,6 +499,20 @@ def _audit(options: argparse.Namespace) -> Shown:
         if options.verify:
             return audit.verified(store, options.head)
         return audit.listed(store, options.conversation)
+
+
+def _evidence(options: argparse.Namespace) -> Shown:
+    if options.head and not options.verify:
+        options.usage("--head goes with --verify")
+    if not options.reference and not options.verify:
+        options.usage("name a conversation; --verify alone looks at all of them")
+    with _opened(options) as (store, context):
+        if options.verify:
+            return evidence.verified(store, options.reference, options.head)
+        if options.export is None:
+            return evidence.listed(store, options.reference)
+        instance, by, now = context.settings.instance.url, _operator(options), datetime.now(UTC)
+        return evidence.exported(store, options.reference, options.export, instance, by, now)
 
 
 def _operator(options: argparse.Namespace) -> Operator:

@@ -776,12 +776,39 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What became of one try: the state it leads to, and the evidence."""
+    """What became of one try: the state it leads to, and the evidence.
+
+    `sha256`: of the mail as it was composed, 64 hexadecimal digits; "" where that wasn't possible.
+    """
 
     state: DeliveryState
     reply: str
     host: str = ""
     tls: str = ""
+    sha256: str = ""
+
+
+class Occasion(StrEnum):
+    """What happened to a delivery, as its evidence names it."""
+
+    ATTEMPT = "attempt"
+    INTERRUPTED = "interrupted"  # the gateway stopped while it was at its last step
+    BOUNCE = "bounce"
+    RETRY = "retry"  # a person let it be sent again
+    CANCEL = "cancel"  # a person withdrew it
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that happened to a delivery, and the state that it led to.
+
+    `by`: who did it, or the SHA-256 of the mail that says it; "" for the gateway itself.
+    """
+
+    delivery: int
+    occasion: Occasion
+    attempt: Attempt
+    by: str = ""
 
 
 # --- what is filed, in one transaction -------------------------------------------------------------------
@@ -817,11 +844,12 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What a bounce says of a delivery."""
+    """What a mail of the digest `by` says of a delivery, as a bounce does."""
 
     delivery: int
     state: DeliveryState
     reply: str
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,11 @@ uncertain, and only then; up to there a crash costs nothing but another try.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import random
 from collections import defaultdict
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from datetime import datetime
 from typing import NoReturn
 
@@ -17,13 +19,14 @@ from gateway import acting, log
 from gateway.context import Context
 from gateway.errors import GatewayError, Permanent, Refused, StoreError, Temporary
 from gateway.mail.contents import contents
-from gateway.model import Attempt, DeliveryState, Outgoing
+from gateway.model import Attempt, DeliveryState, Fact, Occasion, Outgoing
 from gateway.redaction import pseudonym
 from gateway.relay import schedule, withheld
 from gateway.relay.compose import compose
 from gateway.relay.transport import Transport
 from gateway.store import arrivals, filing, outbox, recall, scans
 from gateway.store.database import Store, Tx
+from gateway.store.outbox import Settled
 
 _IDLE = 1.0  # seconds until the outbox is looked at unasked: another process may have written to it
 _AHEAD = 4  # deliveries in work for each connection
@@ -71,12 +74,11 @@ class Relay:
             return
         hold = not self._transport.idempotent and self._context().settings.relay.uncertain == "hold"
         log.delivery_uncertain(deliveries=len(ids), held=hold)
-        if not hold:
-            await self._store.write(lambda tx: outbox.again(tx, ids))
-            return
-        unknown = Attempt(DeliveryState.UNKNOWN, "the gateway stopped before the answer came")
+        state = DeliveryState.UNKNOWN if hold else DeliveryState.WAITING
+        stopped = Attempt(state, "the gateway stopped before the answer came")
         for delivery in ids:
-            await self._store.write(lambda tx, d=delivery: self._settle(tx, d, unknown, 0))  # type: ignore[misc]
+            fact = Fact(delivery, Occasion.INTERRUPTED, stopped)
+            await self._store.write(lambda tx, f=fact: self._settle(tx, f, self._now()))  # type: ignore[misc]
 
     async def _start_due(self) -> bool:
         """Start what is due, as far as there is room; was there anything?"""
@@ -132,9 +134,11 @@ class Relay:
     async def _write_down(self, outgoing: Outgoing, attempt: Attempt) -> None:
         """Settle; what is known of an outcome isn't forgotten because the store fails for a while."""
         settle = self._settle
+        fact = Fact(outgoing.id, Occasion.ATTEMPT, attempt)
+        next_at = schedule.next_try(outgoing.attempts + 1, self._now(), self._jitter())
         while True:
             try:
-                await self._store.write(lambda tx, s=settle: s(tx, outgoing.id, attempt, outgoing.attempts + 1))  # type: ignore[misc]
+                await self._store.write(lambda tx, s=settle: s(tx, fact, next_at))  # type: ignore[misc]
             except StoreError as error:
                 log.relay_paused(reason=str(error))
                 await asyncio.sleep(_IDLE)
@@ -158,13 +162,16 @@ class Relay:
             return Attempt(DeliveryState.REFUSED, f"it can't be composed: {words}")
         else:
             attempt = await self._deliver(outgoing, wire)
+            # Servers like to repeat the addresses that they were given.
+            reply = self._context().tokenless(attempt.reply)
+            attempt = replace(attempt, reply=reply, sha256=hashlib.sha256(wire).hexdigest())
         if attempt.state is DeliveryState.UNKNOWN and self._context().settings.relay.uncertain == "retry":
-            attempt = Attempt(DeliveryState.DEFERRED, attempt.reply, attempt.host, attempt.tls)
+            attempt = replace(attempt, state=DeliveryState.DEFERRED)
         give_up_after = self._context().settings.relay.give_up_after
         tired = schedule.given_up(outgoing.created_at, outgoing.attempts + 1, self._now(), give_up_after)
         if attempt.state is DeliveryState.DEFERRED and tired:
             reply = f"given up after {give_up_after.total_seconds() / 86400:g} days; last answer: {attempt.reply}"
-            return Attempt(DeliveryState.REFUSED, reply, attempt.host, attempt.tls)
+            return replace(attempt, state=DeliveryState.REFUSED, reply=reply)
         return attempt
 
     async def _deliver(self, outgoing: Outgoing, wire: bytes) -> Attempt:
@@ -173,7 +180,7 @@ class Relay:
 
         async def committing() -> None:
             nonlocal state
-            if not await self._store.write(lambda tx: outbox.committing(tx, outgoing.id)):
+            if not await self._store.write(lambda tx: outbox.committing(tx, [outgoing.id])):
                 raise _Withdrawn
             state = DeliveryState.UNKNOWN
 
@@ -220,23 +227,21 @@ class Relay:
             self._store.write_now(lambda tx: scans.ask(tx, digests, self._now()))
             raise Temporary("its attachments are not checked for viruses yet")
 
-    def _settle(self, tx: Tx, delivery: int, attempt: Attempt, attempts: int) -> None:
+    def _settle(self, tx: Tx, fact: Fact, next_at: datetime) -> None:
         """Write the outcome; a failure goes into the history, and to the agent whose answer it was."""
-        self._settle_alone(tx, delivery, attempt, attempts)
-        now = self._now()
+        self._settle_alone(tx, fact, next_at)
+        attempt, now = fact.attempt, self._now()
         if attempt.state not in {DeliveryState.REFUSED, DeliveryState.UNKNOWN}:
             return
-        sent = recall.sent_by_id(tx.connection, delivery)
+        sent = recall.sent_by_id(tx.connection, fact.delivery)
         if sent is None:
             return
         uncertain = attempt.state is DeliveryState.UNKNOWN
         what = "may or may not have arrived" if uncertain else "was refused"
+        filing.record(tx, sent.conversation.id, acting.failure_event(sent, f"{what}: {attempt.reply}"), now)
         context = self._context()
-        reply = context.tokenless(attempt.reply)  # servers like to repeat the addresses that they were given
-        filing.record(tx, sent.conversation.id, acting.failure_event(sent, f"{what}: {reply}"), now)
-        for draft in acting.undelivered_drafts(context, sent, reply, uncertain=uncertain):
+        for draft in acting.undelivered_drafts(context, sent, attempt.reply, uncertain=uncertain):
             outbox.enqueue(tx, sent.conversation.id, 0, draft, context.signer, now)
 
-    def _settle_alone(self, tx: Tx, delivery: int, attempt: Attempt, attempts: int) -> None:
-        now = self._now()
-        outbox.settle(tx, delivery, attempt, now, schedule.next_try(max(attempts, 1), now, self._jitter()))
+    def _settle_alone(self, tx: Tx, fact: Fact, next_at: datetime) -> None:
+        outbox.settle(tx, [Settled(fact, next_at)], self._now())

@@ -2,6 +2,7 @@
 
     every few seconds      bursts are told; what was set aside until now is woken; what was announced is closed;
                            a volume that jumps is told to the managers (gateway.alarm)
+    every hour             a hash of all evidence goes into the audit (gateway.store.evidence)
     at the digests' hours  one mail to each agent (gateway.digests)
 
 Each round is one transaction: what it tells is written together with the fact that it was told. Rights are looked at
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NoReturn, TypeVar
 
 from sqlalchemy import Connection
@@ -24,13 +25,14 @@ from gateway.desk import states
 from gateway.errors import StoreError
 from gateway.model import Conversation, Event, Filing, Status
 from gateway.relay import plan
-from gateway.store import filing, notices, outbox, recall, rounds
+from gateway.store import evidence, filing, notices, outbox, recall, rounds
 from gateway.store.database import Store, Tx, savepoint
 from gateway.store.notices import Pending
 
 _T = TypeVar("_T")
 _PACE = 2.0  # seconds
 _AFTER_DEFECT = 60.0  # seconds
+_SEALED, _SEAL_AFTER = "evidence sealed", timedelta(hours=1)
 
 
 async def run(
@@ -61,6 +63,7 @@ def is_due(connection: Connection, context: Context, now: datetime) -> bool:
         or _to_close(connection, context, now)
         or notices.is_due(connection, now)
         or alarm.due(connection, context, now)
+        or _to_seal(connection, now)
     )
 
 
@@ -79,7 +82,16 @@ def make(tx: Tx, context: Context, now: datetime) -> int:
     told += _each(tx, done, lambda conversation: _closed(tx, context, conversation, now))
     if digests.due(tx.connection, context, now):
         told += digests.make(tx, context, now)
+    if _to_seal(tx.connection, now):
+        rounds.made(tx, _SEALED, now)
+        evidence.seal(tx, now)
     return told + alarm.make(tx, context, now)
+
+
+def _to_seal(connection: Connection, now: datetime) -> bool:
+    """Is it time to say in the audit which evidence there is, so that whoever takes some away later is found out?"""
+    last = rounds.last(connection, _SEALED)
+    return (last is None or now - last >= _SEAL_AFTER) and evidence.is_unsealed(connection)
 
 
 def _each(tx: Tx, items: Iterable[_T], work: Callable[[_T], int]) -> int:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from gateway.commands.output import Shown, table
-from gateway.errors import Refused
-from gateway.store import audit, views
+from gateway.store import audit, chain, views
 from gateway.store.database import Store
 
 
@@ -22,7 +21,9 @@ def listed(store: Store, reference: str | None) -> Shown:
 
 def verified(store: Store, kept: str | None) -> Shown:
     """Follow the chain. `kept`: a head that was kept elsewhere. Status 1 where something is wrong."""
-    outcome = store.read_now(lambda connection: audit.verified(connection, _hash(kept) if kept else audit.START))
+    outcome = store.read_now(
+        lambda connection: audit.verified(connection, chain.hash_in(kept) if kept else chain.START)
+    )
     document = {
         "rows": outcome.rows,
         "erased": outcome.erased,
@@ -39,13 +40,3 @@ def verified(store: Store, kept: str | None) -> Shown:
 
 def _keep(head: object) -> str:
     return f"Head, to be kept elsewhere: {head}"
-
-
-def _hash(text: str) -> bytes:
-    try:
-        found = bytes.fromhex(text)
-    except ValueError:
-        found = b""
-    if len(found) != len(audit.START):
-        raise Refused("a head is 64 hexadecimal digits, as `gateway audit` prints it")
-    return found

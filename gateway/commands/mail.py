@@ -285,7 +285,7 @@ def outbox_list(store: Store) -> Shown:
 
 def outbox_retry(store: Store, identifier: int, by: Operator, now: datetime) -> Shown:
     def work(tx: Tx) -> None:
-        outbox.retry(tx, identifier, now)
+        outbox.retry(tx, identifier, by.name, now)
         _record(tx, identifier, "let delivery {} be sent now", by, now)
 
     store.write_now(work)
@@ -294,7 +294,7 @@ def outbox_retry(store: Store, identifier: int, by: Operator, now: datetime) -> 
 
 def outbox_cancel(store: Store, identifier: int, by: Operator, now: datetime) -> Shown:
     def work(tx: Tx) -> None:
-        outbox.cancel(tx, identifier)
+        outbox.cancel(tx, identifier, by.name, now)
         _record(tx, identifier, "cancelled delivery {}", by, now)
 
     store.write_now(work)

@@ -18,15 +18,21 @@ from rich.text import Text
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """`document` is the JSON; `lines` the same for people: text, or tables."""
+    """`document` is the JSON; `lines` the same for people: text, or tables.
+
+    `printed`: standard output holds something else already.
+    """
 
     document: Any
     lines: tuple[str | Table, ...] = ()
     status: int = 0
+    printed: bool = False
 
 
 def show(shown: Shown, *, as_json: bool) -> None:
     """Print to standard output."""
+    if shown.printed:
+        return
     if as_json:
         print(json.dumps(shown.document, default=_plain, ensure_ascii=False, indent=2))
         return

@@ -87,7 +87,7 @@ def _bounced(case: Case, filed: Message) -> Filing:
     drafts = acting.undelivered_drafts(case.context, sent, reply)
     return replace(
         filing(case, case.conversation, filed, drafts),
-        settlements=(Settlement(sent.id, DeliveryState.REFUSED, reply),),
+        settlements=(Settlement(sent.id, DeliveryState.REFUSED, reply, case.arrival.digest),),
         history=(acting.failure_event(sent, f"came back: {reply}"),),
     )
 

@@ -6,7 +6,7 @@ waiting → sending → sent | deferred → … | refused | unknown;  any that w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +16,6 @@ from sqlalchemy import (
     Connection,
     bindparam,
     func,
-    insert,
     literal,
     literal_column,
     or_,
@@ -33,13 +32,16 @@ from gateway.model import (
     DeliveryState,
     Draft,
     Enclosure,
+    Fact,
+    Occasion,
     Outgoing,
     Purpose,
     Role,
     Settlement,
 )
+from gateway.store import evidence
 from gateway.store.database import AnyRow, Tx, inserted
-from gateway.store.tables import attempts, conversations, deliveries, messages, participations
+from gateway.store.tables import conversations, deliveries, messages, participations
 
 _DUE: ColumnElement[bool] = literal_column("deliveries.state IN ('waiting', 'deferred')")
 _SENDING: ColumnElement[bool] = literal_column("deliveries.state = 'sending'")
@@ -99,12 +101,11 @@ _WRITTEN = (
     .where(participations.c.id == bindparam("participation"))
     .values(epoch=bindparam("raised"), usager=bindparam("told"), written_at=bindparam("now"))
 )
-_STATE = select(deliveries.c.state).where(deliveries.c.id == bindparam("delivery"))
+_STATES = select(deliveries.c.id, deliveries.c.state).where(deliveries.c.id.in_(bindparam("ids", expanding=True)))
 _ATTEMPTED = (
     update(deliveries).where(deliveries.c.id == bindparam("delivery")).values(attempts=deliveries.c.attempts + 1)
 )
 _SETTLED = _ATTEMPTED.values(state=bindparam("outcome"), last_reply=bindparam("reply"), next_at=bindparam("then"))
-_EVIDENCE = insert(attempts)
 _DUE_NOW = (
     select(deliveries, messages.c.digest)
     .outerjoin(messages, messages.c.id == deliveries.c.message)
@@ -116,7 +117,12 @@ _DUE_NOW = (
     .order_by(deliveries.c.next_at, deliveries.c.id)
     .limit(bindparam("most"))
 )
-_COMMITTING = update(deliveries).where(deliveries.c.id == bindparam("delivery"), _DUE).values(state="sending")
+_COMMITTING = (
+    update(deliveries)
+    .where(deliveries.c.id.in_(bindparam("ids", expanding=True)), _DUE)
+    .values(state="sending")
+    .returning(deliveries.c.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +160,14 @@ class Signer:
         if not self.reply:
             return self.plain
         return f"{self.reply}{self.separator}{tokens.sign(token, self.keys)}@{self.domain}"
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of an attempt, and when the next one is due, if there is to be one."""
+
+    fact: Fact
+    next_at: datetime
 
 
 # --- writing ---------------------------------------------------------------------------------------------
@@ -289,33 +303,36 @@ def due(connection: Connection, now: datetime, limit: int, busy: Iterable[int] =
     return [_outgoing(row) for row in rows]
 
 
-def committing(tx: Tx, delivery: int) -> bool:
-    """From here on a crash leaves the delivery uncertain. False: it was cancelled meanwhile, and mustn't leave."""
-    return tx.connection.execute(_COMMITTING, {"delivery": delivery}).rowcount == 1
+def committing(tx: Tx, ids: Collection[int]) -> set[int]:
+    """From here on a crash leaves these deliveries uncertain. Those that come back may leave.
+
+    Others were cancelled meanwhile, and mustn't.
+    """
+    return set(tx.connection.scalars(_COMMITTING, {"ids": list(ids)}))
 
 
-def settle(tx: Tx, delivery: int, attempt: Attempt, at: datetime, next_at: datetime) -> None:
-    """Write what became of an attempt, and the attempt itself as evidence.
+def settle(tx: Tx, settled: Sequence[Settled], at: datetime) -> None:
+    """Write what became of attempts, and the attempts themselves as evidence.
 
-    What was decided while it ran stands: a delivery that was cancelled isn't tried again, and one whose bounce came
+    What was decided while one ran stands: a delivery that was cancelled isn't tried again, and one whose bounce came
     before our own word of it stays refused.
     """
-    before = tx.connection.scalar(_STATE, {"delivery": delivery})
-    stands = {"refused": DeliveryState.SENT, "cancelled": DeliveryState.DEFERRED}.get(before or "")
-    if attempt.state is stands:
-        tx.connection.execute(_ATTEMPTED, {"delivery": delivery})
-    else:
-        settled = {"outcome": attempt.state.value, "reply": attempt.reply, "then": next_at}
-        tx.connection.execute(_SETTLED, {"delivery": delivery, **settled})
-    evidence = {
-        "delivery": delivery,
-        "at": at,
-        "host": attempt.host,
-        "tls": attempt.tls,
-        "outcome": attempt.state.value,
-        "reply": attempt.reply,
-    }
-    tx.connection.execute(_EVIDENCE, evidence)
+    rows = tx.connection.execute(_STATES, {"ids": [one.fact.delivery for one in settled]})
+    before: dict[int, str] = {row.id: row.state for row in rows}
+    stands = {"refused": DeliveryState.SENT, "cancelled": DeliveryState.DEFERRED}
+    overtaken, changed = [], []
+    for one in settled:
+        delivery, attempt = one.fact.delivery, one.fact.attempt
+        if attempt.state is stands.get(before[delivery]):
+            overtaken.append({"delivery": delivery})
+        else:
+            values = {"outcome": attempt.state.value, "reply": attempt.reply, "then": one.next_at}
+            changed.append({"delivery": delivery, **values})
+    if overtaken:
+        tx.connection.execute(_ATTEMPTED, overtaken)
+    if changed:
+        tx.connection.execute(_SETTLED, changed)
+    evidence.record(tx, [one.fact for one in settled], at)
 
 
 def interrupted(connection: Connection) -> list[int]:
@@ -323,17 +340,13 @@ def interrupted(connection: Connection) -> list[int]:
     return list(connection.scalars(select(deliveries.c.id).where(_SENDING).order_by(deliveries.c.id)))
 
 
-def again(tx: Tx, ids: Iterable[int]) -> None:
-    """Let deliveries be done again."""
-    where = deliveries.c.id.in_(list(ids))
-    tx.connection.execute(update(deliveries).where(where).values(state="waiting"))
-
-
-def bounced(tx: Tx, settlement: Settlement) -> None:
+def bounced(tx: Tx, settlement: Settlement, at: datetime) -> None:
     """Mark a delivery by what a bounce says. One that was cancelled stays so."""
     where = (deliveries.c.id == settlement.delivery, deliveries.c.state != "cancelled")
     values = {"state": settlement.state.value, "last_reply": settlement.reply}
     tx.connection.execute(update(deliveries).where(*where).values(**values))
+    said = Attempt(settlement.state, settlement.reply)
+    evidence.record(tx, [Fact(settlement.delivery, Occasion.BOUNCE, said, settlement.by)], at)
 
 
 # --- commands --------------------------------------------------------------------------------------------
@@ -374,23 +387,25 @@ def signed_by(connection: Connection, since: datetime) -> Counter[int]:
     return Counter(key_id for key_id, _ in pairs)
 
 
-def retry(tx: Tx, delivery: int, now: datetime) -> None:
-    """Send a delivery that was deferred, refused or is uncertain, now.
+def retry(tx: Tx, delivery: int, by: str, now: datetime) -> None:
+    """Send a delivery that was deferred, refused or is uncertain, now. `by`: who wants it.
 
     Raises:
         NotFound: there is no such delivery.
         Refused: it was sent, cancelled, or is being sent.
     """
     _change(tx, delivery, {"waiting", "deferred", "refused", "unknown"}, state="waiting", next_at=now)
+    evidence.record(tx, [Fact(delivery, Occasion.RETRY, Attempt(DeliveryState.WAITING, ""), by)], now)
 
 
-def cancel(tx: Tx, delivery: int) -> None:
+def cancel(tx: Tx, delivery: int, by: str, now: datetime) -> None:
     """Never send a delivery that still waits.
 
     Raises:
         NotFound, Refused: as `retry`.
     """
     _change(tx, delivery, {"waiting", "deferred", "unknown"}, state="cancelled")
+    evidence.record(tx, [Fact(delivery, Occasion.CANCEL, Attempt(DeliveryState.CANCELLED, ""), by)], now)
 
 
 def _change(tx: Tx, delivery: int, allowed: set[str], **values: Any) -> None:

@@ -386,37 +386,57 @@ audit = Table(
     Column("hash", LargeBinary(32), nullable=False),
 )
 
-# What was written of an act stays. Only its words may go, with the salt that would let them be guessed. REPLACE
-# deletes without asking the trigger for that: so what comes must come at the end.
-for _trigger in (
-    """
-    CREATE TRIGGER audit_follows BEFORE INSERT ON audit
-    WHEN NEW.id IS NOT (SELECT coalesce(max(id), 0) + 1 FROM audit)
-    BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
-    """,
-    """
-    CREATE TRIGGER audit_stays BEFORE UPDATE ON audit
-    WHEN NEW.what != '' OR NEW.salt != zeroblob(16)
-      OR (NEW.id, NEW.at, NEW.by, NEW.conversation, NEW.proof, NEW.digest, NEW.previous, NEW.hash)
-      IS NOT (OLD.id, OLD.at, OLD.by, OLD.conversation, OLD.proof, OLD.digest, OLD.previous, OLD.hash)
-    BEGIN SELECT RAISE(ABORT, 'the audit is append-only: only words can be erased'); END
-    """,
-    """
-    CREATE TRIGGER audit_remains BEFORE DELETE ON audit
-    BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
-    """,
-):
-    event.listen(audit, "after_create", DDL(_trigger))  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it so
-
-# Every attempt to hand a delivery over, and what was answered.
-attempts = Table(
-    "attempts",
+# What happened to a delivery: append-only, a chain for each conversation (gateway.store.evidence). `said`: a JSON
+# object, whose digest with `salt` stands in the chain.
+evidence = Table(
+    "evidence",
     metadata,
     Column("id", Key, primary_key=True),
-    Column("delivery", ForeignKey("deliveries.id"), nullable=False, index=True),
+    Column("chain", Text, nullable=False),
+    Column("number", Integer, nullable=False),
     Column("at", Time, nullable=False),
-    Column("host", Text, nullable=False),
-    Column("tls", Text, nullable=False),
-    Column("outcome", Text, nullable=False),
-    Column("reply", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("delivery", ForeignKey("deliveries.id"), nullable=False, index=True),
+    Column("said", Text, nullable=False),
+    Column("salt", LargeBinary(16), nullable=False),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("previous", LargeBinary(32), nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),
+    UniqueConstraint("chain", "number"),
 )
+
+
+def _append_only(table: str, words: str, said: str) -> tuple[str, str, str]:
+    """What was written stays. Only its words may go, with the salt that would let them be guessed.
+
+    REPLACE deletes without asking the trigger for that: so what comes must come at the end.
+    """
+    stays = f"'the {table} is append-only"
+    columns = f"id, {said}, digest, previous, hash".split(", ")
+    new, old = (", ".join(f"{row}.{column}" for column in columns) for row in ("NEW", "OLD"))
+    return (
+        f"""
+    CREATE TRIGGER {table}_follows BEFORE INSERT ON {table}
+    WHEN NEW.id IS NOT (SELECT coalesce(max(id), 0) + 1 FROM {table})
+    BEGIN SELECT RAISE(ABORT, {stays}'); END
+    """,  # noqa: S608 (the names are ours)
+        f"""
+    CREATE TRIGGER {table}_stays BEFORE UPDATE ON {table}
+    WHEN NEW.{words} != '' OR NEW.salt != zeroblob(16)
+      OR ({new})
+      IS NOT ({old})
+    BEGIN SELECT RAISE(ABORT, {stays}: only words can be erased'); END
+    """,
+        f"""
+    CREATE TRIGGER {table}_remains BEFORE DELETE ON {table}
+    BEGIN SELECT RAISE(ABORT, {stays}'); END
+    """,
+    )
+
+
+for _table, _triggers in (
+    (audit, _append_only("audit", "what", "at, by, conversation, proof")),
+    (evidence, _append_only("evidence", "said", "chain, number, at, event, delivery")),
+):
+    for _trigger in _triggers:
+        event.listen(_table, "after_create", DDL(_trigger))  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it so

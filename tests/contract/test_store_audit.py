@@ -13,7 +13,7 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import IntegrityError
 
 from gateway.errors import Refused
-from gateway.store import audit, tables
+from gateway.store import audit, chain, tables
 from gateway.store.database import Store, Tx
 from tests.builders import ALICE, NOW, opened
 
@@ -48,7 +48,7 @@ def loose(store: Store) -> Iterator[Connection]:
 def test_a_chain_holds_and_ends_at_its_head(store: Store, loose: Connection) -> None:
     found = audit.verified(loose)
     assert (found.rows, found.erased, found.fault) == (5, 0, "")
-    assert found.head == audit.head(loose) != audit.START
+    assert found.head == audit.head(loose) != chain.START
     assert [row["what"] for row in audit.listed(loose)] == [f"act {n}" for n in range(1, 6)]
 
 
@@ -56,8 +56,8 @@ def test_an_empty_one_holds_too() -> None:
     engine = create_engine("sqlite://")
     with engine.begin() as connection:
         tables.metadata.create_all(connection)
-        assert audit.verified(connection) == audit.Verified(0, 0, audit.START)
-        assert audit.head(connection) == audit.START
+        assert audit.verified(connection) == chain.Verified(0, 0, chain.START)
+        assert audit.head(connection) == chain.START
     engine.dispose()
 
 

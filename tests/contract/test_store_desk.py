@@ -18,11 +18,13 @@ from gateway.model import (
     Conversation,
     DeliveryState,
     Direction,
+    Fact,
     Filing,
     Kind,
     Message,
     Nature,
     Notice,
+    Occasion,
     Purpose,
     Role,
     Settlement,
@@ -258,8 +260,9 @@ def test_a_digest_is_of_no_conversation(store: Store) -> None:
     assert (sent.in_reply_to, sent.references) == ((), ())
     assert [row["conversation"] for row in store.read_now(outbox.listed)] == [None]
     assert store.read_now(lambda c: recall.sent_by_id(c, sent.id)) is None
-    store.write_now(lambda tx: outbox.settle(tx, sent.id, Attempt(DeliveryState.SENT, "250"), NOW, NOW))
-    store.write_now(lambda tx: outbox.bounced(tx, Settlement(sent.id, DeliveryState.REFUSED, "550")))
+    fact = Fact(sent.id, Occasion.ATTEMPT, Attempt(DeliveryState.SENT, "250"))
+    store.write_now(lambda tx: outbox.settle(tx, [outbox.Settled(fact, NOW)], NOW))
+    store.write_now(lambda tx: outbox.bounced(tx, Settlement(sent.id, DeliveryState.REFUSED, "550"), NOW))
     assert store.read_now(lambda c: c.scalar(select(deliveries.c.state))) == "refused"
 
     def answers(author: str, *cited: int) -> bool:

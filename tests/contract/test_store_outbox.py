@@ -22,16 +22,19 @@ from gateway.model import (
     Direction,
     Draft,
     Event,
+    Fact,
     Filing,
     Kind,
     Message,
     Nature,
+    Occasion,
     Role,
     Settlement,
 )
 from gateway.store import filing, outbox, recall, references, views
 from gateway.store.database import Store
-from gateway.store.tables import attempts, conversations, deliveries, participations
+from gateway.store.outbox import Settled
+from gateway.store.tables import conversations, deliveries, participations
 from tests.builders import DOMAIN, KEYS, MANON, NOW, ULYSSE, conversation, draft, make_context, opened
 
 SIGNER = make_context().signer
@@ -62,7 +65,8 @@ def state(store: Store, delivery: int = 1) -> str:
 
 
 def settle(store: Store, found: DeliveryState, then: Any = NOW) -> None:
-    store.write_now(lambda tx: outbox.settle(tx, 1, Attempt(found, "said", "host", "tls"), NOW, then))
+    fact = Fact(1, Occasion.ATTEMPT, Attempt(found, "said", "host", "tls"))
+    store.write_now(lambda tx: outbox.settle(tx, [Settled(fact, then)], NOW))
 
 
 # --- what is fixed when it is written -----------------------------------------------------------------------
@@ -124,28 +128,37 @@ def test_due_in_order_within_bounds_and_not_twice(store: Store) -> None:
     assert [o.id for o in due(store, limit=2)] == [1, 2]
     assert [o.id for o in due(store, busy=(1, 3))] == [2, 4, 5]
     assert due(store, NOW - timedelta(seconds=1)) == []
-    store.write_now(lambda tx: outbox.committing(tx, 1))
+    store.write_now(lambda tx: outbox.committing(tx, [1]))
     assert store.read_now(outbox.interrupted) == [1]
     settle(store, DeliveryState.DEFERRED, NOW + timedelta(hours=1))
     assert [o.id for o in due(store)] == [2, 3, 4, 5]
     assert [o.attempts for o in due(store, NOW + timedelta(hours=1))] == [0, 0, 0, 0, 1]
 
 
-def test_every_attempt_is_evidence(store: Store) -> None:
-    file(store, message(), draft())
-    settle(store, DeliveryState.DEFERRED)
-    settle(store, DeliveryState.SENT)
-    rows = store.read_now(lambda c: c.execute(select(attempts.c.outcome, attempts.c.reply, attempts.c.host)).all())
-    assert [tuple(row) for row in rows] == [("deferred", "said", "host"), ("sent", "said", "host")]
-    assert state(store) == "sent"
-
-
 def test_the_last_step_is_taken_once(store: Store) -> None:
-    file(store, message(), draft())
-    assert store.write_now(lambda tx: outbox.committing(tx, 1))
-    assert not store.write_now(lambda tx: outbox.committing(tx, 1))
+    file(store, message(), draft(), draft(), draft())
+    store.write_now(lambda tx: outbox.cancel(tx, 2, MANON, NOW))
+    assert store.write_now(lambda tx: outbox.committing(tx, [1, 2])) == {1}
+    assert store.write_now(lambda tx: outbox.committing(tx, [1, 3])) == {3}
     settle(store, DeliveryState.SENT)
-    assert not store.write_now(lambda tx: outbox.committing(tx, 1))
+    assert store.write_now(lambda tx: outbox.committing(tx, [1])) == set()
+
+
+def test_many_are_settled_at_once_and_what_was_decided_meanwhile_stands(store: Store) -> None:
+    file(store, message(), draft(), draft(), draft())
+    store.write_now(lambda tx: outbox.cancel(tx, 1, MANON, NOW))
+    store.write_now(lambda tx: outbox.bounced(tx, Settlement(2, S.REFUSED, "5.1.1"), NOW))
+    later = NOW + timedelta(hours=1)
+    found = ((1, S.DEFERRED), (2, S.SENT), (3, S.DEFERRED))
+    facts = [Settled(Fact(d, Occasion.ATTEMPT, Attempt(s, "said")), later) for d, s in found]
+    store.write_now(lambda tx: outbox.settle(tx, facts, NOW))
+    rows = store.read_now(outbox.listed)
+    assert [(r["state"], r["attempts"], r["last_reply"]) for r in rows] == [
+        ("cancelled", 1, ""),
+        ("refused", 1, "5.1.1"),
+        ("deferred", 1, "said"),
+    ]
+    assert [o.id for o in due(store, later)] == [3]
 
 
 S = DeliveryState
@@ -165,24 +178,24 @@ S = DeliveryState
 )
 def test_what_may_be_retried_and_cancelled(store: Store, before: S, may_retry: bool, may_cancel: bool) -> None:
     file(store, message(), draft())
-    acts = ((may_retry, outbox.retry, (NOW,), "waiting"), (may_cancel, outbox.cancel, (), "cancelled"))
-    for allowed, act, more, after in acts:
+    acts = ((may_retry, outbox.retry, "waiting"), (may_cancel, outbox.cancel, "cancelled"))
+    for allowed, act, after in acts:
         store.write_now(lambda tx: tx.connection.execute(update(deliveries).values(state=before.value)))
         if allowed:
-            store.write_now(lambda tx, a=act, m=more: a(tx, 1, *m))  # type: ignore[operator]
+            store.write_now(lambda tx, a=act: a(tx, 1, MANON, NOW))  # type: ignore[misc]
             assert state(store) == after
         else:
             with pytest.raises(Refused, match=before.value):
-                store.write_now(lambda tx, a=act, m=more: a(tx, 1, *m))  # type: ignore[operator]
+                store.write_now(lambda tx, a=act: a(tx, 1, MANON, NOW))  # type: ignore[misc]
             assert state(store) == before.value
     with pytest.raises(NotFound):
-        store.write_now(lambda tx: outbox.cancel(tx, 99))
+        store.write_now(lambda tx: outbox.cancel(tx, 99, MANON, NOW))
 
 
 def test_a_bounce_does_not_undo_a_cancellation(store: Store) -> None:
     file(store, message(), draft())
-    store.write_now(lambda tx: outbox.cancel(tx, 1))
-    store.write_now(lambda tx: outbox.bounced(tx, Settlement(1, S.REFUSED, "no")))
+    store.write_now(lambda tx: outbox.cancel(tx, 1, MANON, NOW))
+    store.write_now(lambda tx: outbox.bounced(tx, Settlement(1, S.REFUSED, "no"), NOW))
     assert state(store) == "cancelled"
 
 

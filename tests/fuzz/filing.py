@@ -28,7 +28,7 @@ from sqlalchemy import select
 from gateway.context import Context
 from gateway.decision import Decision
 from gateway.mail.contents import content
-from gateway.model import Attempt, DeliveryState, Outgoing
+from gateway.model import Attempt, DeliveryState, Fact, Occasion, Outgoing
 from gateway.relay.compose import compose
 from gateway.store import arrivals, outbox, tables, views
 from gateway.store.database import Store
@@ -97,8 +97,8 @@ def _let_out(store: Store) -> None:
     """Compose what is to leave because of it, and count it as sent."""
     for outgoing in store.read_now(lambda connection: outbox.due(connection, _LATER, 1_000)):
         assert compose(outgoing, _enclosed(store, outgoing))
-        sent = Attempt(DeliveryState.SENT, "250 OK")
-        store.write_now(lambda tx, o=outgoing, a=sent: outbox.settle(tx, o.id, a, NOW, NOW))  # type: ignore[misc]
+        fact = Fact(outgoing.id, Occasion.ATTEMPT, Attempt(DeliveryState.SENT, "250 OK"))
+        store.write_now(lambda tx, f=fact: outbox.settle(tx, [outbox.Settled(f, NOW)], NOW))  # type: ignore[misc]
 
 
 def _enclosed(store: Store, outgoing: Outgoing) -> list[bytes]:

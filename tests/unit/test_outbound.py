@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from gateway import acting
 from gateway.context import Context
@@ -19,8 +22,9 @@ from gateway.model import Attachment, Attempt, DeliveryState, Enclosure, Outgoin
 from gateway.outbound import Relay
 from gateway.relay.maildir import MaildirTransport
 from gateway.relay.wire import WireError
-from gateway.store import filing, outbox, recall, views
+from gateway.store import evidence, filing, outbox, recall, views
 from gateway.store.database import Store
+from gateway.store.tables import deliveries
 from tests.builders import MANON, NOW, ULYSSE, listed, make_context, opened, raw_mail, shown, take
 
 SENT, DEFERRED = DeliveryState.SENT, DeliveryState.DEFERRED
@@ -99,6 +103,10 @@ class World:
     def notices(self) -> list[str]:
         return [o.draft.text for o in self.due() if o.draft.purpose.value == "notice" and o.draft.to == MANON]
 
+    def evidence(self) -> list[dict[str, Any]]:
+        rows = self.store.read_now(lambda c: evidence.of_conversation(c, 1))
+        return [{**json.loads(r["said"]), "event": r["event"]} for r in rows if r["delivery"] == self.delivery]
+
     def history(self) -> str:
         return "\n".join(event["what"] for event in shown(self.store, self.reference)["history"])
 
@@ -138,6 +146,21 @@ async def test_deferred_is_tried_again_with_the_same_octets(world: World) -> Non
     assert (len(transport.wires), len(set(transport.wires))) == (4, 1)
     assert waits == sorted(waits)
     assert world.state()["state"] == "deferred"
+
+
+async def test_every_attempt_is_evidence_of_the_same_octets_without_anybodys_address(world: World) -> None:
+    (due,) = [o for o in world.due() if o.id == world.delivery]
+    relay = world.relay(Pretended(Attempt(DEFERRED, f"450 {due.envelope_sender} later", "mx", "TLSv1.3")))
+    await world.worked(relay)
+    world.time = world.state()["next_at"]
+    relay._transport = Pretended()
+    await world.worked(relay)
+    first, second = world.evidence()
+    assert (first["event"], first["outcome"], second["outcome"]) == ("attempt", "deferred", "sent")
+    assert first["sha256"] == second["sha256"] == hashlib.sha256(relay._transport.wires[-1]).hexdigest()
+    assert (first["host"], first["tls"], first["to"]) == ("mx", "TLSv1.3", ULYSSE)
+    assert due.envelope_sender not in first["reply"]
+    assert first["reply"].startswith("450 ")
 
 
 async def test_given_up_after_its_time_and_the_agent_is_told(world: World) -> None:
@@ -193,7 +216,7 @@ async def test_what_may_not_leave_is_refused_and_the_agent_is_told(world: World)
 
 
 def at_the_last_step(world: World) -> None:
-    world.store.write_now(lambda tx: outbox.committing(tx, world.delivery))
+    world.store.write_now(lambda tx: outbox.committing(tx, [world.delivery]))
 
 
 async def test_after_a_crash_at_the_last_step_it_is_held(world: World) -> None:
@@ -203,6 +226,7 @@ async def test_after_a_crash_at_the_last_step_it_is_held(world: World) -> None:
     await relay.recover()
     await world.worked(relay)
     assert world.state()["state"] == "unknown"
+    assert [(e["event"], e["outcome"]) for e in world.evidence()] == [("interrupted", "unknown")]
     assert not any(f"To: {ULYSSE}" in wire.decode() for wire in transport.wires)
     assert "may or may not have arrived" in world.history()
 
@@ -219,7 +243,7 @@ async def test_after_a_crash_it_is_sent_again_where_the_configuration_says_so(wo
 async def test_a_maildir_is_simply_written_again(world: World, tmp_path: Path) -> None:
     folder = tmp_path / "sent"
     await world.worked(world.relay(MaildirTransport(folder)))
-    world.store.write_now(lambda tx: outbox.again(tx, [world.delivery]))
+    world.store.write_now(lambda tx: tx.connection.execute(update(deliveries).values(state="waiting")))
     at_the_last_step(world)
     world.time += timedelta(minutes=1)
     relay = world.relay(MaildirTransport(folder))
@@ -320,7 +344,7 @@ async def test_what_is_cancelled_on_its_way_does_not_leave(world: World) -> None
     transport = Pretended()
 
     async def cancelled() -> None:
-        await world.store.write(lambda tx: outbox.cancel(tx, world.delivery))
+        await world.store.write(lambda tx: outbox.cancel(tx, world.delivery, MANON, NOW))
 
     transport.before = cancelled
     await world.worked(world.relay(transport))
@@ -331,7 +355,7 @@ async def test_what_is_cancelled_while_a_try_fails_stays_cancelled(world: World)
     transport = Pretended(Attempt(DEFERRED, "450 later"), commits=False)
 
     async def cancelled() -> None:
-        await world.store.write(lambda tx: outbox.cancel(tx, world.delivery))
+        await world.store.write(lambda tx: outbox.cancel(tx, world.delivery, MANON, NOW))
 
     transport.before = cancelled
     await world.worked(world.relay(transport))
@@ -343,7 +367,7 @@ async def test_a_bounce_that_is_faster_than_our_own_note(world: World) -> None:
         async def deliver(self, outgoing: Outgoing, wire: bytes, committing: Any) -> Attempt:
             found = await super().deliver(outgoing, wire, committing)
             back = Settlement(outgoing.id, REFUSED, "5.1.1 nobody")
-            await world.store.write(lambda tx: outbox.bounced(tx, back))
+            await world.store.write(lambda tx: outbox.bounced(tx, back, NOW))
             return found
 
     await world.worked(world.relay(Fast()))

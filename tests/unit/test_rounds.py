@@ -25,7 +25,7 @@ from gateway.errors import StoreError
 from gateway.model import Outgoing
 from gateway.relay import plan
 from gateway.relay.templating import texts_of
-from gateway.store import outbox
+from gateway.store import audit, evidence, outbox
 from gateway.store.database import Store
 from tests.builders import (
     ALICE,
@@ -749,3 +749,25 @@ async def test_the_loop_waits_where_nothing_can_be_done(world: World, monkeypatc
     with pytest.raises(asyncio.CancelledError):
         await rounds.run(world.store, lambda: world.context, planned=asyncio.Event(), now=lambda: NOW + 60 * SECOND)
     assert naps == [60.0, 2.0, 60.0, 2.0]
+
+
+# --- the evidence --------------------------------------------------------------------------------------------
+
+
+def test_the_evidence_is_sealed_each_hour_in_which_something_left(world: World) -> None:
+    world.mail("Bonjour", NOW)
+    delivery = world.store.read_now(lambda c: outbox.due(c, NOW, 1))[0].id
+
+    def sealed(at: datetime) -> int:
+        world.store.write_now(lambda tx: rounds.make(tx, world.context, at))
+        return len(world.store.read_now(audit.listed))
+
+    def retried() -> None:
+        world.store.write_now(lambda tx: outbox.retry(tx, delivery, MANON, NOW))
+
+    assert sealed(NOW) == 0
+    retried()
+    assert (sealed(NOW), sealed(NOW + HOUR)) == (1, 1)
+    retried()
+    assert (sealed(NOW + HOUR - SECOND), sealed(NOW + HOUR)) == (1, 2)
+    assert world.store.read_now(evidence.broken_seal) == ""

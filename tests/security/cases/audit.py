@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, create_engine, insert, select, text
 
-from gateway.store import audit, tables
+from gateway.store import audit, chain, tables
 from tests.builders import ALICE, NOW, opened
 from tests.security.case import Case, Counted, When, scratch
 
@@ -40,7 +40,7 @@ def _written() -> list[Row]:
 def _sealed(row: Row, **changed: Any) -> Row:
     """A row as the gateway would have made it, from its place and what it follows."""
     new = {**row, **changed}
-    new["digest"] = audit._digest(new["salt"], new["what"])
+    new["digest"] = chain.digest(new["salt"], new["what"])
     return {**new, "hash": audit._hash(new)}
 
 
@@ -76,7 +76,7 @@ def _made_anew(rows: list[Row], place: int) -> list[Row]:
     made = rows[:place]
     for row in rows[place:]:
         changed = {"what": "nothing"} if len(made) == place else {}
-        made.append(_sealed(row, previous=made[-1]["hash"] if made else audit.START, **changed))
+        made.append(_sealed(row, previous=made[-1]["hash"] if made else chain.START, **changed))
     return made
 
 

@@ -1,0 +1,118 @@
+"""`evidence`: what happened to the mails of a conversation; whether all of it is still there; a copy for others."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from gateway.commands.operator import Operator
+from gateway.commands.output import Shown, table
+from gateway.errors import Refused
+from gateway.store import audit, chain, evidence, views
+from gateway.store.database import Store
+
+_STANDARD_OUTPUT = Path("-")
+
+
+def listed(store: Store, reference: str) -> Shown:
+    """Every row of a conversation and of what was joined with it; the head of each chain is to be kept elsewhere."""
+    _, rows = _rows(store, reference)
+    heads = {row["chain"]: row["hash"] for row in rows}
+    shown = [{**row, "said": json.loads(row["said"] or "{}")} for row in rows]
+    headings = ("when", "delivery", "to", "what", "outcome", "where", "answer")
+    keep = (f"Head of {name}, to be kept elsewhere: {head}" for name, head in heads.items())
+    lines: tuple[str | Table, ...] = ("No mail left it yet.",)
+    if rows:
+        lines = (table(headings, map(_cells, shown)), "", *keep)
+    return Shown({"rows": shown, "heads": heads}, lines)
+
+
+def verified(store: Store, reference: str | None, kept: str | None) -> Shown:
+    """Follow the chains: of a conversation, or all. `kept`: a head that was kept elsewhere. Status 1 for a fault."""
+    home = None
+    if reference is not None:
+        found = reference
+        home = store.read_now(lambda connection: views.find(connection, found).id)
+    chains = store.read_now(lambda connection: evidence.verified(connection, home))
+    faults = [f"{name}: {outcome.fault}" for name, outcome in chains.items() if outcome.fault]
+    lacking = store.read_now(lambda connection: evidence.missing(connection, home))
+    faults += [f"delivery {delivery} was tried more often than its rows tell" for delivery in lacking]
+    if broken := store.read_now(evidence.broken_seal):
+        faults.append(broken)
+    if kept and not store.read_now(lambda connection: evidence.holds(connection, chain.hash_in(kept))):
+        faults.append(f"no row has the hash {kept.lower()}")
+    rows = sum(outcome.rows for outcome in chains.values())
+    erased = sum(outcome.erased for outcome in chains.values())
+    document = {"chains": len(chains), "rows": rows, "erased": erased, "faults": faults}
+    if faults:
+        return Shown(document, tuple(f"The evidence is damaged: {fault}." for fault in faults), 1)
+    words = f", {erased} of them without their words" if erased else ""
+    return Shown(document, (f"{rows} rows in {len(chains)} chains, each bound to the one before it{words}.",))
+
+
+def exported(store: Store, reference: str, path: Path, instance: str, by: Operator, now: datetime) -> Shown:
+    """Write what docs/evidence.md describes: whoever has it can check it without us."""
+    home, rows = _rows(store, reference)
+    head = {"evidence": 1, "instance": instance, "conversation": home, "exported_at": now}
+    octets = b"".join(_lines(head, rows))
+    total = json.loads(octets.splitlines()[-1])["sha256"]
+    _write(path, octets)
+
+    def sealed(tx: Any) -> None:
+        what = f"exported the evidence of {home}: {len(rows)} rows, SHA-256 {total}"
+        evidence.seal(tx, now)
+        audit.record(tx, at=now, by=by.name, what=what, conversation=home, proof=by.proof)
+
+    store.write_now(sealed)
+    if path == _STANDARD_OUTPUT:
+        return Shown({"rows": len(rows), "sha256": total}, printed=True)
+    return Shown(
+        {"file": str(path), "rows": len(rows), "sha256": total},
+        (f"{path}: {len(rows)} rows. docs/evidence.md says how to check it. SHA-256 in its last line: {total}",),
+    )
+
+
+def _rows(store: Store, reference: str) -> tuple[str, list[dict[str, Any]]]:
+    home = store.read_now(lambda connection: views.find(connection, reference))
+    return home.reference, store.read_now(lambda connection: evidence.of_conversation(connection, home.id))
+
+
+def _cells(row: dict[str, Any]) -> Sequence[object]:
+    said = row["said"]
+    where = " ".join(said[name] for name in ("host", "tls") if name in said)
+    answer = " ".join(said[name] for name in ("reply", "by") if name in said)
+    when = datetime.fromisoformat(row["at"])
+    return when, row["delivery"], said.get("to", "(erased)"), row["event"], said.get("outcome", ""), where, answer
+
+
+def _lines(head: dict[str, Any], rows: Sequence[dict[str, Any]]) -> Iterator[bytes]:
+    """The head, each row, and at last the SHA-256 of all before it."""
+    total = hashlib.sha256()
+    for document in (head, *rows):
+        line = _line(document)
+        total.update(line)
+        yield line
+    yield _line({"rows": len(rows), "sha256": total.hexdigest()})
+
+
+def _line(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, ensure_ascii=False, default=chain.plain).encode() + b"\n"
+
+
+def _write(path: Path, octets: bytes) -> None:
+    if path == _STANDARD_OUTPUT:
+        sys.stdout.buffer.write(octets)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        with path.open("xb") as file:
+            file.write(octets)
+    except FileExistsError:
+        raise Refused(f"{path} is there already: name another file") from None
