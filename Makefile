@@ -50,7 +50,7 @@ bench: $(INSTALLED) servers  ## speed, side by side with others in one run; inst
 
 lock: $(INSTALLED)  ## write requirements.lock anew, from pyproject.toml
 	$(BIN)/pip install --quiet pip-tools
-	$(BIN)/pip-compile --quiet --extra dev --strip-extras --allow-unsafe --generate-hashes \
+	$(BIN)/pip-compile --quiet --extra dev --extra s3 --strip-extras --allow-unsafe --generate-hashes \
 		--no-emit-index-url --no-emit-trusted-host --no-header --output-file requirements.lock pyproject.toml
 
 translations: $(INSTALLED)  ## bring the catalogue up to the templates; what is new or changed is left to translate

@@ -31,6 +31,7 @@ from gateway.redaction import pseudonym
 from gateway.relay import texts
 from gateway.store import keys, schema
 from gateway.store.database import Store
+from gateway.store.places import packs_for
 
 _REF = "the reference of a conversation, as `conversations` lists it"
 _AGENT = "an address or a name; me, or nobody to give it back"
@@ -309,7 +310,7 @@ def _check(options: argparse.Namespace) -> Shown:
 
 def _db(options: argparse.Namespace) -> Shown:
     settings = config.load(_path(options), passwords=False)
-    with closing(Store(settings.store.url, settings.store.raw)) as store:
+    with closing(Store(settings.store.url, packs_for(settings.store))) as store:
         before = schema.upgrade(store.engine)
     words = f"The schema is {schema.HEAD}" + (f" (it was {before})." if before not in {"", schema.HEAD} else ".")
     return Shown({"before": before or None, "schema": schema.HEAD}, (words,))
@@ -444,7 +445,7 @@ def _explain(options: argparse.Namespace) -> Shown:
     situation = context(settings, keys.load(known) if known.exists() else Keys(()))
     if not Path(settings.store.url.removeprefix("sqlite:///")).exists():
         return mail.explained(None, situation, options.paths, now)
-    with closing(Store(settings.store.url, settings.store.raw)) as store:
+    with closing(Store(settings.store.url, packs_for(settings.store))) as store:
         schema.require(store.engine)
         return mail.explained(store, situation, options.paths, now)
 

@@ -36,6 +36,7 @@ from gateway.relay.transport import transport_for
 from gateway.store import arrivals, keys, schema
 from gateway.store.database import Store
 from gateway.store.keeper import Keeper, StoreLedger
+from gateway.store.places import packs_for
 
 OWNER = "daemon"
 _LONGEST_REPORT = 10_000  # characters of what is wrong with a configuration, in the log
@@ -75,7 +76,7 @@ def opened(settings: Settings) -> Iterator[Store]:
     """
     before = os.umask(0o077)
     try:
-        with closing(Store(settings.store.url, settings.store.raw)) as store:
+        with closing(Store(settings.store.url, packs_for(settings.store))) as store:
             schema.upgrade(store.engine)
             yield store
     finally:
@@ -195,6 +196,7 @@ async def _serve(path: Path, settings: Settings, store: Store, announce: Callabl
         tasks: list[asyncio.Task[Any]] = [group.create_task(filing, name="filing")]
         inspector = Inspector(store, state.current, owner=OWNER, arrived=state.arrived, now=utc_now)
         tasks.append(group.create_task(inspector.run(state.kept), name="inspecting"))
+        tasks.append(group.create_task(keeper.probe(), name="probe"))
         tasks.append(group.create_task(relay.run(state.planned), name="relay"))
         tasks.append(group.create_task(gate.run(state.planned), name="antivirus"))
         making = rounds.run(store, state.current, planned=state.planned, now=utc_now)

@@ -114,6 +114,16 @@ def keep_failed(mail: str, source: str, error: str) -> None:
     _error("keep_failed", mail=mail, source=source, error=error)
 
 
+def keeping_paused(*, reason: str) -> None:
+    """The disk, the database or the object storage takes no mail; whoever brings some is told to come again."""
+    _error("keeping_paused", reason=reason)
+
+
+def keeping_resumed() -> None:
+    """Mail is kept again."""
+    _info("keeping_resumed")
+
+
 # --- intake: imap ----------------------------------------------------------------------------------------
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,16 +17,21 @@ from gateway import config
 from gateway.commands.output import Shown
 from gateway.config import Settings
 from gateway.config.settings import ImapIntake, RelaySettings
-from gateway.errors import ConfigError, GatewayError, Temporary
+from gateway.config.values import Bucket as Place
+from gateway.errors import ConfigError, GatewayError, StoreError, Temporary
 from gateway.inspection import clamd
 from gateway.inspection.resolver import Questions, resolver
 from gateway.intake import imap_connect
 from gateway.model import Finding as Found
 from gateway.relay import texts
 from gateway.store import arrivals, keys, schema
+from gateway.store.bucket import Bucket
 from gateway.store.database import Store, check_integrity
+from gateway.store.packs import missing
+from gateway.store.places import packs_for
 
 _PATIENCE = 15.0
+_NAMED = 5  # packs that are missing, by their names
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +79,12 @@ def _store(settings: Settings) -> Finding:
     if not file.exists():
         return _to_be_made("store", file)
     try:
-        store = Store(settings.store.url, settings.store.raw)
+        store = Store(settings.store.url, packs_for(settings.store))
         try:
             version = store.read_now(schema.current)
             damage = store.read_now(check_integrity)
-            missing = store.packs.missing(store.read_now(arrivals.extents))
+            elsewhere = isinstance(settings.store.raw, Place)  # asked with --connect alone
+            lost = [] if elsewhere else missing(store.packs, store.read_now(arrivals.extents))
         finally:
             store.close()
     except GatewayError as error:
@@ -89,9 +96,14 @@ def _store(settings: Settings) -> Finding:
             "error", "store", f"{file} was written by a newer gateway (schema {version}): install that one"
         )
     note = "" if version == schema.HEAD else f"; `gateway db upgrade` will bring it from {version} to {schema.HEAD}"
-    if missing:
-        return Finding("error", "store", f"raw mail is missing: {', '.join(missing)}; restore {settings.store.raw}")
+    if lost:
+        return Finding("error", "store", _lost(lost, settings))
     return Finding("ok", "store", f"{file} is sound{note}")
+
+
+def _lost(packs: Sequence[str], settings: Settings) -> str:
+    more = f" and {len(packs) - _NAMED} more" if len(packs) > _NAMED else ""
+    return f"raw mail is missing: {', '.join(packs[:_NAMED])}{more}; restore {settings.store.raw} from a backup"
 
 
 def _to_be_made(what: str, file: Path) -> Finding:
@@ -133,6 +145,8 @@ async def _connections(settings: Settings) -> list[Finding]:
         tries.append(_tried("relay", _smarthost(settings.relay)))
     if settings.antivirus.socket:
         tries.append(_tried("antivirus", _antivirus(settings.antivirus.socket)))
+    if isinstance(settings.store.raw, Place):
+        tries.append(_tried("raw mail", asyncio.to_thread(_bucket, settings)))
     tries.append(_tried(f"name {domain}", _name(domain)))
     if any(intake.verify for intake in settings.intake.smtp):
         tries.append(_tried("resolver", _resolver(settings.trust.resolver, domain)))
@@ -145,6 +159,8 @@ async def _tried(what: str, attempt: Awaitable[str]) -> Finding:
             return Finding("ok", what, await attempt)
     except TimeoutError:
         return Finding("error", what, f"no answer within {_PATIENCE:.0f} seconds")
+    except StoreError as error:
+        return Finding("error", what, str(error))
     except (Temporary, SMTPException, OSError) as error:
         return Finding("error", what, f"{type(error).__name__}: {error}")
 
@@ -182,6 +198,18 @@ async def _antivirus(socket: str) -> str:
     if found.finding is not Found.CLEAN:
         raise OSError(f"{socket}: {found.name}")
     return f"{socket} answers, and finds EICAR's test file"
+
+
+def _bucket(settings: Settings) -> str:
+    """Object storage: may we do there all that we need, and is everything there that the store refers to?"""
+    assert isinstance(settings.store.raw, Place)
+    packs = Bucket(settings.store.raw, settings.store.s3)
+    packs.probe()
+    if Path(settings.store.url.removeprefix("sqlite:///")).exists():
+        with closing(Store(settings.store.url, packs)) as store:
+            if lost := missing(packs, store.read_now(arrivals.extents)):
+                raise StoreError(_lost(lost, settings))
+    return f"{settings.store.raw} can be written to and read from, and holds all that the store refers to"
 
 
 async def _name(domain: str) -> str:

@@ -51,7 +51,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ, *, passwords: bool
         folder = path.absolute().parent
         problems = fill_in(sources.raw, folder, environ) if passwords else []
         if not passwords:
-            leave_out(sources.raw)
+            leave_out(sources.raw, folder, environ)
         settings, found = settle(sources.raw, folder, whole=sources.whole)
         problems += found
         if problems or sources.faults or settings is None:

@@ -14,7 +14,7 @@ from gateway.config.problems import dotted
 from gateway.config.rules import agents, exposed, host_of, is_loopback, is_trial, ours
 from gateway.config.settings import Settings, SmtpIntake
 from gateway.config.sources import printable
-from gateway.config.values import host_and_port
+from gateway.config.values import Bucket, host_and_port
 
 Severity = Literal["warning", "inert"]
 
@@ -119,9 +119,16 @@ def _passwords(settings: Settings) -> _Found:
     named: list[tuple[Path, File | None]] = [(("relay", "password_file"), settings.relay.password_file)]
     boxes = enumerate(settings.intake.imap)
     named += [(("intake", "imap", n, "password_file"), box.password_file) for n, box in boxes]
+    named.append((("store", "s3", "secret_file"), settings.store.s3.secret_file))
     for key, file in named:
         if file is not None and file.is_file() and file.stat().st_mode & 0o007:
             yield "warning", key, f"{file} is open to everyone on this machine; chmod o= {file}"
+
+
+def _unused_storage(settings: Settings) -> _Found:
+    if settings.store.s3.endpoint and not isinstance(settings.store.raw, Bucket):
+        text = 'raw mail goes to a folder; set store.raw = "s3://bucket/prefix" to use object storage'
+        yield "inert", ("store", "s3"), text
 
 
 def _people(settings: Settings) -> _Found:
@@ -203,6 +210,7 @@ _LOOKS = (
     _in_the_clear,
     _nobody_receives,
     _passwords,
+    _unused_storage,
     _people,
     _agents,
     _own_domain,

@@ -18,7 +18,7 @@ import idna
 from gateway.config.locate import Path
 from gateway.config.problems import Problem
 from gateway.config.settings import Settings
-from gateway.config.values import host_and_port
+from gateway.config.values import Bucket, host_and_port
 
 Found = Iterator[Problem]
 
@@ -176,6 +176,18 @@ def _clear_text(settings: Settings) -> Found:
         yield Problem(("relay", "security"), fault)
 
 
+def _object_storage(settings: Settings) -> Found:
+    raw, s3 = settings.store.raw, settings.store.s3
+    if not isinstance(raw, Bucket):
+        return
+    if missing := [key for key in ("endpoint", "key_id") if not getattr(s3, key)]:
+        fault = f"[store.s3] has no {' and no '.join(missing)}"
+        yield Problem(("store", "raw"), f"{fault}; a bucket needs endpoint, region, key_id and secret_file there")
+    parts = urlsplit(s3.endpoint)
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        yield Problem(("store", "s3", "endpoint"), "mail would cross the network in the clear; use https://")
+
+
 def _certificates(settings: Settings) -> Found:
     for place, smtp in enumerate(settings.intake.smtp):
         pair = {"tls_certificate": smtp.tls_certificate, "tls_key": smtp.tls_key}
@@ -232,7 +244,18 @@ def _closing(after: timedelta, warning: timedelta) -> Found:
         yield Problem(("desk", "close_warning"), 'must be at least "1h" and less than close_after; "3d" is usual')
 
 
-RULES = (_desk, _trust, _duplicates, _groupes, _intakes, _clear_text, _certificates, _intervals, _patience)
+RULES = (
+    _desk,
+    _trust,
+    _duplicates,
+    _groupes,
+    _intakes,
+    _clear_text,
+    _object_storage,
+    _certificates,
+    _intervals,
+    _patience,
+)
 
 
 # --- addresses -------------------------------------------------------------------------------------------

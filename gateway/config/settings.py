@@ -48,9 +48,21 @@ class Addresses(Table):
     separator: values.Separator = "+"
 
 
+class S3(Table):
+    """Object storage that speaks S3's protocol, and the key with which we may write there."""
+
+    endpoint: values.Endpoint = ""
+    region: values.Text = "us-east-1"
+    key_id: str = ""
+    secret: SecretStr = SecretStr("")
+    secret_file: values.OptionalPath = None
+    secret_credential: str = ""
+
+
 class StoreSettings(Table):
     url: values.Database = "sqlite:///var/gateway.db"
-    raw: values.RawFolder = Path("var/raw")
+    raw: values.RawPlace = Path("var/raw")
+    s3: S3 = S3()
     token_keys_file: values.AbsolutePath = Path("var/token.keys")
 
 

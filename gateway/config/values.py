@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
@@ -17,7 +18,8 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import idna
-from pydantic import AfterValidator, BeforeValidator, StrictInt, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, PlainValidator, StrictInt, ValidationInfo
+from pydantic_core import PydanticCustomError
 
 _DURATION = re.compile(r"(\d{1,9})\s*([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -28,6 +30,8 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ATOM = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _FILE_TYPE = re.compile(r"\.[a-z0-9_-]{1,24}|[a-z0-9.+_-]{1,60}/[a-z0-9.+_-]{1,60}")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_PREFIX = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _ROUNDED = re.compile(r"[0-9][.,]?[0-9]*[eE]\+?[0-9]+")
 _LA_POSTE = "356000000"
 SEPARATORS = "+-_="
@@ -301,10 +305,40 @@ def optional_path(value: Any) -> Any:
     return None if value == "" else value
 
 
-def no_bucket(value: Any) -> Any:
-    if isinstance(value, str) and "://" in value:
-        raise ValueError(f'{shown(value)}: object storage comes with a later version; name a folder, like "var/raw"')
-    return value
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Where raw mail lies in object storage: a bucket, and what the names of our objects in it begin with."""
+
+    name: str
+    prefix: str
+
+    def __str__(self) -> str:
+        return "/".join(filter(None, ("s3:/", self.name, self.prefix)))
+
+
+def raw_place(value: Any, info: ValidationInfo) -> Path | Bucket:
+    """ "s3://bucket/prefix" → Bucket; what isn't one is the path of a folder."""
+    if isinstance(value, Bucket):
+        return value
+    if not isinstance(value, str | Path):
+        raise PydanticCustomError("path_type", "Input is not a valid path")
+    if not isinstance(value, str) or "://" not in value:
+        return _anchored(Path(filled_path(value)), info)
+    scheme, _, rest = value.partition("://")
+    name, _, prefix = rest.removesuffix("/").partition("/")
+    if scheme != "s3" or not _BUCKET.fullmatch(name) or (prefix and not _PREFIX.fullmatch(prefix)):
+        right = 'must name a folder, like "var/raw", or a bucket, like "s3://bucket/prefix"'
+        raise ValueError(f"{shown(value)} {right} (letters, digits, - and . in their names)")
+    return Bucket(name, prefix)
+
+
+def endpoint(value: str) -> str:
+    """The address of an object storage: scheme and host alone; "" where none is used."""
+    if value:
+        parts = urlsplit(url(value))
+        if parts.path not in {"", "/"} or parts.query or parts.fragment or parts.username is not None:
+            raise ValueError(f'{shown(value)} must be scheme and host alone, like "https://s3.example.org"')
+    return value.removesuffix("/")
 
 
 def database(value: str, info: ValidationInfo) -> str:
@@ -362,7 +396,8 @@ Number = Annotated[StrictInt, AfterValidator(between(1, 2**31 - 1))]  # the plat
 Connections = Annotated[StrictInt, AfterValidator(between(1, 50))]
 Most = Annotated[StrictInt, AfterValidator(between(1, 1_000_000))]
 AbsolutePath = Annotated[Path, BeforeValidator(filled_path), AfterValidator(path)]
-RawFolder = Annotated[Path, BeforeValidator(no_bucket), BeforeValidator(filled_path), AfterValidator(path)]
+RawPlace = Annotated[Path | Bucket, PlainValidator(raw_place)]
+Endpoint = Annotated[str, AfterValidator(endpoint)]
 OptionalPath = Annotated[Annotated[Path, AfterValidator(path)] | None, BeforeValidator(optional_path)]
 Database = Annotated[str, AfterValidator(database)]
 NotYet = Annotated[None, BeforeValidator(not_yet)]

@@ -82,6 +82,10 @@ def _about(mail: Incoming) -> dict[str, Any]:
         "source": mail.source,
         "sender": mail.envelope.sender,
         "recipients": mail.envelope.recipients,
+        "peer": mail.envelope.peer,
+        "helo": mail.envelope.helo,
+        "authserv_id": mail.authserv_id,
+        "verify": mail.verify,
     }
 
 

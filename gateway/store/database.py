@@ -27,6 +27,7 @@ from sqlalchemy import Connection, Engine, Row, Table, create_engine, event, ins
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from gateway.errors import StoreError
+from gateway.store.folder import Folder
 from gateway.store.packs import Packs
 
 T = TypeVar("T")
@@ -50,11 +51,11 @@ class _Job:
 
 
 class Store:
-    """An open store. `close` waits for the jobs handed in so far."""
+    """An open store. `raw`: a folder, or packs elsewhere. `close` waits for the jobs handed in so far."""
 
-    def __init__(self, url: str, raw: Path) -> None:
+    def __init__(self, url: str, raw: Path | Packs) -> None:
         self.engine = engine_for(url)
-        self.packs = Packs(raw)
+        self.packs: Packs = Folder(raw) if isinstance(raw, Path) else raw
         self._urgent: deque[_Job] = deque()
         self._others: deque[_Job] = deque()
         self._changed = threading.Condition()

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
+from gateway import log
 from gateway.errors import StoreError
 from gateway.model import ImapCursor, Incoming
 from gateway.store import arrivals
@@ -22,6 +23,14 @@ class Keeper:
         self._arrived = arrived
         self._waiting: deque[tuple[Incoming, asyncio.Future[None]]] = deque()
         self._worker: asyncio.Task[None] | None = None
+        self._paused = False
+
+    async def probe(self) -> None:
+        """Say in the log if mail can't be kept now, rather than with the first mail that is told to come later."""
+        try:
+            await asyncio.to_thread(self._store.packs.probe)
+        except StoreError as error:
+            self._pause(error)
 
     async def keep(self, incoming: Incoming) -> None:
         """Keep one mail.
@@ -56,8 +65,19 @@ class Keeper:
         try:
             await self._store.write(lambda tx: arrivals.keep(tx, mails), urgent=True)
         except Exception as error:  # noqa: BLE001 (whoever waits is told, whatever it was)
+            if isinstance(error, StoreError):
+                self._pause(error)
             return error
+        if self._paused:
+            self._paused = False
+            log.keeping_resumed()
         return None
+
+    def _pause(self, error: StoreError) -> None:
+        """Said once, until mail can be kept again."""
+        if not self._paused:
+            self._paused = True
+            log.keeping_paused(reason=str(error))
 
     def _next_batch(self) -> list[tuple[Incoming, asyncio.Future[None]]]:
         batch: list[tuple[Incoming, asyncio.Future[None]]] = []

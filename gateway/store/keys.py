@@ -16,7 +16,7 @@ from pathlib import Path
 from gateway import redaction
 from gateway.errors import ConfigError, NotFound, Refused, StoreError
 from gateway.mail.tokens import Keys
-from gateway.store.packs import sync_folder
+from gateway.store.folder import sync_folder
 
 
 def load(path: Path) -> Keys:

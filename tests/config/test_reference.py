@@ -17,6 +17,7 @@ TABLES: dict[str, tuple[str | int, ...]] = {
     "instance": ("instance",),
     "addresses": ("addresses",),
     "store": ("store",),
+    "store.s3": ("store", "s3"),
     "intake.smtp": ("intake", "smtp", 0),
     "intake.imap": ("intake", "imap", 0),
     "relay": ("relay",),
@@ -39,7 +40,7 @@ def documented() -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {"": {}}
     table, key = "", ""
     for line in REFERENCE.read_text(encoding="utf-8").splitlines():
-        if header := re.match(r"(?:# )?\[\[?([a-z_.]+)\]\]?", line):
+        if header := re.match(r"(?:# )?\[\[?([a-z_0-9.]+)\]\]?", line):
             table, key = header[1], ""
             found[table] = {}
         elif pair := re.match(r"(?:# )?([a-z_0-9]+) = ", line):
@@ -69,9 +70,10 @@ def test_what_deserves_a_look_in_it() -> None:
 
 
 def keys(path: tuple[str | int, ...]) -> dict[str, Any]:
-    """The keys of a table; at the top, those that are no tables themselves."""
-    tables = {each[0] for each in TABLES.values() if each}
-    return {key: known for key, known in fields_at(path).items() if path or key not in tables}
+    """The keys of a table that are no tables themselves."""
+    tables = [each for each in TABLES.values() if each]
+    inner = {each[len(path)] for each in tables if each[: len(path)] == path and len(each) > len(path)}
+    return {key: known for key, known in fields_at(path).items() if key not in inner}
 
 
 def test_every_key_is_documented_and_no_other() -> None:

@@ -1,159 +1,91 @@
-"""Packs: what `sync` has acknowledged is on disk, and what isn't is never acknowledged."""
+"""What packs promise, wherever they are: in a folder, in a bucket."""
 
 from __future__ import annotations
 
-import errno
-import hashlib
-import json
-import os
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gateway.errors import StoreError
-from gateway.store import packs as module
-from gateway.store.packs import Location, Packs
+from gateway.store.folder import Folder
+from gateway.store.packs import Location, Packs, missing
+from tests.servers.storage import Storage, serving
+from tests.servers.storage import bucket as bucket_on
+
+Make = Callable[[], Packs]
 
 
-@pytest.fixture
-def packs(tmp_path: Path) -> Any:
-    made = Packs(tmp_path / "raw")
-    yield made
-    made.close()
+@pytest.fixture(scope="module")
+def storage() -> Iterator[Storage]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
+    """Opens the packs of one place, each time as another process would."""
+    if request.param == "folder":
+        return lambda: Folder(tmp_path / "raw")
+    storage = request.getfixturevalue("storage")
+    return lambda: bucket_on(storage, tmp_path.name)
 
 
 @pytest.mark.parametrize("raw", [b"", b"x", b"a\r\nb\0\xff\n", b"m" * 300_000])
-def test_exact_octets_come_back(packs: Packs, raw: bytes) -> None:
-    first, second = packs.append(raw, {"source": "é\udce9"}), packs.append(b"other", {})
-    packs.sync()
-    assert (packs.read(first), packs.read(second)) == (raw, b"other")
-
-
-def test_a_pack_can_be_read_without_the_database(packs: Packs) -> None:
-    location = packs.append(b"octets", {"recipients": ["a@x"]})
-    file = packs.folder / location.pack
-    head = json.loads(file.read_bytes().split(b"\n")[0])
-    assert head == {"pack": 1, "size": 6, "sha256": hashlib.sha256(b"octets").hexdigest(), "recipients": ["a@x"]}
-    assert (file.stat().st_mode & 0o777, packs.folder.stat().st_mode & 0o777) == (0o600, 0o700)
-
-
-def test_two_processes_never_write_to_one_file(packs: Packs) -> None:
-    other = Packs(packs.folder)
-    assert packs.append(b"x", {}).pack != other.append(b"y", {}).pack
-    other.close()
-
-
-def test_a_damaged_pack_is_told(packs: Packs) -> None:
-    location = packs.append(b"octets", {})
-    with pytest.raises(StoreError, match="damaged"):
-        packs.read(Location(location.pack, location.offset + 3, 600))
-    with pytest.raises(StoreError, match="can't be read"):
-        packs.read(Location("missing.pack", 0, 1))
-
-
-class Disk:
-    """A disk that fails when it is told to, and remembers what was synced."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.write, self.sync = os.write, os.fdatasync
-        self.failing_writes: list[bool] = []
-        self.failing_syncs: list[bool] = []
-        self.synced: set[str] = set()
-        monkeypatch.setattr(os, "write", self._write)
-        monkeypatch.setattr(os, "fdatasync", self._sync)
-
-    def _write(self, file: int, octets: Any) -> int:
-        if self.failing_writes and self.failing_writes.pop(0):
-            self.write(file, octets[: len(octets) // 2])
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return self.write(file, octets)
-
-    def _sync(self, file: int) -> None:
-        if self.failing_syncs and self.failing_syncs.pop(0):
-            raise OSError(errno.EIO, "Input/output error")
-        self.synced.add(Path(os.readlink(f"/proc/self/fd/{file}")).name)
-        self.sync(file)
-
-
-def test_a_failed_sync_acknowledges_nothing_and_leaves_the_pack(
-    packs: Packs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    disk = Disk(monkeypatch)
-    disk.failing_syncs = [True]
-    lost = packs.append(b"lost", {})
-    with pytest.raises(StoreError, match="synced"):
+def test_exact_octets_come_back(make: Make, raw: bytes) -> None:
+    with closing(make()) as packs:
+        first, second = packs.append(raw, {"source": "é\udce9"}), packs.append(b"other", {})
         packs.sync()
-    packs.sync()  # nothing is promised, so nothing is wrong
-    kept = packs.append(b"kept", {})
-    packs.sync()
-    assert kept.pack != lost.pack
-    assert disk.synced == {kept.pack}
+        assert (packs.read(first), packs.read(second)) == (raw, b"other")
+    with closing(make()) as later:
+        assert (later.read(second), later.read(first)) == (b"other", raw)
 
 
-@pytest.mark.parametrize("more", [0, 1, 2])
-def test_what_was_appended_before_a_failed_write_is_not_promised(
-    packs: Packs, monkeypatch: pytest.MonkeyPatch, more: int
-) -> None:
-    """Another append after the failure opens another pack: it must not make the first one forgotten."""
-    disk = Disk(monkeypatch)
-    first = packs.append(b"first", {})
-    disk.failing_writes = [True]
-    with pytest.raises(StoreError, match="No space"):
-        packs.append(b"second", {})
-    for _ in range(more):
-        packs.append(b"later", {})
-    with pytest.raises(StoreError):
+def test_two_processes_never_write_to_one_pack(make: Make) -> None:
+    with closing(make()) as packs, closing(make()) as other:
+        here, there = packs.append(b"x", {}), other.append(b"y", {})
         packs.sync()
-    assert first.pack not in disk.synced
-    good = packs.append(b"good", {})
-    packs.sync()
-    assert packs.read(good) == b"good"
-    assert good.pack in disk.synced
+        other.sync()
+        assert here.pack != there.pack
+        assert (other.read(here), packs.read(there)) == (b"x", b"y")
 
 
-def test_a_failed_write_alone_harms_nobody(packs: Packs, monkeypatch: pytest.MonkeyPatch) -> None:
-    disk = Disk(monkeypatch)
-    disk.failing_writes = [True]
-    with pytest.raises(StoreError):
-        packs.append(b"x", {})
-    kept = packs.append(b"kept", {})
-    packs.sync()
-    assert packs.read(kept) == b"kept"
+def test_a_damaged_pack_is_told(make: Make) -> None:
+    with closing(make()) as packs:
+        location = packs.append(b"octets", {})
+        packs.sync()
+        with pytest.raises(StoreError, match="damaged"):
+            packs.read(Location(location.pack, location.offset + 3, 600))
+        with pytest.raises(StoreError, match="can't be read"):
+            packs.read(Location("missing.pack", 0, 1))
 
 
-@pytest.mark.parametrize("fails", [False, True])
-def test_rotation_syncs_what_it_leaves(packs: Packs, monkeypatch: pytest.MonkeyPatch, fails: bool) -> None:
-    monkeypatch.setattr(module, "_ROTATE_AT", 10)
-    disk = Disk(monkeypatch)
-    disk.failing_syncs = [fails]
-    first = packs.append(b"first", {})
-    second = packs.append(b"second", {})
-    assert first.pack != second.pack
-    if fails:
-        with pytest.raises(StoreError):
+def test_what_is_missing_is_named(make: Make) -> None:
+    with closing(make()) as packs:
+        assert missing(packs, {"gone.pack": 1}) == ["gone.pack"]
+        found = packs.append(b"two", {})
+        packs.sync()
+        end = found.offset + found.size
+        assert missing(packs, {found.pack: end}) == []
+        assert missing(packs, {found.pack: end + 100, "gone.pack": 0}) == [*sorted((found.pack, "gone.pack"))]
+        assert packs.sizes()[found.pack] == end + 1
+
+
+def test_nothing_to_sync_is_nothing_wrong(make: Make) -> None:
+    with closing(make()) as packs:
+        packs.probe()
+        packs.sync()
+        assert packs.sizes() == {}
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(st.binary(max_size=2000), max_size=5), max_size=4))
+def test_whatever_is_synced_is_there_for_others(make: Make, commits: list[list[bytes]]) -> None:
+    with closing(make()) as packs, closing(make()) as reader:
+        for mails in commits:
+            places = [packs.append(raw, {}) for raw in mails]
             packs.sync()
-    else:
-        packs.sync()
-        assert disk.synced == {first.pack, second.pack}
-
-
-def test_a_disk_that_takes_a_part_at_a_time(packs: Packs, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = os.write
-    monkeypatch.setattr(os, "write", lambda file, octets: write(file, octets[:7]))
-    location = packs.append(b"0123456789" * 5, {})
-    assert packs.read(location) == b"0123456789" * 5
-
-
-def test_a_pack_that_was_removed_takes_nothing_more(tmp_path: Path) -> None:
-    packs = Packs(tmp_path)
-    first = packs.append(b"one", {})
-    packs.sync()
-    (tmp_path / first.pack).unlink()
-    second = packs.append(b"two", {})
-    packs.sync()
-    assert packs.read(second) == b"two"
-    assert packs.missing({first.pack: first.offset + first.size}) == [first.pack]
-    assert packs.missing({second.pack: second.offset + second.size}) == []
-    assert packs.missing({second.pack: second.offset + second.size + 100}) == [second.pack]
-    packs.close()
+            assert [reader.read(place) for place in places] == mails

@@ -522,6 +522,7 @@ def configuration(
     desk: str = 'bundle = "0s"',
     directory: str = DIRECTORY,
     include: str = "",
+    store: str = "",
 ) -> str:
     """A gateway.toml for tests. `intake` is more of [[intake.…]]; `desk`: lines of [desk]; mails are told at once.
 
@@ -535,7 +536,9 @@ def configuration(
     limits = "[limits]\nacknowledgements_per_address = 100\nnotifications_per_agent = 1000\n"
     limits += "acknowledgements_per_minute = 1000\nalarm_above = 10000\n"
     included = f"include = {include}\n" if include else ""
-    return "\n".join((included, INSTANCE, way_in, intake, relay, trust, limits, f"[desk]\n{desk}\n", directory))
+    return "\n".join(
+        (included, INSTANCE, store, way_in, intake, relay, trust, limits, f"[desk]\n{desk}\n", directory)
+    )
 
 
 def imap_intake(port: int, user: str, password: str) -> str:

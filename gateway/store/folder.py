@@ -1,0 +1,125 @@
+"""Packs as files of a folder: one is open for writing, and synced once for all mails that wait."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gateway.errors import StoreError
+from gateway.store.packs import SUFFIX, Location, fresh_name, record
+
+_ROTATE_AT = 1 << 30
+
+
+class Folder:
+    """The folder of packs (`gateway.store.packs.Packs`), and the one that this process writes to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._file: int | None = None
+        self._name = ""
+        self._end = 0
+        self._dirty = False
+        self._lost = False
+
+    def append(self, raw: bytes, about: Mapping[str, Any]) -> Location:
+        head, *rest = record(raw, about)
+        try:
+            file = self._open()
+            location = Location(self._name, self._end + len(head), len(raw))
+            _write_all(file, b"".join((head, *rest)))
+        except OSError as error:
+            self._lost |= self._dirty  # what was appended before, and isn't synced, can't be promised any more
+            self.close()
+            raise StoreError(f"raw mail can't be written to {self.folder}: {error.strerror}") from error
+        self._end = location.offset + len(raw) + 1
+        self._dirty = True
+        return location
+
+    def sync(self) -> None:
+        """After a failed fsync the pack is left for good: its pages can't be trusted."""
+        if self._lost:
+            self._lost = False
+            self.close()
+            raise StoreError(f"raw mail in {self.folder} was not synced before the disk failed")
+        if not self._dirty or self._file is None:
+            return
+        try:
+            os.fdatasync(self._file)
+        except OSError as error:
+            self.close()
+            raise StoreError(f"raw mail can't be synced in {self.folder}: {error.strerror}") from error
+        self._dirty = False
+
+    def read(self, location: Location) -> bytes:
+        try:
+            with (self.folder / location.pack).open("rb") as file:
+                file.seek(location.offset)
+                raw = file.read(location.size)
+        except OSError as error:
+            raise StoreError(f"raw mail can't be read from {location.pack}: {error.strerror}") from error
+        if len(raw) != location.size:
+            raise StoreError(f"{location.pack} is damaged: it ends before a mail that it held")
+        return raw
+
+    def sizes(self) -> dict[str, int]:
+        try:
+            with os.scandir(self.folder) as entries:
+                return {entry.name: entry.stat().st_size for entry in entries if entry.name.endswith(SUFFIX)}
+        except FileNotFoundError:
+            return {}  # no mail has come yet
+        except OSError as error:
+            raise StoreError(f"raw mail can't be listed in {self.folder}: {error.strerror}") from error
+
+    def probe(self) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with tempfile.TemporaryFile(dir=self.folder) as file:
+                file.write(b"probe")
+        except OSError as error:
+            raise StoreError(f"raw mail can't be written to {self.folder}: {error.strerror}") from error
+
+    def close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+        self._file, self._dirty = None, False
+
+    def _leave(self) -> None:
+        """Be done with the pack that is open, if any; what it holds is synced, or `sync` will tell that it isn't."""
+        if self._file is not None and self._dirty:
+            try:
+                os.fdatasync(self._file)
+            except OSError:
+                self._lost = True
+        self.close()
+
+    def _open(self) -> int:
+        # A pack that somebody removed still takes what is written to it, and nobody would ever find it.
+        if self._file is not None and self._end < _ROTATE_AT and os.fstat(self._file).st_nlink:
+            return self._file
+        self._leave()
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._name = fresh_name()
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        self._file = os.open(self.folder / self._name, flags, 0o600)
+        self._end = 0
+        sync_folder(self.folder)
+        return self._file
+
+
+def _write_all(file: int, octets: bytes) -> None:
+    view = memoryview(octets)
+    while view:  # a nearly full disk takes a part and says so only next time
+        view = view[os.write(file, view) :]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable: a file that was synced can still lose its name in a power cut."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
