@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from hashlib import sha256
 
 # --- a mail's way in: what intake hands over -------------------------------------------------------------
 
@@ -50,6 +51,10 @@ class Incoming:
     authserv_id: str = ""
     cursor: ImapCursor | None = None
     verify: bool = False
+    digest: bytes = field(init=False, repr=False, compare=False)  # SHA-256 of `raw`, made once
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "digest", sha256(self.raw).digest())
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,9 @@ _SHORTEST_SECRET = 4  # what is shorter would take every word apart
 _LOGIN = re.compile(r"(\w{2,20}://[^\s/:@]{0,200}):[^\s/@]{1,200}@")
 _ADDRESS = re.compile(r"([^\s<>\"'(),;:\[\]\\=]{1,128})@([\w.-]{1,255})")
 _PSEUDONYM = re.compile(r"[0-9a-f]{8}")
-# A token's 32 characters (gateway.mail.tokens), also within an address or a Message-ID.
-_TOKEN = re.compile(r"(?<![a-z2-7])[a-z2-7]{32}(?![a-z2-7])", re.IGNORECASE)
+# A token's characters (gateway.mail.tokens), also within an address or a Message-ID.
+_TOKEN_LENGTH = 32
+_TOKEN = re.compile(rf"(?<![a-z2-7])[a-z2-7]{{{_TOKEN_LENGTH}}}(?![a-z2-7])", re.IGNORECASE)
 
 
 class _Known:
@@ -52,11 +53,14 @@ def pseudonym(address: str) -> str:
 
 def redacted(text: str) -> str:
     """A text without secrets and tokens, its addresses as pseudonyms. What is one already stays. Linear time."""
-    text = "".join(c for c in text[:_LONGEST] if c.isprintable() or c == "\n")  # a terminal obeys some of the others
+    text = text[:_LONGEST]
+    if not text.isprintable():  # a terminal obeys some of the others
+        text = "".join(c for c in text if c.isprintable() or c == "\n")
     for secret in _known.secrets:
         text = text.replace(secret, "[secret]")
-    text = _LOGIN.sub(r"\1:[secret]@", text)
-    return _TOKEN.sub("[token]", _ADDRESS.sub(_instead, text))
+    if "@" in text:
+        text = _ADDRESS.sub(_instead, _LOGIN.sub(r"\1:[secret]@", text))
+    return _TOKEN.sub("[token]", text) if len(text) >= _TOKEN_LENGTH else text
 
 
 def _instead(found: re.Match[str]) -> str:

@@ -53,7 +53,7 @@ class Listener:
         for session in sessions:
             session.retire()
         until = asyncio.get_running_loop().time() + grace
-        await _wait({session.task for session in sessions if session.task}, until)
+        await _wait({session.gone for session in sessions if session.gone}, until)
         for session in sessions:
             session.leave(GOING)
         keeping = self._service.keeping.copy()
@@ -103,7 +103,7 @@ async def serve(
     return Listener(address, server, service, Path(address) if own_path else None)
 
 
-async def _wait(tasks: Collection[asyncio.Task[Any]], until: float) -> None:
+async def _wait(tasks: Collection[asyncio.Future[Any]], until: float) -> None:
     if tasks:
         await asyncio.wait(tasks, timeout=max(0, until - asyncio.get_running_loop().time()))
 

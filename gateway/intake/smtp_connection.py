@@ -1,179 +1,252 @@
-"""One client's connection: aiosmtpd's protocol, hardened. What commands do is in `smtp_session`.
+"""One client's connection: what arrives is cut into lines and mails, as far as it may be taken now.
 
-What aiosmtpd does otherwise, and why that won't do here: it tells an exception's text in a permanent 500; it
-cancels a write when the client goes away; it counts nothing; it takes lines that end with a bare LF.
+What commands do is in `smtp_session`. All of a connection happens in the event loop's callbacks, one after the other;
+what takes time (keeping a mail, a TLS handshake) is waited for by a task, and what arrives meanwhile stays unread.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import ssl
 from typing import ClassVar, cast
 
-from aiosmtpd.smtp import SMTP
-
 from gateway import log
+from gateway.intake.smtp_body import Body
 from gateway.intake.smtp_limits import LOCAL, Peer, peer_of
 from gateway.intake.smtp_service import LATER, Service
 from gateway.intake.smtp_syntax import Refusal
 
-CHUNK = 1 << 20
+LONGEST = 65536  # octets without a line end that are waited with; the client is paused at twice as much
 LINGER = 1.0  # seconds in which a client that we leave may still read why
-GONE = (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError)
 GOING = "421 4.3.2 Closing, try again later"
+SLOW = "421 4.4.2 Took too long"
 # Words of other protocols. Whoever was made to speak them to us (a browser, a proxy) may have been made to say
 # « MAIL FROM » further down: nothing of it is read. A PROXY line tells whose connection it is, and anybody could.
 FOREIGN = frozenset(("PROXY", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "HOST:"))
 
 
-class Connection(SMTP):
+class Connection(asyncio.Protocol):
     """From greeting to good-bye. Whoever is told 421 or 521 is left alone afterwards."""
 
-    line_length_limit = 65536  # of the reader's buffer: it pauses the client at twice as much
-    greeting = "ESMTP"
-    verbs: ClassVar[frozenset[str]]
+    greeting: ClassVar = "ESMTP"
 
     def __init__(self, service: Service) -> None:
-        super().__init__(
-            None,
-            data_size_limit=service.max_size,
-            enable_SMTPUTF8=True,  # we keep bytes as they are
-            hostname=service.hostname,
-            timeout=service.limits.idle,
-            loop=asyncio.get_running_loop(),
-        )
         self.service = service
         self.limits = service.limits
+        self.loop = asyncio.get_running_loop()
         self.peer: Peer = LOCAL
         self.progress = math.inf
-        self._end_of_session = math.inf
-        self._busy = self._ended = self._retiring = False
-        # kept here, not in aiosmtpd's session, which is made anew at STARTTLS
-        self._errors = self._unknown = self._mails = self._commands = 0
+        self.gone: asyncio.Future[None] | None = None  # done when the session is; None: it was never let in
+        self._transport: asyncio.Transport | None = None
+        self._unread = bytearray()
+        self._searched = 0  # octets of it in which no line ends
+        self._body: Body | None = None  # the mail that is coming in
+        self._occupied = False  # a task is at work for it, and nothing is read before that is done
+        self._full = False  # it doesn't read what we say
+        self._said_all = self._ended = self._retiring = self._tls = False
+        self._end_of_session = self._due = math.inf
+        self._alarm: asyncio.TimerHandle | None = None
+        self._handshake: asyncio.Task[None] | None = None
+        self._errors = self._commands = 0
+
+    def obey(self, verb: str, argument: str) -> None:
+        """Do what a command says, and reply. Raises Refusal where the reply is all there is to do."""
+        raise NotImplementedError
+
+    def receive(self, body: Body, chunk: bytes) -> None:
+        """Take a piece of the mail that is coming in."""
+        raise NotImplementedError
+
+    def forget(self) -> None:
+        """What was said is as if it hadn't been (RFC 3207 §4.2)."""
+        raise NotImplementedError
 
     # --- coming and going --------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Come in, if there is a place; else be told 421 instead of a greeting."""
+        self._transport = cast(asyncio.Transport, transport)
         room, now = self.service.room, self.loop.time()
         self.peer = peer_of(transport.get_extra_info("peername"), self.service.trusted)
         if because := room.refusal(self.peer, now):
             log.connection_refused(self.service.source, self.peer.address, because)
-            cast(asyncio.Transport, transport).write(b"421 4.3.2 Too many connections, try again later\r\n")
-            transport.close()
+            self._ended = True
+            self.push("421 4.3.2 Too many connections, try again later")
+            self._transport.close()
             return
         room.enter(self)
-        self.progress = now
+        self.gone = self.loop.create_future()
         self._end_of_session = now + self.limits.session
-        super().connection_made(transport)
+        self.progressed()
+        self.push(f"220 {self.service.hostname} {self.greeting}")
 
     def connection_lost(self, error: Exception | None) -> None:
+        self._ended = True
+        self._transport = None  # which holds this: nothing else would free the two at once
         self.service.room.leave(self)
-        if self.session is not None:  # else it never came in
-            super().connection_lost(error)
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if self.gone is not None and not self.gone.done():
+            self.gone.set_result(None)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._ended:  # else nobody reads it any more
+            self._unread += data
+            self.go_on()
 
     def eof_received(self) -> bool:
         """The client says no more; it may still listen, so what it asked for is answered first."""
-        self._reader.feed_eof()
-        return not self.tls
+        self._said_all = True
+        self.go_on()
+        return not self._tls
+
+    def pause_writing(self) -> None:
+        self._full = True
+
+    def resume_writing(self) -> None:
+        self._full = False
+        self.go_on()
 
     def leave(self, reply: str) -> None:
         """Say this and go, whatever is going on. A client that doesn't listen is cut off later."""
-        transport = cast(asyncio.Transport | None, self.transport)
+        transport = self._transport
         if transport is None or transport.is_closing():
             return
         if not self._ended:
             self._ended = True
             log.session_ended(self.service.source, self.peer.address, reply)
-            transport.write(reply.encode() + b"\r\n")
+            self.push(reply)
         transport.close()
         self.loop.call_later(self.limits.answer, transport.abort)
-
-    @property
-    def task(self) -> asyncio.Task[None] | None:
-        """What answers this client; done when the session is."""
-        return self._handler_coroutine
 
     def retire(self) -> None:
         """Go now, or as soon as the mail that is coming in has been answered."""
         self._retiring = True
-        if not self._busy:
+        if not self.busy:
             self.leave(GOING)
 
-    def _timeout_cb(self) -> None:
-        self.leave("421 4.4.2 Took too long")
+    @property
+    def busy(self) -> bool:
+        """Is there a mail that is coming in, or being kept?"""
+        return self._body is not None or (self._occupied and self._handshake is None)
 
-    async def _end(self, reply: str) -> None:
+    def end(self, reply: str) -> None:
         """Say this and go, giving the client time to read it: closing on unread bytes drops the reply."""
         log.session_ended(self.service.source, self.peer.address, reply.partition("\r\n")[0])
+        self.push(reply)
         self._ended = True
-        await self.push(reply)
-        if self._writer.can_write_eof() and not self._writer.is_closing():
-            self._writer.write_eof()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LINGER):
-                while await self._reader.read(CHUNK):
-                    pass
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        transport.resume_reading()
+        if transport.can_write_eof():
+            transport.write_eof()
+        self.loop.call_later(0 if self._said_all else LINGER, transport.close)
 
-    # --- the loop ----------------------------------------------------------------------------------------
+    def close(self) -> None:
+        """The client said good-bye."""
+        self._ended = True
+        if self._transport is not None:
+            self._transport.close()
 
-    async def _handle_client(self) -> None:
-        try:
-            with contextlib.suppress(*GONE):
-                await self._converse()
-        finally:
-            self._writer.close()
-
-    async def _converse(self) -> None:
-        """Greet, then answer one command after the other."""
-        try:
-            await self.push(f"220 {self.hostname} {self.greeting}")
-            while not self._ended:
-                await self._answer(await self._command())
-        except GONE:
-            raise
-        except asyncio.LimitOverrunError:
-            await self._end("500 5.5.6 Command line too long")
-        except Exception as error:  # noqa: BLE001 (nothing of ours may end as a 5xx)
-            await self._end(await self.handle_exception(error))
-
-    async def handle_exception(self, error: Exception) -> str:
-        """The reply to a fault of ours: later, whatever it is."""
-        log.session_failed(self.service.source, self.peer.address, type(error).__name__)
-        return LATER
-
-    async def push(self, status: str | bytes) -> None:
+    def push(self, reply: str) -> None:
         """Send a reply. Those that say « no for good » are counted."""
-        reply = status.encode() if isinstance(status, str) else status
-        self._errors += reply.startswith(b"5")
-        self._writer.write(reply + b"\r\n")
-        await self._writer.drain()
+        self._errors += reply.startswith("5")
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(reply.encode() + b"\r\n")
 
-    async def _command(self) -> bytes:
-        """The next line. Only a whole one counts as doing something."""
+    # --- time --------------------------------------------------------------------------------------------
+
+    def until(self, due: float) -> None:
+        """What is waited for now must have come by then, or it is `late`.
+
+        The alarm is set anew only where it would come too late: setting one costs more than most commands.
+        """
+        self._due = due
+        if self._alarm is None or self._alarm.when() > due:
+            if self._alarm is not None:
+                self._alarm.cancel()
+            self._alarm = self.loop.call_at(due, self._alarmed)
+
+    def late(self) -> None:
+        self.leave("421 4.4.2 Took too long")
+
+    def progressed(self) -> None:
+        """A whole command came, or was answered: nothing less counts as doing something."""
         self.progress = self.loop.time()
-        left = max(self._end_of_session - self.progress, 1e-6)  # 0 would mean « as usual » to aiosmtpd
-        self._reset_timeout(min(self.limits.idle, left))
-        return await self._reader.readuntil(b"\n")
+        self.until(min(self.progress + self.limits.idle, self._end_of_session))
 
-    async def _answer(self, line: bytes) -> None:
+    def _alarmed(self) -> None:
+        self._alarm = None
+        if self.loop.time() < self._due:
+            self.until(self._due)
+        else:
+            self.late()
+
+    # --- what has arrived --------------------------------------------------------------------------------
+
+    def go_on(self) -> None:
+        """Take what has arrived, as far as it may be taken now."""
+        try:
+            while self._unread and not (self._occupied or self._full or self._ended) and self._take():
+                pass
+        except Exception as error:  # noqa: BLE001 (nothing of ours may end as a 5xx)
+            log.session_failed(self.service.source, self.peer.address, type(error).__name__)
+            self.end(LATER)
+        self._pace()
+
+    def _pace(self) -> None:
+        """Let more come, unless enough waits to be read; go if nothing will."""
+        transport = self._transport
+        if transport is None or self._ended or transport.is_closing():
+            return
+        if self._said_all and not (self._occupied or self._full):
+            transport.close()
+        elif len(self._unread) > 2 * LONGEST:
+            transport.pause_reading()
+        else:
+            transport.resume_reading()
+
+    def _take(self) -> bool:
+        """Take a line, or a piece of the mail. Is there one?"""
+        if self._body is not None:
+            chunk, self._unread = bytes(self._unread), bytearray()
+            self.receive(self._body, chunk)
+            return True
+        end = self._unread.find(b"\n", self._searched) + 1
+        if not end:
+            self._searched = len(self._unread)
+            if self._searched > LONGEST:
+                self.end("500 5.5.6 Command line too long")
+            return False
+        line = bytes(self._unread[:end])
+        del self._unread[:end]
+        self._searched = 0
+        self.progressed()
+        self._answer(line)
+        return True
+
+    def _answer(self, line: bytes) -> None:
         text = line[:-2]
         if not line.endswith(b"\r\n") or b"\r" in text or b"\0" in text:
-            return await self._end("521 5.5.2 Lines must end with CRLF, and NUL may not occur")
+            return self.end("521 5.5.2 Lines must end with CRLF, and NUL may not occur")
         try:
-            await self._perform(text)
+            self._perform(text)
         except Refusal as refusal:
-            await self.push(refusal.reply)
-        self._commands += 1
-        if self._ended:
-            return None
-        if self._errors >= self.limits.errors or self._commands >= self.limits.commands:
-            return await self._end("421 4.7.0 Too many errors or commands")
-        return self.leave(GOING) if self._retiring else None
+            self.push(refusal.reply)
+        return None if self._ended or self._occupied or self._body is not None else self.answered()
 
-    async def _perform(self, text: bytes) -> None:
+    def answered(self) -> None:
+        """A command was answered: is it time to go?"""
+        self._commands += 1
+        if self._errors >= self.limits.errors or self._commands >= self.limits.commands:
+            self.end("421 4.7.0 Too many errors or commands")
+        elif self._retiring:
+            self.leave(GOING)
+
+    def _perform(self, text: bytes) -> None:
         if len(text) > self.limits.command:
             raise Refusal("500 5.5.6 Command line too long")
         try:
@@ -182,40 +255,33 @@ class Connection(SMTP):
             raise Refusal("500 5.5.2 Commands are UTF-8") from None
         verb = verb.upper()
         if verb in FOREIGN:
-            await self._end("521 5.5.1 This is a mail server")
-            return
-        if verb not in self.verbs:
-            known = verb in {"EXPN", "AUTH", "ETRN", "TURN", "BDAT"}
-            raise Refusal("502 5.5.1 Not implemented" if known else "500 5.5.1 Unknown command")
-        await getattr(self, f"smtp_{verb}")(argument.strip(" "))
-
-    def _set_rset_state(self) -> None:
-        """Forget sender and recipients (RFC 5321 §4.1.1.5)."""
-        self.envelope = self._create_envelope()
+            self.end("521 5.5.1 This is a mail server")
+        else:
+            self.obey(verb, argument.strip(" "))
 
     # --- TLS ---------------------------------------------------------------------------------------------
 
-    @property
-    def tls(self) -> bool:
-        return self.transport is not None and self.transport.get_extra_info("sslcontext") is not None
+    def secure(self, context: ssl.SSLContext) -> None:
+        """Begin TLS, before anything more is read: what comes now is the handshake."""
+        assert self._transport is not None
+        self._occupied = True
+        self.until(self.loop.time() + self.limits.handshake + self.limits.answer)
+        self._handshake = self.loop.create_task(self._shake_hands(self._transport, context))
 
-    async def start_tls(self, context: ssl.SSLContext) -> None:
-        """asyncio's own way, instead of aiosmtpd's: it works on uvloop, and has a deadline."""
-        self._reset_timeout(self.limits.handshake + self.limits.answer)
-        self.unread.clear()  # before the handshake: the first command may arrive with its end
+    async def _shake_hands(self, plain: asyncio.Transport, context: ssl.SSLContext) -> None:
         try:
-            await self._writer.start_tls(context, ssl_handshake_timeout=self.limits.handshake)
+            secured = await self.loop.start_tls(
+                plain, self, context, server_side=True, ssl_handshake_timeout=self.limits.handshake
+            )
         except OSError:
+            secured = None
+        if secured is None:
             log.session_ended(self.service.source, self.peer.address, "TLS handshake failed")
-            raise ConnectionResetError from None
-        self.transport = self._writer.transport
-        # as aiosmtpd does: set_transport() works but once
-        self._reader._transport = self.transport  # type: ignore[attr-defined]
-        self.session = self._create_session()
-        self._set_rset_state()
-
-    @property
-    def unread(self) -> bytearray:
-        """What has arrived and wasn't read yet. There is no public way to see it or put anything back."""
-        buffer: bytearray = self._reader._buffer  # type: ignore[attr-defined]
-        return buffer
+            plain.abort()
+            self.connection_lost(None)  # nobody else says so in the middle of a handshake
+            return
+        self._transport, self._tls, self._occupied, self._handshake = secured, True, False, None
+        self.forget()
+        self.progressed()
+        self.answered()
+        self.go_on()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,11 +11,13 @@ from time import perf_counter
 
 from gateway import log
 from gateway.intake.keep import Accepts, Keep
+from gateway.intake.smtp_body import Body, Flaw
 from gateway.intake.smtp_limits import Hold, Limits, Network, Room
 from gateway.model import Incoming
 
 LATER = "451 4.3.0 Can't take mail now, try again later"
 """The one answer to every trouble of ours: it says nothing about it, and the client keeps the mail."""
+_LARGE = 256_000  # octets that take the event loop too long to look through
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +36,41 @@ class Service:
     now: Callable[[], datetime]
     limits: Limits
     room: Room
-    keeping: set[asyncio.Task[str]] = field(default_factory=set)
+    keeping: set[asyncio.Task[str | Flaw]] = field(default_factory=set)
 
-    async def take_in(self, incoming: Incoming, hold: Hold, patience: float) -> str:
-        """Keep this mail, and give the reply. Whoever waits may vanish: the mail is written all the same."""
-        mail = log.mail_id(hashlib.sha256(incoming.raw).hexdigest())
-        task = asyncio.create_task(self._keep(incoming, mail))
+    def take_in(self, body: Body, incoming: Callable[[bytes], Incoming], hold: Hold) -> asyncio.Task[str | Flaw]:
+        """Keep the mail that came in; the task's result is the reply, or what is wrong with it.
+
+        Whoever waits may vanish: the mail is written all the same.
+        """
+        task = asyncio.create_task(self._taken_in(body, incoming))
         self.keeping.add(task)
         task.add_done_callback(self.keeping.discard)
         task.add_done_callback(lambda _: hold.release())
-        await asyncio.wait({task}, timeout=patience)  # unlike wait_for, cancels nothing
-        if task.done() and not task.cancelled():
-            return task.result()
-        log.keep_failed(mail, self.source, "CancelledError" if task.cancelled() else "TimeoutError")
-        return LATER
+        return task
 
-    async def _keep(self, incoming: Incoming, mail: str) -> str:
-        start = perf_counter()
+    async def _taken_in(self, body: Body, incoming: Callable[[bytes], Incoming]) -> str | Flaw:
+        if body.held <= _LARGE:
+            mail = _made(body, incoming)
+        else:
+            mail = await asyncio.to_thread(_made, body, incoming)
+        return mail if isinstance(mail, Flaw) else await self._kept(mail)
+
+    async def _kept(self, incoming: Incoming) -> str:
+        mail, start = log.mail_id(incoming.digest.hex()), perf_counter()
         try:
             await self.keep(incoming)
         except Exception as error:  # noqa: BLE001 (whatever it is, the client has to keep its mail)
             log.keep_failed(mail, self.source, type(error).__name__)
             return LATER
+        except asyncio.CancelledError:
+            log.keep_failed(mail, self.source, "CancelledError")
+            raise
         ms = (perf_counter() - start) * 1000
         log.mail_kept(mail, self.source, len(incoming.raw), len(incoming.envelope.recipients), ms)
         return f"250 2.0.0 Kept as {mail}"
+
+
+def _made(body: Body, incoming: Callable[[bytes], Incoming]) -> Incoming | Flaw:
+    mail = body.take()
+    return mail if isinstance(mail, Flaw) else incoming(mail)

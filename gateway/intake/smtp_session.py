@@ -2,208 +2,243 @@
 
 A mail is taken as it arrives instead of line by line, and kept before it is acknowledged.
 """
-# ruff: noqa: N802 (aiosmtpd names its commands so)
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from gateway import log
 from gateway.intake.smtp_body import Body, Flaw
-from gateway.intake.smtp_connection import CHUNK, Connection
+from gateway.intake.smtp_connection import Connection
 from gateway.intake.smtp_limits import Hold
+from gateway.intake.smtp_service import LATER, Service
 from gateway.intake.smtp_syntax import NOT_OURS, Refusal, read_mail, read_rcpt
 from gateway.model import Envelope, Incoming
 from gateway.redaction import pseudonym
 
 PROGRESS = 4096  # octets of a mail that count as doing something
 _NAME = re.compile(r"[!-~]{1,255}")
+_OTHERS = frozenset(("EXPN", "AUTH", "ETRN", "TURN", "BDAT"))  # commands that there are, but not here
 
 
 class SmtpSession(Connection):
     """SMTP: commands, one mail after the other."""
 
-    verbs: ClassVar = frozenset(
-        ("EHLO", "HELO", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "QUIT", "VRFY", "HELP", "STARTTLS")
-    )
+    def __init__(self, service: Service) -> None:
+        super().__init__(service)
+        self._name = ""  # what the client calls itself
+        self._sender: str | None = None
+        self._recipients: list[str] = []
+        self._unknown = self._mails = self._seen = 0
+        self._hold: Hold | None = None
+        self._keeping: asyncio.Task[str | Flaw] | None = None
+        self._deadline = math.inf  # of the mail that is coming in, or being kept
 
-    async def smtp_HELO(self, arg: str) -> None:
-        self._greeted(arg)
-        await self.push(f"250 {self.hostname}")
+    def obey(self, verb: str, argument: str) -> None:
+        command = self.commands.get(verb)
+        if command is None:
+            raise Refusal("502 5.5.1 Not implemented" if verb in _OTHERS else "500 5.5.1 Unknown command")
+        command(self, argument)
 
-    async def smtp_EHLO(self, arg: str) -> None:
-        self._greeted(arg)
-        tls = ["STARTTLS"] if self.service.tls and not self.tls else []
+    def forget(self) -> None:
+        self._name = ""
+        self._reset()
+
+    def _reset(self) -> None:
+        """Forget sender and recipients (RFC 5321 §4.1.1.5)."""
+        self._sender, self._recipients = None, []
+
+    def _helo(self, argument: str) -> None:
+        self._greeted(argument)
+        self.push(f"250 {self.service.hostname}")
+
+    def _ehlo(self, argument: str) -> None:
+        self._greeted(argument)
+        tls = ["STARTTLS"] if self.service.tls and not self._tls else []
         size = f"SIZE {self.service.max_size}"
-        lines = [self.hostname, "PIPELINING", size, "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", *tls]
-        await self.push("\r\n".join([*(f"250-{line}" for line in lines), "250 HELP"]))
+        lines = [self.service.hostname, "PIPELINING", size, "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", *tls]
+        self.push("\r\n".join([*(f"250-{line}" for line in lines), "250 HELP"]))
 
     def _greeted(self, name: str) -> None:
         """A greeting also starts anew (RFC 5321 §4.1.4)."""
-        assert self.session is not None
         if not _NAME.fullmatch(name):
             raise Refusal("501 5.5.4 Expected one host name")
-        self._set_rset_state()
-        self.session.host_name = name
+        self._reset()
+        self._name = name
 
-    async def smtp_NOOP(self, arg: str) -> None:
-        await self.push("250 2.0.0 OK")
+    def _noop(self, argument: str) -> None:
+        self.push("250 2.0.0 OK")
 
-    async def smtp_RSET(self, arg: str) -> None:
-        self._set_rset_state()
-        await self.push("250 2.0.0 OK")
+    def _rset(self, argument: str) -> None:
+        self._reset()
+        self.push("250 2.0.0 OK")
 
-    async def smtp_QUIT(self, arg: str) -> None:
-        self._ended = True
-        await self.push("221 2.0.0 Bye")
+    def _quit(self, argument: str) -> None:
+        self.push("221 2.0.0 Bye")
+        self.close()
 
-    async def smtp_VRFY(self, arg: str | None) -> None:
+    def _vrfy(self, argument: str) -> None:
         """Says nothing about anybody (RFC 5321 §7.3)."""
-        await self.push("252 2.5.0 Send mail, and see")
+        self.push("252 2.5.0 Send mail, and see")
 
-    async def smtp_HELP(self, arg: str) -> None:
-        await self.push(f"214 2.0.0 {' '.join(sorted(self.verbs))}")
+    def _help(self, argument: str) -> None:
+        self.push(f"214 2.0.0 {' '.join(sorted(self.commands))}")
 
-    async def smtp_MAIL(self, arg: str | None) -> None:
-        assert self.session is not None
-        assert self.envelope is not None
-        if not self.session.host_name:
+    def _mail(self, argument: str) -> None:
+        if not self._name:
             raise Refusal("503 5.5.1 Say who you are first")
-        if self.envelope.mail_from is not None:
+        if self._sender is not None:
             raise Refusal("503 5.5.1 There is a sender already")
         if self._mails >= (self.limits.mails_trusted if self.peer.trusted else self.limits.mails):
-            return await self._end("421 4.7.0 Too many mails in one session, connect again")
-        self.envelope.mail_from = read_mail(arg or "", self.service.max_size)
-        return await self.push("250 2.1.0 OK")
+            return self.end("421 4.7.0 Too many mails in one session, connect again")
+        self._sender = read_mail(argument, self.service.max_size)
+        return self.push("250 2.1.0 OK")
 
-    async def smtp_RCPT(self, arg: str | None) -> None:
+    def _rcpt(self, argument: str) -> None:
         """Take a recipient that is ours. Every other gets the same answer, whatever is wrong with it."""
-        assert self.envelope is not None
-        if self.envelope.mail_from is None:
+        if self._sender is None:
             raise Refusal("503 5.5.1 Who is the sender?")
-        if len(self.envelope.rcpt_tos) >= self.limits.recipients:
+        if len(self._recipients) >= self.limits.recipients:
             raise Refusal("452 4.5.3 Too many recipients")
         try:
-            recipient = read_rcpt(arg or "")
+            recipient = read_rcpt(argument)
             if not self.service.accepts(recipient):
                 raise Refusal(NOT_OURS)
         except Refusal as refusal:
-            return await self._not_ours(arg or "", refusal)
-        self.envelope.rcpt_tos.append(recipient)
-        return await self.push("250 2.1.5 OK")
+            return self._not_ours(argument, refusal)
+        self._recipients.append(recipient)
+        return self.push("250 2.1.5 OK")
 
-    async def _not_ours(self, argument: str, refusal: Refusal) -> None:
+    def _not_ours(self, argument: str, refusal: Refusal) -> None:
         self._unknown += 1
         recipient = pseudonym(argument[3:].strip(" <>")[:100])
         log.recipient_refused(self.service.source, self.peer.address, recipient, refusal.reply)
         if self._unknown > self.limits.unknown:
-            return await self._end("421 4.7.0 Too many unknown recipients")
-        return await self.push(refusal.reply)
+            self.end("421 4.7.0 Too many unknown recipients")
+        else:
+            self.push(refusal.reply)
 
-    async def smtp_STARTTLS(self, arg: str | None) -> None:
+    def _starttls(self, argument: str) -> None:
         """From here on as if nothing had been said (RFC 3207 §4.2)."""
-        if not self.service.tls or self.tls or arg:
+        if not self.service.tls or self._tls or argument:
             raise Refusal("503 5.5.1 No STARTTLS here and now")
-        if self.unread:
-            return await self._end("521 5.5.1 Nothing may follow STARTTLS before TLS")
-        await self.push("220 2.0.0 Go ahead")
-        return await self.start_tls(self.service.tls)
+        if self._unread:
+            return self.end("521 5.5.1 Nothing may follow STARTTLS before TLS")
+        self.push("220 2.0.0 Go ahead")
+        return self.secure(self.service.tls)
 
     # --- the mail ----------------------------------------------------------------------------------------
 
-    async def smtp_DATA(self, arg: str | None) -> None:
+    def _data(self, argument: str) -> None:
         """Receive one mail, have it kept, and only then say so."""
-        assert self.envelope is not None
-        if not self.envelope.rcpt_tos:
+        if not self._recipients:
             raise Refusal("503 5.5.1 Who is it for?")
-        if arg:
+        if argument:
             raise Refusal("501 5.5.4 DATA stands alone")
-        self._busy = True
         self._mails += 1
-        try:
-            await self._reply_to_data(await self._transfer())
-        finally:
-            self._busy = False
-            self._set_rset_state()
+        self._seen = 0
+        self._hold = self.service.room.hold()
+        self._body = Body(self.service.max_size)
+        self._deadline = self.loop.time() + self.limits.data
+        self.until(self._deadline - self.limits.answer)
+        self.push("354 End with a dot alone on a line")
 
-    async def _transfer(self) -> str:
-        """354, the mail, and what became of it, as a reply."""
-        deadline = self.loop.time() + self.limits.data
-        await self.push("354 End with a dot alone on a line")
-        hold = self.service.room.hold()
-        try:
-            mail = await self._receive(hold)
-        except BaseException:
-            hold.release()
-            raise
-        self.progress = math.inf
-        patience = max(deadline - self.loop.time() - self.limits.answer, self.limits.answer)
-        self._reset_timeout(patience + self.limits.answer)
-        if isinstance(mail, Flaw):
-            hold.release()
-            log.content_refused(self.service.source, self.peer.address, mail.value)
-            return mail.value
-        return await self.service.take_in(self._incoming(mail), hold, patience)
-
-    async def _receive(self, hold: Hold) -> bytes | Flaw:
-        """The mail, without keeping more than one copy of it; what follows it stays to be read."""
-        self._reset_timeout(self.limits.data - self.limits.answer)
-        body = Body(self.service.max_size)
-        seen = 0
-        while (rest := body.feed(chunk := await self._chunk())) is None:
-            if not hold.resize(body.held):
+    def receive(self, body: Body, chunk: bytes) -> None:
+        """Without keeping more than one copy of it; what follows it stays to be read."""
+        assert self._hold is not None
+        rest = body.feed(chunk)
+        if rest is None:
+            if not self._hold.resize(body.held):
                 body.refuse(Flaw.NO_ROOM)
-            seen += len(chunk)
-            if seen >= PROGRESS:
-                seen, self.progress = 0, self.loop.time()
-        self.unread[:0] = rest
-        return body.take()
+            self._seen += len(chunk)
+            if self._seen >= PROGRESS:
+                self._seen, self.progress = 0, self.loop.time()
+            return
+        self._unread[:0] = rest
+        self._body, self._occupied = None, True
+        self.progress = math.inf
+        self.until(max(self._deadline - self.limits.answer, self.loop.time() + self.limits.answer))
+        hold, self._hold = self._hold, None  # given back by whoever keeps it
+        self._keeping = self.service.take_in(body, self._incoming(), hold)
+        self._keeping.add_done_callback(self._kept)
 
-    async def _chunk(self) -> bytes:
-        if chunk := await self._reader.read(CHUNK):
-            return chunk
-        raise ConnectionResetError  # no final dot, no mail
+    def connection_lost(self, error: Exception | None) -> None:
+        super().connection_lost(error)
+        if self._hold is not None:  # no final dot, no mail
+            self._hold.release()
 
-    def _incoming(self, raw: bytes) -> Incoming:
-        assert self.envelope is not None
-        assert self.session is not None
-        return Incoming(
-            raw=raw,
-            source=self.service.source,
-            received_at=self.service.now(),
-            envelope=Envelope(
-                sender=self.envelope.mail_from,
-                recipients=tuple(dict.fromkeys(self.envelope.rcpt_tos)),
-                peer=self.peer.address,
-                helo=self.session.host_name or "",
-            ),
-            authserv_id=self.service.authserv_id if self.peer.trusted else "",
-            verify=self.service.verify and not self.peer.trusted,
-        )
+    def late(self) -> None:
+        """A mail that is still being written is answered with « later », and written all the same."""
+        if self._keeping is None:
+            super().late()
+        else:
+            log.keep_failed("", self.service.source, "TimeoutError")
+            self._acknowledge(LATER)
 
-    async def _reply_to_data(self, reply: str) -> None:
+    def _kept(self, task: asyncio.Task[str | Flaw]) -> None:
+        if task is self._keeping:  # else it was too late, and is answered
+            self._acknowledge(LATER if task.cancelled() else task.result())
+
+    def _acknowledge(self, reply: str | Flaw) -> None:
+        self._keeping, self._occupied = None, False
+        if isinstance(reply, Flaw):
+            log.content_refused(self.service.source, self.peer.address, reply.value)
+            reply = reply.value
+        if not self._ended:
+            self._reply_to_data(reply)
+            self.go_on()
+
+    def _reply_to_data(self, reply: str) -> None:
         if reply.startswith("250"):
             self._commands = 0
             if self.peer.trusted:  # a front server sends everybody's mail over one connection
                 self._errors = self._unknown = 0
         replies = "\r\n".join([reply] * self._replies())
-        await (self._end(replies) if reply.startswith("521") else self.push(replies))
+        self._reset()
+        if reply.startswith("521"):
+            return self.end(replies)
+        self.push(replies)
+        self.progressed()
+        return self.answered()
+
+    def _incoming(self) -> Callable[[bytes], Incoming]:
+        """What becomes of the octets, as things are now."""
+        service, trusted = self.service, self.peer.trusted
+        received_at = service.now()
+        envelope = Envelope(self._sender, tuple(dict.fromkeys(self._recipients)), self.peer.address, self._name)
+        authserv_id, verify = service.authserv_id if trusted else "", service.verify and not trusted
+        return lambda raw: Incoming(raw, service.source, received_at, envelope, authserv_id, verify=verify)
 
     def _replies(self) -> int:
         return 1
+
+    commands: ClassVar[Mapping[str, Callable[[SmtpSession, str], None]]] = {
+        "EHLO": _ehlo,
+        "HELO": _helo,
+        "MAIL": _mail,
+        "RCPT": _rcpt,
+        "DATA": _data,
+        "RSET": _rset,
+        "NOOP": _noop,
+        "QUIT": _quit,
+        "VRFY": _vrfy,
+        "HELP": _help,
+        "STARTTLS": _starttls,
+    }
 
 
 class LmtpSession(SmtpSession):
     """The same with LHLO, and one reply for each recipient that was taken (RFC 2033 §4.2)."""
 
-    greeting = "LMTP"
-    verbs: ClassVar = SmtpSession.verbs - {"EHLO", "HELO"} | {"LHLO"}
-
-    async def smtp_LHLO(self, arg: str) -> None:
-        await self.smtp_EHLO(arg)
+    greeting: ClassVar = "LMTP"
+    commands: ClassVar = {
+        **{name: command for name, command in SmtpSession.commands.items() if name not in {"EHLO", "HELO"}},
+        "LHLO": SmtpSession._ehlo,
+    }
 
     def _replies(self) -> int:
-        assert self.envelope is not None
-        return len(self.envelope.rcpt_tos)
+        return len(self._recipients)

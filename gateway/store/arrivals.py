@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -49,7 +48,7 @@ def keep(tx: Tx, mails: Sequence[Incoming], owner: str = "", until: datetime | N
     A cursor that is in the ledger already (a second poller, a repeated fetch) brings nothing in: its mail's id is
     that of the first time. `owner` claims the arrivals at once, until `until`, for whoever files them itself.
     """
-    digests = [hashlib.sha256(mail.raw).digest() for mail in mails]
+    digests = [mail.digest for mail in mails]
     _keep_raws(tx, mails, digests)
     names: list[ImapCursor | int] = [mail.cursor or position for position, mail in enumerate(mails)]
     found = _ledger_rows(tx.connection, [mail.cursor for mail in mails if mail.cursor])

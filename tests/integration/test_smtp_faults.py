@@ -138,6 +138,7 @@ async def test_keeping_that_takes_too_long_is_later_and_is_finished_all_the_same
         slow.go.set()
         async with asyncio.timeout(5):
             await slow.done.wait()
+        assert await client.say("NOOP") == "250 2.0.0 OK"
 
 
 async def test_stopping_lets_mails_in_flight_be_finished_and_tells_the_others() -> None:
@@ -305,6 +306,27 @@ async def test_time_is_bounded(limits: Limits, said: tuple[str, ...]) -> None:
         assert (await client.reply()).startswith("421 4.4.2")
         assert await client.closed()
         assert server.kept == []
+
+
+async def test_who_goes_on_is_given_more_time() -> None:
+    async with running(limits=Limits(idle=0.2, commands=10**9)) as server:
+        client = await server.connect("EHLO c")
+        until_then = asyncio.get_running_loop().time() + 0.6
+        while asyncio.get_running_loop().time() < until_then:
+            assert await client.say("NOOP") == "250 2.0.0 OK"
+
+
+async def test_a_client_is_paused_while_its_mail_is_kept() -> None:
+    slow = Slow()
+    async with running(keep=slow) as server:
+        client = await in_keep(server, slow)
+        client.writer.write(b"NOOP\r\n" * 2_000_000)
+        (session,) = server.listener._service.room.guests
+        await until(lambda: len(session._unread) > 200_000)  # type: ignore[attr-defined]
+        other = await server.connect("EHLO c")
+        for _ in range(100):
+            await other.say("RSET")  # a turn of the loop, in which more would come
+        assert len(session._unread) < 1_000_000  # type: ignore[attr-defined]
 
 
 async def test_a_session_has_its_time_however_busy_it_is() -> None:

@@ -12,7 +12,7 @@ import trustme
 import uvloop
 
 from gateway.intake.smtp_limits import Limits
-from tests.dialogue import MAIL, OURS, Client, Server, running, stuffed
+from tests.dialogue import MAIL, OURS, Client, Server, running, stuffed, until
 
 HOST = "mx.support.example.org"
 
@@ -88,12 +88,14 @@ async def test_old_versions_and_broken_handshakes_end_the_session(
         client = await server.connect("EHLO c", "STARTTLS")
         await client.send(b"this is not TLS at all, and long enough to be sure of it\r\n")
         assert await client.closed()
+        await until(lambda: not server.listener._service.room.guests)
         assert (await server.connect()).greeting.startswith("220 ")
 
 
 async def test_a_handshake_that_doesnt_come_ends_the_session(certificate: dict[str, Path]) -> None:
     async with running(**certificate, limits=Limits(handshake=0.05)) as server:
         assert await (await server.connect("EHLO c", "STARTTLS")).closed()
+        await until(lambda: not server.listener._service.room.guests)
 
 
 @pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
@@ -118,6 +120,10 @@ def test_on_both_event_loops(
             assert (await half.reply()).startswith("250 ")
             assert await half.closed()
             assert (await client.reply()).startswith("421 4.4.2")
+            broken = await server.connect("EHLO c", "STARTTLS")
+            await broken.send(b"this is not TLS at all, and long enough to be sure of it\r\n")
+            assert await broken.closed()
+            await until(lambda: not server.listener._service.room.guests)
         async with running(listen=f"unix:{tmp_path}/lmtp", protocol="lmtp") as server:
             client = await server.connect("LHLO c")
             assert (await client.offer(MAIL)).startswith("250 ")

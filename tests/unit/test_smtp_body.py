@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.intake.smtp_body import Body, Flaw, is_malformed
+from gateway.intake.smtp_body import BLOCK, Body, Flaw, is_malformed
 
 LIMIT = 1000
 AWKWARD = st.lists(st.sampled_from([b"\r\n", b".", b"..", b"\r", b"\n", b"\0", b"a", b"bc", b"\r\n.", b"\xff"])).map(
@@ -96,3 +96,11 @@ def test_a_mail_of_single_octets_takes_linear_time() -> None:
     """Some 0.2 s; looking at everything again for each octet would take minutes."""
     wire = b"." * 300_000 + b"\r\n.\r\n"
     assert fed(wire, list(range(1, len(wire))), limit=400_000) == (b"." * 299_999 + b"\r\n", b"")
+
+
+@pytest.mark.parametrize("short", range(4))
+@pytest.mark.parametrize(("end", "malformed"), [(b"\r\n", False), (b"\r", True), (b"\n", True), (b"\0", True)])
+def test_a_large_mail_is_looked_at_in_blocks_and_none_parts_a_line_end(
+    short: int, end: bytes, malformed: bool
+) -> None:
+    assert is_malformed(b"x" * (BLOCK - short) + end + b"x" * BLOCK) is malformed

@@ -77,7 +77,7 @@ async def _session(pieces: list[bytes], *, lmtp: bool, failing: bool) -> tuple[b
             return await _talk(pieces, reader, writer), kept
     finally:
         writer.transport.abort()
-        await asyncio.gather(*service.keeping, *([session.task] if session.task else []), return_exceptions=True)
+        await asyncio.gather(*service.keeping, *([session.gone] if session.gone else []), return_exceptions=True)
 
 
 def _service(keep: object) -> Service:

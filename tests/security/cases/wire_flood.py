@@ -24,6 +24,7 @@ _MAILS, _AT_ONCE = 40, 4
 _LONGEST = 5.0  # seconds that a sender tries; Postfix would come back later
 _USUAL = 1_024  # files that a process may open where nobody says otherwise
 _MB = 1_000_000
+_SETTLED = 1.0  # seconds in which what starts grows
 _PLACES = 200
 
 
@@ -48,7 +49,7 @@ def _flooded(server: Callable[[], AbstractContextManager[servers.Server]], files
             os.setpriority(os.PRIO_PROCESS, target.process.pid, -10)
         with ThreadPoolExecutor(_AT_ONCE) as pool:  # what is loaded with the first mails isn't the flood's
             tuple(pool.map(lambda _: _send(target.port), range(_MAILS)))
-        before, sockets = servers.memory(target.process.pid), _sockets(target.process.pid)
+        before, sockets = _settled(target.process.pid), _sockets(target.process.pid)
         with _flood(target.port), ThreadPoolExecutor(_AT_ONCE) as pool:
             seconds = tuple(pool.map(lambda _: _send(target.port), range(_MAILS)))
             grown = servers.memory(target.process.pid) - before
@@ -81,6 +82,15 @@ def _send(port: int) -> float:
         else:
             return round(time.monotonic() - begun, 3)
     return _LONGEST
+
+
+def _settled(process: int) -> int:
+    """Its memory once it grows no more: readers of mail start only when there is some to read."""
+    before, now = 0, servers.memory(process)
+    while now - before > _MB:
+        time.sleep(_SETTLED)
+        before, now = now, servers.memory(process)
+    return now
 
 
 def _sockets(process: int) -> int:
