@@ -12,6 +12,7 @@ context    what every decision depends on besides the mail: the configuration, t
 outbound   due (store) → compose → deliver (relay) → settle (store)
 antivirus  asks clamd (inspection) about attachments, before filing and again; `releasing` lets go what was held
 rounds     what happens with time alone: bursts, closing; `digests`, `alarm`; `telling` puts mail before agents
+health     is every mail where it should be by now? Gaps, alarms, metrics
 daemon     wires it all
 cli        the commands: what may be typed; `commands` answers them
 """

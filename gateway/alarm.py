@@ -5,13 +5,14 @@ The brake itself is no state: `volume.braked` counts. What is remembered is what
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
 from gateway import log
 from gateway.context import Context
-from gateway.model import GLOBAL
+from gateway.model import GLOBAL, Draft
 from gateway.relay import plan
 from gateway.store import outbox, rounds, volume
 from gateway.store.database import Tx
@@ -46,12 +47,22 @@ def _is_on(connection: Connection) -> bool:
 
 
 def _tell_managers(tx: Tx, context: Context, now: datetime) -> int:
-    told = rounds.last(tx.connection, _TOLD)
-    if told is not None and now - told < _QUIET:
-        return 0
-    rounds.made(tx, _TOLD, now)
     place, most = context.place("", GLOBAL), volume.most(tx.connection, context.settings.limits, now)
+    return tell_managers(tx, context, _TOLD, lambda manager: plan.volume_alarm(manager, place, most), now)
+
+
+def may_be_told(connection: Connection, name: str, now: datetime) -> bool:
+    """Weren't the managers told of this within the last day?"""
+    told = rounds.last(connection, name)
+    return told is None or now - told >= _QUIET
+
+
+def tell_managers(tx: Tx, context: Context, name: str, words: Callable[[str], Draft], now: datetime) -> int:
+    """Write to every manager, under this name once a day at most; return how many mails were planned."""
+    if not may_be_told(tx.connection, name, now):
+        return 0
+    rounds.made(tx, name, now)
     managers = sorted(context.directory.managers)
     for manager in managers:
-        outbox.enqueue(tx, None, 0, plan.volume_alarm(manager, place, most), context.signer, now)
+        outbox.enqueue(tx, None, 0, words(manager), context.signer, now)
     return len(managers)

@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from gateway import config, daemon, log, outcries
-from gateway.commands import attachments, audit, check, conversations, evidence, mail, repair, templates
+from gateway.commands import attachments, audit, check, conversations, evidence, health, mail, repair, templates
 from gateway.commands import keys as token_keys
 from gateway.commands.operator import Operator, operator
 from gateway.commands.output import Shown, show
@@ -116,6 +116,8 @@ def _add_running(command: _Adder) -> None:
     made.add_argument("--force", action="store_true", help="replace a file that is there")
     made = command("check", _check, "check configuration, store and, with --connect, every server")
     made.add_argument("--connect", action="store_true", help="also try every mailbox, the relay and the DNS")
+    made = command("health", _health, "is every mail where it should be? Status 0: yes, 1: no, 75: nobody can tell")
+    made.add_argument("--metrics", action="store_true", help="as figures, in Prometheus' text format")
     made = command("db", _db, "bring the store's schema up to date")
     made.add_argument("action", choices=["upgrade"])
     made = command("pseudonym", _pseudonym, "say under which name an address stands in the log")
@@ -306,6 +308,11 @@ def _check(options: argparse.Namespace) -> Shown:
             raise
         return check.faulty(path, error)
     return check.checked(path, settings, connect=options.connect)
+
+
+def _health(options: argparse.Namespace) -> Shown:
+    settings = config.load(_path(options), passwords=False)
+    return health.health(settings, datetime.now(UTC), as_metrics=options.metrics)
 
 
 def _db(options: argparse.Namespace) -> Shown:

@@ -27,13 +27,14 @@ from gateway.antivirus import Antivirus
 from gateway.config import Settings
 from gateway.context import Context, context, rekeyed
 from gateway.errors import ConfigError, GatewayError, Temporary
+from gateway.health import watch
 from gateway.inspecting import Inspector
 from gateway.intake import imap, smtp
 from gateway.mail.tokens import Keys
 from gateway.outbound import Relay
 from gateway.reading.readers import Readers
 from gateway.relay.transport import transport_for
-from gateway.store import arrivals, keys, schema
+from gateway.store import arrivals, keys, pulses, schema
 from gateway.store.database import Store
 from gateway.store.keeper import Keeper, StoreLedger
 from gateway.store.places import packs_for
@@ -185,7 +186,9 @@ def _context(settings: Settings, keys: Keys) -> Context:
 
 async def _serve(path: Path, settings: Settings, store: Store, announce: Callable[[str], None]) -> None:
     state = _State(path, settings)
+    name = f"{socket.gethostname()}:{os.getpid()}"
     await store.write(lambda tx: arrivals.release_all(tx, OWNER))
+    await store.write(lambda tx: pulses.started(tx, name, utc_now()))
     keeper = Keeper(store, state.kept, state.arrived)
     hostname = settings.addresses.domain
     relay = Relay(store, state.current, transport_for(settings.relay, hostname), now=utc_now)
@@ -201,6 +204,8 @@ async def _serve(path: Path, settings: Settings, store: Store, announce: Callabl
         tasks.append(group.create_task(gate.run(state.planned), name="antivirus"))
         making = rounds.run(store, state.current, planned=state.planned, now=utc_now)
         tasks.append(group.create_task(making, name="rounds"))
+        looking = watch.run(store, state.current, name=name, planned=state.planned, now=utc_now)
+        tasks.append(group.create_task(looking, name="health"))
         for mailbox in settings.intake.imap:
             poller = imap.poll(mailbox, keep=keeper.keep, ledger=StoreLedger(store), now=utc_now)
             tasks.append(group.create_task(poller, name=f"imap-{mailbox.name}"))

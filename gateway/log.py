@@ -307,6 +307,21 @@ def rounds_paused(*, reason: str) -> None:
     _error("rounds_paused", reason=reason)
 
 
+def alarm_raised(*, kind: str, count: int, since: str, examples: tuple[str, ...]) -> None:
+    """Something is wrong, and was at two looks: `gateway health` says what it means, and what to do."""
+    _error("alarm_raised", kind=kind, count=count, since=since, examples=examples)
+
+
+def alarm_over(*, kind: str, minutes: float) -> None:
+    """It is so no more."""
+    _info("alarm_over", kind=kind, minutes=round(minutes, 1))
+
+
+def health_paused(*, reason: str) -> None:
+    """The gateway couldn't look after itself: the store failed, or the file of the metrics can't be written."""
+    _error("health_paused", reason=reason)
+
+
 def template_failed(*, template: str, line: int, reason: str) -> None:
     """A template of the instance's own couldn't be filled in; the mail left in our words."""
     _error("template_failed", template=template, line=line, reason=reason)

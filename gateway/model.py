@@ -37,6 +37,23 @@ class ImapCursor:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """What a poller saw of a mailbox. `reached`: the first UID that it hasn't passed; `whole`: it compared them all.
+
+    `missing` are UIDs that it had passed before, and that weren't in the ledger: they are fetched now. `owed` ones
+    couldn't be had from the server, `too_large` ones stay there.
+    """
+
+    mailbox: str
+    uidvalidity: int
+    reached: int
+    whole: bool
+    missing: tuple[int, ...] = ()
+    owed: tuple[int, ...] = ()
+    too_large: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Incoming:
     """One mail as it came in, not yet kept.
 

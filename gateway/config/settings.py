@@ -95,6 +95,11 @@ class ImapIntake(Table):
     authserv_id: str = ""
     max_size: values.Size = 25_000_000
 
+    @property
+    def mailbox(self) -> str:
+        """What the ledger calls it."""
+        return f"{self.name}/{self.folder}"
+
 
 class Intake(Table):
     smtp: tuple[SmtpIntake, ...] = ()
@@ -142,6 +147,13 @@ class Attachments(Table):
 class Antivirus(Table):
     socket: values.ClamdSocket = ""
     timeout: values.Duration = timedelta(seconds=10)
+
+
+class Health(Table):
+    """How the gateway looks after itself. `metrics_file` is None where nothing is written."""
+
+    reconcile: values.Interval = timedelta(minutes=5)
+    metrics_file: values.OptionalPath = None
 
 
 class Trust(Table):
@@ -264,6 +276,7 @@ class Settings(Table):
     desk: Desk = Desk()
     attachments: Attachments = Attachments()
     antivirus: Antivirus = Antivirus()
+    health: Health = Health()
     organisations: tuple[Organisation, ...] = ()
     demarches: tuple[Demarche, ...] = ()
     dossiers: tuple[Dossier, ...] = ()

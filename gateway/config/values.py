@@ -37,6 +37,13 @@ _LA_POSTE = "356000000"
 SEPARATORS = "+-_="
 
 
+def interval(value: timedelta) -> timedelta:
+    """What is done again and again needs a pause."""
+    if not value:
+        raise ValueError("must be at least a second")
+    return value
+
+
 def duration(value: Any) -> Any:
     """ "60s", "5m", "2h", "5d" → timedelta."""
     if isinstance(value, timedelta):
@@ -369,6 +376,7 @@ def shown(value: Any) -> str:
 
 Text = Annotated[str, AfterValidator(filled)]
 Duration = Annotated[timedelta, BeforeValidator(duration)]
+Interval = Annotated[timedelta, BeforeValidator(duration), AfterValidator(interval)]
 OptionalDuration = Annotated[timedelta | None, BeforeValidator(or_none(duration))]
 Lifetime = Annotated[timedelta | None, BeforeValidator(or_never(duration))]
 DigestTimes = Annotated[tuple[Annotated[time, BeforeValidator(clock)], ...], AfterValidator(times)]

@@ -42,7 +42,7 @@ class Mailbox:
 
     @property
     def name(self) -> str:
-        return f"{self.settings.name}/{self.settings.folder}"
+        return self.settings.mailbox
 
     def cursor(self, view: View, uid: int) -> ImapCursor:
         return ImapCursor(self.name, view.uidvalidity, uid)

@@ -331,6 +331,15 @@ def volume_alarm(to: str, place: Place, most: int) -> Draft:
     return _to_agent(Purpose.NOTICE, to, place, texts.render("alarm", place, most=most))
 
 
+def health_alarm(to: str, place: Place, gaps: Iterable[tuple[str, int, datetime | None]]) -> Draft:
+    """Tells a manager what is wrong. `gaps`: kind, how many, since when, None where nobody knows."""
+    told = [
+        {"kind": kind, "count": count, "since": texts.local_time(since, place) if since else ""}
+        for kind, count, since in gaps
+    ]
+    return _to_agent(Purpose.NOTICE, to, place, texts.render("health", place, gaps=told))
+
+
 def undelivered(
     to: str, place: Place, *, subject: str, recipient: str, reply: str, answer: bool = True, uncertain: bool = False
 ) -> Draft:

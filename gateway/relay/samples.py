@@ -140,6 +140,7 @@ MAILS: Mapping[str, Values] = {
         "more_waiting": 1,
         "more_closing": 2,
     },
+    "health": {"gaps": [{"kind": "filing", "count": 3, "since": _RECEIVED}]},
     "help": {"subject": "Ma question", "asked": True},
     "mention": {"subject": "Ma question", "note": "Qui peut regarder ?", "by": _AGENT, "received": _RECEIVED},
     "modeles": {"subject": "Ma question", "names": ["accueil", "pièces manquantes"]},
@@ -245,6 +246,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
         f"{section}.{name}" for section in ("fresh", "waiting", "closing") for name in ("reference", "answer_to")
     ),
     "alarm": ("most",),
+    "health": ("gaps.count", "gaps.since"),
     "help": ("reference",),
     "modeles": ("reference", "names"),
     "refused": ("reference", "text", "problems"),
@@ -252,7 +254,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
 }
 TO_USAGER = frozenset({"acknowledgement", "answer", "transferred"})  # say what to do if they went astray
 TO_ANSWER = (
-    frozenset(MAILS) - TO_USAGER - {"alarm", "digest", "transmission"}
+    frozenset(MAILS) - TO_USAGER - {"alarm", "digest", "health", "transmission"}
 )  # their answers are cut off at the marker
 
 PROOFS = tuple([_SAID | {"proof": proof}] for proof in ("verified", "plausible", "unverified"))

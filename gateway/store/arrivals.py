@@ -297,6 +297,17 @@ def extents(connection: Connection) -> dict[str, int]:
     return {str(pack): int(end) for pack, end in connection.execute(query)}
 
 
+def extended(connection: Connection, after: int) -> tuple[int, dict[str, int]]:
+    """The last arrival, and up to where those after another one refer to each pack."""
+    last = connection.scalar(select(func.max(arrivals.c.id))) or 0
+    if not after:
+        return last, extents(connection)
+    end = func.max(raws.c.offset + raws.c.size)
+    query = select(raws.c.pack, end).join(arrivals, arrivals.c.digest == raws.c.digest)
+    rows = connection.execute(query.where(arrivals.c.id > after).group_by(raws.c.pack))
+    return last, {str(pack): int(end) for pack, end in rows}
+
+
 # --- what becomes of them --------------------------------------------------------------------------------
 
 

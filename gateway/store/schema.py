@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from gateway.errors import Permanent, StoreError
 
-HEAD = "0005"
+HEAD = "0006"
 
 
 def current(connection: Connection) -> str:

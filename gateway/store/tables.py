@@ -301,6 +301,57 @@ rounds = Table(
     sqlite_with_rowid=False,
 )
 
+# The processes that work on the store: when each began, when it last said that it lives, and when it ended in order.
+daemons = Table(
+    "daemons",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("started_at", Time, nullable=False),
+    Column("seen_at", Time, nullable=False),
+    Column("ended_at", Time),
+    sqlite_with_rowid=False,
+)
+
+# Which arrival was the last at a time: what is up to it, and still waits, has waited since then at least.
+marks = Table(
+    "marks",
+    metadata,
+    Column("at", Time, primary_key=True),
+    Column("arrival", Key, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What a poller saw of its mailbox (gateway.model.Look): `reached` is the first UID that it hasn't passed yet,
+# `missing`, `owed` and `too_large` are UIDs. `trouble_since` NULL: the last connection was good.
+mailboxes = Table(
+    "mailboxes",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("uidvalidity", BigInteger, nullable=False),
+    Column("reached", BigInteger, nullable=False),
+    Column("looked_at", Time, nullable=False),
+    Column("compared_at", Time),
+    Column("trouble_since", Time),
+    Column("trouble", Text, nullable=False),
+    Column("missing", Json, nullable=False),
+    Column("owed", Json, nullable=False),
+    Column("too_large", Json, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What a daemon found wrong, and hasn't ended (gateway.health.gaps.Gap).
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("began_at", Time, nullable=False),
+    Column("seen_at", Time, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("since", Time),
+    Column("examples", Json, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # Everything that an agent or the gateway did.
 history = Table(
     "history",
@@ -342,6 +393,7 @@ Index(
     sqlite_where=deliveries.c.state.in_(("waiting", "deferred")),
 )
 Index("ix_deliveries_sending", deliveries.c.id, sqlite_where=deliveries.c.state == "sending")
+Index("ix_deliveries_unknown", deliveries.c.id, sqlite_where=deliveries.c.state == "unknown")
 Index("ix_deliveries_seen", deliveries.c.conversation, deliveries.c.recipient, deliveries.c.created_at)
 Index("ix_deliveries_recipient", deliveries.c.recipient, deliveries.c.created_at)
 

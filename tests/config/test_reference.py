@@ -25,6 +25,7 @@ TABLES: dict[str, tuple[str | int, ...]] = {
     "limits": ("limits",),
     "attachments": ("attachments",),
     "antivirus": ("antivirus",),
+    "health": ("health",),
     "desk": ("desk",),
     "organisations": ("organisations", 0),
     "demarches": ("demarches", 0),

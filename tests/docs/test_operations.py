@@ -20,6 +20,7 @@ from gateway.config.settings import (
     Antivirus,
     Attachments,
     Desk,
+    Health,
     ImapIntake,
     Limits,
     RelaySettings,
@@ -27,6 +28,7 @@ from gateway.config.settings import (
     StoreSettings,
     Table,
 )
+from gateway.health.gaps import WORDS, Kind
 from gateway.intake.smtp_limits import Limits as SessionLimits
 from gateway.model import DeliveryState
 from gateway.relay import overrides, samples, schedule
@@ -115,6 +117,13 @@ def test_what_we_write_by_ourselves_is_bounded_as_told() -> None:
     assert told == {name: str(value) for name, value in Limits().model_dump().items()}
 
 
+def test_every_gap_is_told_with_what_to_do() -> None:
+    told = rows("Health")
+    assert list(told) == [kind.value for kind in Kind]
+    assert set(WORDS) == set(Kind)
+    assert all(len(cells) == 2 and all(cells) for cells in told.values())
+
+
 def test_states_are_those_of_a_delivery() -> None:
     assert list(rows("The outbox")) == [state.value for state in DeliveryState]
 
@@ -171,8 +180,9 @@ def test_a_directory_may_stand_in_the_files_that_are_shown(tmp_path: Path) -> No
 
 
 def test_what_an_operator_thinks_about_is_told() -> None:
-    """Every key of [desk], [attachments] and [antivirus] has its place in the page."""
-    for table, model in (("desk", Desk), ("attachments", Attachments), ("antivirus", Antivirus)):
+    """Every key of these tables has its place in the page."""
+    tables = {"desk": Desk, "attachments": Attachments, "antivirus": Antivirus, "health": Health}
+    for table, model in tables.items():
         for key in model.model_fields:
             assert f"`{key}`" in PAGE or f"`{table}.{key}`" in PAGE, key
     for key in ("remind_after", "hours", "delay"):

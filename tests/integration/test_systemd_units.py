@@ -34,10 +34,10 @@ def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
 def copied(folder: Path, extra: str = "") -> list[Path]:
     """The units with a program that is there in the place of the installed one, as users activate them."""
     made = []
-    for unit in ("gateway.service", "gateway.socket"):
+    for unit in ("gateway.service", "gateway.socket", "gateway-health.service", "gateway-health.timer"):
         text = (UNITS / unit).read_text(encoding="utf-8")
         text, replaced = re.subn(r"^ExecStart=\S+", "ExecStart=/bin/true", text, flags=re.MULTILINE)
-        assert replaced == (unit == "gateway.service")
+        assert replaced == unit.endswith(".service")
         path = folder / unit
         path.write_text(re.sub(extra, r"\1", text, flags=re.MULTILINE) if extra else text, encoding="utf-8")
         made.append(path)

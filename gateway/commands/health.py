@@ -1,0 +1,81 @@
+"""`health`: is all well? Read from the store alone, whether a daemon runs or not."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import asdict
+from datetime import datetime
+
+from gateway.commands.output import Shown, when
+from gateway.config import Settings
+from gateway.health import gaps, metrics
+from gateway.health.gaps import WORDS, Gap, Kind
+from gateway.store import schema
+from gateway.store.database import Store
+from gateway.store.places import packs_for
+from gateway.store.vitals import Vitals, vitals
+
+# What only a daemon can find: it is told as it was last seen.
+_SEEN_FROM_INSIDE = frozenset({Kind.RAW, Kind.SENDING})
+
+
+def health(settings: Settings, now: datetime, *, as_metrics: bool) -> Shown:
+    """Status 0: nothing is wrong; 1: something is.
+
+    Raises:
+        StoreError: the store can't be read, so nobody can tell.
+    """
+    with closing(Store(settings.store.url, packs_for(settings.store))) as store:
+        schema.require(store.engine)
+        seen = store.read_now(lambda connection: vitals(connection, now, gaps.PATIENCE))
+    found = _found(seen, settings, now)
+    status = 1 if found else 0
+    if as_metrics:
+        text = metrics.text(seen, found, now)
+        return Shown({"metrics": text}, (text.rstrip("\n"),), status)
+    return Shown(
+        _document(seen, found), tuple(line for gap in found for line in _lines(gap)) or (_well(seen),), status
+    )
+
+
+def _found(seen: Vitals, settings: Settings, now: datetime) -> tuple[Gap, ...]:
+    mailboxes = [box.mailbox for box in settings.intake.imap]
+    inside = tuple(
+        Gap(Kind(one.kind), one.count, one.since, one.examples)
+        for one in seen.standing
+        if one.kind in _SEEN_FROM_INSIDE
+    )
+    return (*gaps.silent(seen.daemons, now), *gaps.found(seen, mailboxes, now), *inside)
+
+
+def _document(seen: Vitals, found: tuple[Gap, ...]) -> dict[str, object]:
+    began = {one.kind: one.began_at for one in seen.standing}
+    told = [
+        {**asdict(gap), "alarm_since": began.get(gap.kind), "what": WORDS[gap.kind][0], "do": WORDS[gap.kind][1]}
+        for gap in found
+    ]
+    return {
+        "healthy": not found,
+        "gaps": told,
+        "accepted": seen.arrivals,
+        "waiting": seen.waiting.count,
+        "waiting_since": seen.waiting.since,
+        "aside": seen.aside.count,
+        "outbox": {state.value: count for state, count in seen.open.items()},
+        "daemons": [asdict(daemon) for daemon in seen.daemons if daemon.ended_at is None],
+        "mailboxes": [{"name": box.name, "looked_at": box.looked_at} for box in seen.boxes],
+    }
+
+
+def _lines(gap: Gap) -> tuple[str, ...]:
+    what, remedy = WORDS[gap.kind]
+    much = f" ({gap.count})" if gap.count > 1 else ""
+    since = f", since {when(gap.since)}" if gap.since else ""
+    named = f": {', '.join(gap.examples)}" if gap.examples else ""
+    return f"WRONG {gap.kind}: {what}{much}{since}{named}", f"      {remedy}"
+
+
+def _well(seen: Vitals) -> str:
+    """One line, as monitoring shows it."""
+    going = sum(seen.open.values())
+    return f"OK: {seen.arrivals} mails accepted, {seen.waiting.count} wait to be filed, {going} to be sent"

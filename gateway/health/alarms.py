@@ -1,0 +1,59 @@
+"""Alarms that begin and end: once in the log, in the store while they stand, once a day at most to the managers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway import alarm, log
+from gateway.context import Context
+from gateway.health.gaps import Gap, Kind
+from gateway.model import GLOBAL
+from gateway.relay import plan
+from gateway.store import pulses, rounds
+from gateway.store.database import Tx
+from gateway.store.pulses import Standing
+
+# What a mail wouldn't leave by, or would only tell once it is over.
+_NOT_BY_MAIL = frozenset({Kind.RELAY, Kind.OUTBOX, Kind.SENDING})
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Which alarms begin, which are over, and how many mails that planned."""
+
+    raised: tuple[Gap, ...] = ()
+    over: tuple[Standing, ...] = ()
+    mails: int = 0
+
+
+def change(tx: Tx, context: Context, gaps: Sequence[Gap], now: datetime) -> Changes:
+    """Let the alarms that stand be those of `gaps`. With several daemons, one of them finds that one begins."""
+    standing = pulses.standing(tx.connection)
+    raised = tuple(gap for gap in gaps if pulses.raised(tx, gap.kind, gap.count, gap.since, gap.examples, now))
+    kinds = {gap.kind.value for gap in gaps}
+    over = tuple(one for one in standing if one.kind not in kinds and pulses.over(tx, one.kind))
+    return Changes(raised, over, _tell(tx, context, raised, now))
+
+
+def _tell(tx: Tx, context: Context, raised: Sequence[Gap], now: datetime) -> int:
+    """One mail of all that begins now, but for what was told within a day."""
+    names = {gap: f"alarm {gap.kind}" for gap in raised if gap.kind not in _NOT_BY_MAIL}
+    news = tuple(gap for gap, name in names.items() if alarm.may_be_told(tx.connection, name, now))
+    if not news:
+        return 0
+    place = context.place("", GLOBAL)
+    kinds = tuple((gap.kind.value, gap.count, gap.since) for gap in news)
+    for gap in news[1:]:
+        rounds.made(tx, names[gap], now)
+    return alarm.tell_managers(tx, context, names[news[0]], lambda to: plan.health_alarm(to, place, kinds), now)
+
+
+def log_changes(changes: Changes, now: datetime) -> None:
+    """To be called once they are written."""
+    for gap in changes.raised:
+        since = gap.since.isoformat() if gap.since else ""
+        log.alarm_raised(kind=gap.kind.value, count=gap.count, since=since, examples=gap.examples)
+    for one in changes.over:
+        log.alarm_over(kind=one.kind, minutes=(now - one.began_at).total_seconds() / 60)
