@@ -19,10 +19,12 @@ from pathlib import Path
 from gateway import log
 from tests.bench import chart, record, report
 from tests.bench.acceptance import accepted
+from tests.bench.catchup import caught_up, told_by_idle
 from tests.bench.figures import LEAST, Figure
 from tests.bench.filing import filed
 from tests.bench.footprint import footprint
 from tests.bench.latency import latency
+from tests.bench.processing import processed
 from tests.bench.relaying import relayed
 from tests.bench.starting import starting
 
@@ -40,6 +42,9 @@ MEASURES: dict[str, Callable[[int, float], list[Figure]]] = {
     "latency": lambda rounds, n: latency(rounds, int(100 * n)),
     "footprint": lambda rounds, n: footprint(rounds, int(1500 * n)),
     "start": lambda rounds, _: starting(rounds),
+    "imap": lambda rounds, n: caught_up(rounds, int(20_000 * n)),
+    "idle": lambda rounds, n: told_by_idle(rounds, int(40 * n)),
+    "process": lambda rounds, n: processed(rounds, int(1000 * n), int(200 * n)),
     "relay": lambda rounds, n: relayed(rounds, int(150 * n)),
 }
 

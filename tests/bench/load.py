@@ -1,4 +1,6 @@
-"""Clients that send mail as fast as the server takes it: `python -m tests.bench.load PORT CLIENTS MAILS SIZE FIRST`.
+"""Clients that send mail as fast as the server takes it.
+
+`python -m tests.bench.load PORT CLIENTS MAILS SIZE FIRST GREETING`; GREETING is EHLO, or LHLO for LMTP.
 
 A process of its own, so that it takes no time from the server's. Each mail has other bytes than every other.
 Commands go one by one, each after the answer to the last. Prints mails per second, from the first connection to the
@@ -59,9 +61,9 @@ def _filled(size: int, words: bytes) -> bytes:
 class _Client(asyncio.Protocol):
     """One connection: greeting, EHLO, then mails. A command, its answer, the next command."""
 
-    def __init__(self, numbers: Iterator[int], size: int, done: asyncio.Future[None]) -> None:
+    def __init__(self, numbers: Iterator[int], size: int, done: asyncio.Future[None], greeting: str) -> None:
         self._numbers, self._size, self._done = numbers, size, done
-        self._commands = [b"EHLO client.example.net\r\n"]
+        self._commands = [f"{greeting} client.example.net\r\n".encode()]
         self._answer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -101,26 +103,26 @@ class _Client(asyncio.Protocol):
         return [sender, recipient, b"DATA\r\n", mail(number, self._size) + b".\r\n"]
 
 
-async def _session(port: int, numbers: Iterator[int], size: int) -> None:
+async def _session(port: int, numbers: Iterator[int], size: int, greeting: str) -> None:
     loop = asyncio.get_running_loop()
     done: asyncio.Future[None] = loop.create_future()
-    await loop.create_connection(lambda: _Client(numbers, size, done), "127.0.0.1", port)
+    await loop.create_connection(lambda: _Client(numbers, size, done, greeting), "127.0.0.1", port)
     await done
 
 
-async def _client(port: int, numbers: list[int], size: int) -> None:
+async def _client(port: int, numbers: list[int], size: int, greeting: str) -> None:
     for start in range(0, len(numbers), SESSION):
-        await _session(port, iter(numbers[start : start + SESSION]), size)
+        await _session(port, iter(numbers[start : start + SESSION]), size, greeting)
 
 
-async def send(port: int, clients: int, mails: int, size: int, first: int) -> float:
+async def send(port: int, clients: int, mails: int, size: int, first: int, greeting: str) -> float:
     """Seconds that it took to have all mails taken."""
     numbers = range(first, first + mails)
     started = time.perf_counter()
-    await asyncio.gather(*(_client(port, list(numbers[i::clients]), size) for i in range(clients)))
+    await asyncio.gather(*(_client(port, list(numbers[i::clients]), size, greeting) for i in range(clients)))
     return time.perf_counter() - started
 
 
 if __name__ == "__main__":
-    port, clients, mails, size, first = map(int, sys.argv[1:])
-    print(mails / uvloop.run(send(port, clients, mails, size, first)))
+    port, clients, mails, size, first = map(int, sys.argv[1:6])
+    print(mails / uvloop.run(send(port, clients, mails, size, first, sys.argv[6])))

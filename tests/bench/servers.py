@@ -43,8 +43,8 @@ def scratch() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def configured(folder: Path, port: int, relay: str = "") -> Path:
-    """The shipped configuration with another port, no limits, and `relay` instead of its first relay line."""
+def configured(folder: Path, port: int, relay: str = "", more: str = "") -> Path:
+    """The shipped configuration with another port, no limits, `relay` instead of its [relay], and `more` tables."""
     text = (ROOT / "gateway.toml").read_text()
     text = text.replace('listen = "127.0.0.1:2525"', f'listen = "127.0.0.1:{port}"')
     text = re.sub(r"^(\w+_per_\w+|alarm_above) = \d+", r"\1 = 1000000", text, flags=re.MULTILINE)
@@ -52,7 +52,7 @@ def configured(folder: Path, port: int, relay: str = "") -> Path:
         begin = text.index('transport = "maildir"')
         text = text[:begin] + relay + text[text.index("[trust]") :]
     path = folder / "gateway.toml"
-    path.write_text(text)
+    path.write_text(f"{text}\n{more}")
     return path
 
 
@@ -73,11 +73,11 @@ def started(command: list[str], folder: Path, port: int) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def daemon(relay: str = "") -> Iterator[Server]:
-    """The whole gateway."""
+def daemon(relay: str = "", intake: str = "") -> Iterator[Server]:
+    """The whole gateway. `intake`: more ways in than SMTP."""
     with scratch() as folder:
         port = free_port()
-        path = configured(folder, port, relay)
+        path = configured(folder, port, relay, intake)
         with started([sys.executable, "-m", "gateway", "run", "--config", str(path)], folder, port) as server:
             yield server
 
@@ -136,13 +136,13 @@ def _listens(port: int) -> bool:
     return False
 
 
-def load(port: int, clients: int, mails: int, size: int, first: int) -> float:
-    """Mails per second that the server took.
+def load(port: int, clients: int, mails: int, size: int, first: int, greeting: str = "EHLO") -> float:
+    """Mails per second that the server took; it speaks LMTP if it is greeted by `LHLO`.
 
     Raises:
         RuntimeError: it refused one, or broke off.
     """
-    arguments = (port, clients, mails, size, first)
+    arguments = (port, clients, mails, size, first, greeting)
     command = [sys.executable, "-m", "tests.bench.load", *map(str, arguments)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -155,13 +155,13 @@ def filed(server: Server) -> int:
     return len(re.findall(r'"event": "mail_(?:filed|set_aside)"', (server.folder / "log").read_text()))
 
 
-def await_filed(server: Server, count: int, seconds: float = 120.0) -> None:
+def await_filed(server: Server, count: int, pause: float = 0.02) -> None:
     """Wait until so many are.
 
     Raises:
         RuntimeError: they weren't in time.
     """
-    awaited(lambda: filed(server) >= count, f"{count} mails filed", seconds)
+    awaited(lambda: filed(server) >= count, f"{count} mails filed", 300, pause)
 
 
 def awaited(true: Callable[[], bool], what: str, seconds: float = 60.0, pause: float = 0.02) -> None:

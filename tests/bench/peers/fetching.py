@@ -1,0 +1,86 @@
+"""Who else fetches a mailbox by IMAP into a Maildir: mbsync (isync) and getmail, each one run of its command."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+MBSYNC, GETMAIL = shutil.which("mbsync"), shutil.which("getmail")
+# As they come, but for what is said here: both wait for the disk with each mail.
+_MBSYNC = """\
+IMAPAccount bench
+Host 127.0.0.1
+Port {port}
+User {user}
+Pass {password}
+SSLType None
+AuthMechs LOGIN
+
+IMAPStore far
+Account bench
+
+MaildirStore near
+Path {folder}/
+Inbox {folder}/box
+
+Channel bench
+Far :far:
+Near :near:
+Create Near
+Sync Pull
+SyncState {folder}/
+"""
+_GETMAIL = """\
+[retriever]
+type = SimpleIMAPRetriever
+server = 127.0.0.1
+port = {port}
+username = {user}
+password = {password}
+mailboxes = ("INBOX",)
+[destination]
+type = Maildir
+path = {folder}/box/
+user = {owner}
+[options]
+read_all = true
+delete = false
+verbose = 0
+"""
+
+
+def by_mbsync(folder: Path, port: int, user: str, password: str) -> None:
+    """Fetch all into the Maildir `box` of an empty folder.
+
+    Raises:
+        RuntimeError: it isn't there, or didn't work.
+    """
+    if MBSYNC is None:
+        raise RuntimeError("it isn't installed (Debian: isync)")
+    config = folder / "mbsyncrc"
+    config.write_text(_MBSYNC.format(folder=folder, port=port, user=user, password=password))
+    _run([MBSYNC, "--quiet", "--config", str(config), "bench"])
+
+
+def by_getmail(folder: Path, port: int, user: str, password: str) -> None:
+    """The same. It never writes mail as root: the Maildir is another user's, and it changes to them by itself.
+
+    Raises:
+        RuntimeError: it isn't there, or didn't work.
+    """
+    if GETMAIL is None:
+        raise RuntimeError("it isn't installed (Debian: getmail6)")
+    for name in ("cur", "new", "tmp"):
+        (folder / "box" / name).mkdir(parents=True)
+    config = folder / "getmailrc"
+    config.write_text(_GETMAIL.format(folder=folder, port=port, user=user, password=password, owner="nobody"))
+    for path in (folder, *folder.rglob("*")):
+        shutil.chown(path, "nobody")
+    _run([GETMAIL, "--getmaildir", str(folder), "--rcfile", str(config)])
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
+    if done.returncode:
+        raise RuntimeError(done.stderr or done.stdout)
