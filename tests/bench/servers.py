@@ -16,6 +16,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.bench import directories
+from tests.bench.directories import Size
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 SINK = shutil.which("smtp-sink", path="/usr/sbin:" + os.environ.get("PATH", ""))
 
@@ -43,14 +46,18 @@ def scratch() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def configured(folder: Path, port: int, relay: str = "", more: str = "") -> Path:
-    """The shipped configuration with another port, no limits, `relay` instead of its [relay], and `more` tables."""
+def configured(folder: Path, port: int, relay: str = "", more: str = "", size: Size | None = None) -> Path:
+    """The shipped configuration with another port, no limits, `relay` instead of its [relay], `more` tables, and a
+    directory of that size besides its own."""
     text = (ROOT / "gateway.toml").read_text()
     text = text.replace('listen = "127.0.0.1:2525"', f'listen = "127.0.0.1:{port}"')
     text = re.sub(r"^(\w+_per_\w+|alarm_above) = \d+", r"\1 = 1000000", text, flags=re.MULTILINE)
     if relay:
         begin = text.index('transport = "maildir"')
         text = text[:begin] + relay + text[text.index("[trust]") :]
+    if size:
+        directories.write(folder / "directory", size)
+        text = text.replace("include = []", directories.INCLUDE, 1)
     path = folder / "gateway.toml"
     path.write_text(f"{text}\n{more}")
     return path
@@ -73,13 +80,17 @@ def started(command: list[str], folder: Path, port: int) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def daemon(relay: str = "", intake: str = "") -> Iterator[Server]:
-    """The whole gateway. `intake`: more ways in than SMTP."""
+def daemon(relay: str = "", intake: str = "", size: Size | None = None) -> Iterator[Server]:
+    """The whole gateway. `intake`: more ways in than SMTP. `size`: of its directory."""
     with scratch() as folder:
         port = free_port()
-        path = configured(folder, port, relay, intake)
-        with started([sys.executable, "-m", "gateway", "run", "--config", str(path)], folder, port) as server:
+        with started(running(configured(folder, port, relay, intake, size)), folder, port) as server:
             yield server
+
+
+def running(config: Path) -> list[str]:
+    """The command that runs the daemon."""
+    return [sys.executable, "-m", "gateway", "run", "--config", str(config)]
 
 
 @contextlib.contextmanager
