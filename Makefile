@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 MINUTES ?= 5
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run demo test check check-full conformance security fuzz bench lock translations clean servers
+.PHONY: run demo test check check-full conformance security chaos fuzz bench lock translations clean servers
 .DEFAULT_GOAL := check
 
 run: $(INSTALLED)  ## the daemon, on the shipped configuration
@@ -34,15 +34,19 @@ conformance: $(INSTALLED)  ## what is made of real mail, held against what other
 security: $(INSTALLED) servers  ## every attack, against the gateway and against one without the defence
 	$(BIN)/python -m tests.security
 
+chaos: $(INSTALLED) servers  ## kills, power cuts and faults, on the gateway and on one without the defence
+	$(BIN)/python -m tests.chaos
+
 fuzz: $(INSTALLED)  ## hunt for inputs that break what must always hold: make fuzz MINUTES=n
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check atheris \
 		|| echo "atheris can't be installed here: hypothesis hunts alone"
 	$(BIN)/python -m tests.fuzz $(MINUTES)
 
-check-full: check test conformance  ## all of it, 10,000 broken mails, and the attacks that take long
+check-full: check test conformance  ## all of it, 10,000 broken mails, and the attacks and faults that take long
 	$(BIN)/python -m tests.fuzz.filing bombs all
 	$(BIN)/python -m tests.fuzz.filing 0 10000
 	$(BIN)/python -m tests.security --full
+	$(BIN)/python -m tests.chaos --full
 
 bench: $(INSTALLED) servers  ## speed, side by side with others in one run; installs them where it can
 	@sh tests/servers/install.sh peers

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from gateway.folders import make_folder, sync_folder
 from gateway.model import Attempt, DeliveryState, Outgoing
 from gateway.relay.wire import enveloped
 
@@ -23,6 +25,7 @@ class MaildirTransport:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._making = threading.Lock()
 
     async def deliver(self, outgoing: Outgoing, wire: bytes, committing: Callable[[], Awaitable[None]]) -> Attempt:
         try:
@@ -34,8 +37,9 @@ class MaildirTransport:
         """Nothing stays open."""
 
     def _write(self, outgoing: Outgoing, wire: bytes) -> Attempt:
-        for name in ("tmp", "new", "cur"):
-            (self.folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self._making:  # whoever finds a folder there is to find it durable
+            for name in ("tmp", "new", "cur"):
+                make_folder(self.folder / name)
         name = f"{int(outgoing.created_at.timestamp())}.{outgoing.message_id.partition('@')[0]}.gateway"
         if not self._there(name):
             self._put(name, enveloped(outgoing.envelope_sender, outgoing.draft.to, wire))
@@ -54,8 +58,4 @@ class MaildirTransport:
             file.flush()
             os.fsync(file.fileno())
         temporary.rename(self.folder / "new" / name)
-        handle = os.open(self.folder / "new", os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        sync_folder(self.folder / "new")

@@ -27,6 +27,7 @@ from sqlalchemy import Connection, Engine, Row, Table, create_engine, event, ins
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from gateway.errors import StoreError
+from gateway.folders import make_folder
 from gateway.store.folder import Folder
 from gateway.store.packs import Packs
 
@@ -190,7 +191,7 @@ def engine_for(url: str) -> Engine:
     """An engine that keeps what it is given. `url` as in `store.url`, with an absolute path."""
     folder = Path(url.removeprefix("sqlite:///")).parent
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(folder)
     except OSError as error:
         raise StoreError(f"the store's folder {folder} can't be made: {error.strerror}") from error
     engine = create_engine(url, connect_args={"timeout": 30}, hide_parameters=True)

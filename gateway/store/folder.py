@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.errors import StoreError
+from gateway.folders import make_folder, sync_folder
 from gateway.store.packs import SUFFIX, Location, fresh_name, record
 
 _ROTATE_AT = 1 << 30
@@ -76,7 +77,7 @@ class Folder:
 
     def probe(self) -> None:
         try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(self.folder)
             with tempfile.TemporaryFile(dir=self.folder) as file:
                 file.write(b"probe")
         except OSError as error:
@@ -101,7 +102,7 @@ class Folder:
         if self._file is not None and self._end < _ROTATE_AT and os.fstat(self._file).st_nlink:
             return self._file
         self._leave()
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(self.folder)
         self._name = fresh_name()
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         self._file = os.open(self.folder / self._name, flags, 0o600)
@@ -114,12 +115,3 @@ def _write_all(file: int, octets: bytes) -> None:
     view = memoryview(octets)
     while view:  # a nearly full disk takes a part and says so only next time
         view = view[os.write(file, view) :]
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable: a file that was synced can still lose its name in a power cut."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

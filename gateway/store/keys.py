@@ -15,8 +15,8 @@ from pathlib import Path
 
 from gateway import redaction
 from gateway.errors import ConfigError, NotFound, Refused, StoreError
+from gateway.folders import make_folder, sync_folder
 from gateway.mail.tokens import Keys
-from gateway.store.folder import sync_folder
 
 
 def load(path: Path) -> Keys:
@@ -117,7 +117,7 @@ def replace(path: Path, keys: Keys) -> None:
 
 def _make(path: Path) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(path.parent)
         temporary = _written(path, Keys(((1, secrets.token_bytes(32)),)))
         try:
             os.link(temporary, path)  # never replaces keys that another process has just made

@@ -15,7 +15,7 @@ from gateway.model import Arrival, Draft, Incoming, Mail, Outgoing, Purpose
 from gateway.store import arrivals, outbox
 from gateway.store.database import Store, Tx
 from tests.builders import DOMAIN, NOW, incoming, make_context, opened, raw_mail
-from tests.security.case import scratch
+from tests.trials.case import scratch
 
 _TOGETHER = 50
 _LETTERS = str.maketrans("0123456789", "ghijklmnop")

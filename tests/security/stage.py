@@ -23,7 +23,7 @@ from gateway.relay.transport import Committing
 from gateway.store import outbox
 from gateway.store.database import Store
 from tests.builders import DOMAIN, NOW, ULYSSE, file_all, incoming, keep, make_context, opened
-from tests.security.case import scratch
+from tests.trials.case import scratch
 
 
 @dataclass(frozen=True, slots=True)

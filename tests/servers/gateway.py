@@ -304,6 +304,15 @@ class Gateway:
         process.wait()
         self._discreet()
 
+    def ended(self) -> int:
+        """Wait for it to end by what was done to it; its status, negative for a signal's number."""
+        assert self._process is not None
+        process, self._process = self._process, None
+        status = process.wait(timeout=PATIENCE)
+        assert process.stdout is not None
+        process.stdout.close()
+        return status
+
     def restart(self) -> None:
         self.stop()
         self.start()

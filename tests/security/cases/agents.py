@@ -30,9 +30,9 @@ from tests.builders import (
     raw_mail,
     shown,
 )
-from tests.security.case import Case, Counted, scratch
 from tests.security.naive import MX, as_read, bring, known_as
 from tests.servers.gateway import Gateway, configuration, running
+from tests.trials.case import Case, Counted, scratch
 
 DOSSIER, CONTACT = f"dossier+123@{DOMAIN}", f"contact@{DOMAIN}"
 EVE = "eve@stranger.example"
@@ -326,7 +326,7 @@ def _taken_for_hers(mail: Mail) -> Mail:
 CASES: tuple[Case, ...] = (
     Case(
         key="S6-conjunction",
-        attack="a mail in an agent's name, in every combination of five conditions: a token that we signed, "
+        trial="a mail in an agent's name, in every combination of five conditions: a token that we signed, "
         "that agent's, From is her address, authenticated, of the conversation as it is",
         promise="it acts where all five hold, and in no other case",
         defended=partial(conjunction, naive=False),
@@ -335,7 +335,7 @@ CASES: tuple[Case, ...] = (
     ),
     Case(
         key="S6-confirm",
-        attack="answers to the question whether a mail is hers: robots, receipts, strangers, other agents, too late, "
+        trial="answers to the question whether a mail is hers: robots, receipts, strangers, other agents, too late, "
         "again, to another question, quoted, doubtful, forwarded",
         promise="none of them lets the mail act",
         defended=partial(confirmations, naive=False),
@@ -344,7 +344,7 @@ CASES: tuple[Case, ...] = (
     ),
     Case(
         key="S6-fields",
-        attack="a stranger's authenticated mail with an agent's token, or to a dossier, and the agent or the usager "
+        trial="a stranger's authenticated mail with an agent's token, or to a dossier, and the agent or the usager "
         "in each other field that names people, in the display name, in the envelope",
         promise="no command, nobody verified, nobody in the dossier, on a running gateway",
         defended=fields_on_a_daemon,

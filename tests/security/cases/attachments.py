@@ -13,10 +13,10 @@ from gateway.mail.read import read
 from gateway.model import Enclosure, Finding, Scan
 from gateway.relay import withheld
 from tests.builders import ALICE, DOMAIN, ULYSSE, make_context, opened, settings
-from tests.security.case import Case, Counted, When, scratch
 from tests.security.forms import Disguised, disguised
 from tests.security.viruses import Ask, Passage, mails
 from tests.servers.clamd import MANNERS, Clamd, pretended
+from tests.trials.case import Case, Counted, When, scratch
 
 _UNSPOKEN = sorted(MANNERS.keys() - {"honest"})
 

@@ -14,8 +14,8 @@ from gateway.mail.nature.verification import verification
 from gateway.model import Conversation, Purpose
 from gateway.store import outbox, tables
 from tests.builders import ALICE, DOMAIN, INES, ULYSSE, make_context, raw_mail
-from tests.security.case import Case, Counted
 from tests.security.stage import Left, Stage, reply_to, stage
+from tests.trials.case import Case, Counted
 
 EVE, MAX = "eve@attacker.example", "max@attacker.example"
 SECOND, COUSIN = "ulysse@autre.example", "cousin@famille.example"

@@ -14,10 +14,10 @@ from gateway import private
 from gateway.mail import tokens
 from gateway.mail.tokens import Token, TokenKind
 from tests.builders import DOMAIN, INES, KEYS, ULYSSE
-from tests.security.case import Case, Counted
 from tests.security.cases.audience import DOSSIER
 from tests.security.hidden import forms, readable
 from tests.security.stage import Left, Stage, reply_to, stage
+from tests.trials.case import Case, Counted
 
 FORMS = 12  # of each container
 

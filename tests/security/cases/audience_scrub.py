@@ -13,10 +13,10 @@ from gateway.mail import tokens
 from gateway.mail.tokens import Token, TokenKind
 from gateway.relay.scrub import Secrets
 from tests.builders import ALICE, DOMAIN, INES, KEYS, ULYSSE, raw_mail
-from tests.security.case import Case, Counted
 from tests.security.cases.audience import DOSSIER
 from tests.security.hidden import forms, readable, spelt
 from tests.security.stage import Left, Stage, stage
+from tests.trials.case import Case, Counted
 
 TOGETHER = 16  # in one mail
 AGENT = "{}.nomdefamille@mairie.example.org"

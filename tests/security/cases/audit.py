@@ -17,7 +17,7 @@ from sqlalchemy import Connection, create_engine, insert, select, text
 
 from gateway.store import audit, chain, tables
 from tests.builders import ALICE, NOW, opened
-from tests.security.case import Case, Counted, When, scratch
+from tests.trials.case import Case, Counted, When, scratch
 
 Row = dict[str, Any]
 Verify = Callable[[Connection, bytes], str]  # what is found to be wrong, "" for nothing
@@ -137,7 +137,7 @@ _WAYS = {
 CASES = tuple(
     Case(
         key=f"AUDIT-{name}",
-        attack=attack,
+        trial=attack,
         promise="`gateway audit --verify --head HASH` names it",
         defended=_count(tamper, _by_the_chain),
         control=_count(tamper, _by_the_table),

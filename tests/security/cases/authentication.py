@@ -16,11 +16,11 @@ from gateway.inspection.resolver import Questions, resolver
 from gateway.mail.read import read
 from gateway.model import Envelope, Verdict
 from tests.security import forgeries
-from tests.security.case import Case, Counted, When, scratch
 from tests.security.spoofs import ATTACKER, Spoof, spoofs
 from tests.servers.dns import Zones, serving
 from tests.servers.gateway import CONTACT, DOMAIN, INES, ULYSSE, Gateway, configuration
 from tests.signing import key, letter, published, sealed, signed
+from tests.trials.case import Case, Counted, When, scratch
 
 # --- S8: forged fields -----------------------------------------------------------------------------------
 

@@ -15,8 +15,8 @@ from gateway.reading.question import Question
 from gateway.reading.readers import Readers, Unreadable
 from tests.builders import incoming, keep, listed, make_context, opened, raw_mail
 from tests.fuzz.bombs import bombs
-from tests.security.case import Case, Counted, When, scratch
 from tests.servers.poisoned import COMMAND, POISONS
+from tests.trials.case import Case, Counted, When, scratch
 
 _ROOT = Path(__file__).resolve().parents[3]
 _SECONDS, _MEGABYTES = 5.0, 256.0
@@ -179,7 +179,7 @@ def _survives(poison: str) -> bool:
 CASES: tuple[Case, ...] = (
     Case(
         key="R10-bombs",
-        attack="mails made to take time and memory: nested, repeated, endless, packed, at most 25 MB",
+        trial="mails made to take time and memory: nested, repeated, endless, packed, at most 25 MB",
         promise="each is read within 5 s and 256 MB",
         defended=_ours,
         control=_standard,
@@ -188,11 +188,11 @@ CASES: tuple[Case, ...] = (
     ),
     Case(
         key="R10-crash",
-        attack="a mail that aborts, stops, fills or deceives the process that reads it",
+        trial="a mail that aborts, stops, fills or deceives the process that reads it",
         promise="the next mail is filed within 5 s",
         defended=_beside,
         control=_within,
         removed="reading in the process that files",
-        when=When.SECURITY,
+        when=When.SHORT,
     ),
 )

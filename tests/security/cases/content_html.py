@@ -10,9 +10,9 @@ from pathlib import Path
 from gateway.commands import pages
 from gateway.relay import html
 from tests.builders import raw_mail
-from tests.security.case import Case, Counted, When, scratch
 from tests.security.vectors import vectors
 from tests.servers.chromium import CHROMIUM, Chromium
+from tests.trials.case import Case, Counted, When, scratch
 
 _AT = datetime(2025, 3, 1, tzinfo=UTC)
 _POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
@@ -72,11 +72,11 @@ def _unclean() -> Iterator[str]:
 CASES: tuple[Case, ...] = (
     Case(
         key="S11-html",
-        attack="280 pieces of HTML that run or fetch something, in a browser",
+        trial="280 pieces of HTML that run or fetch something, in a browser",
         promise="nothing runs, nothing is fetched",
         defended=lambda: _fired(_ours()),
         control=lambda: _fired(_unclean()),
         removed="a page with the HTML as it came",
-        when=When.SECURITY,
+        when=When.SHORT,
     ),
 )

@@ -12,8 +12,8 @@ from itertools import product
 from pathlib import Path, PureWindowsPath
 
 from gateway.mail import charsets, names
-from tests.security.case import Case, Counted, When, scratch
 from tests.security.names import NAMES, TYPES
+from tests.trials.case import Case, Counted, When, scratch
 
 # --- names of attachments ------------------------------------------------------------------------------------
 
@@ -90,7 +90,7 @@ def _trusting(octets: bytes, label: str) -> str:
 CASES: tuple[Case, ...] = (
     Case(
         key="S11-charsets",
-        attack="markup that no scanner sees, written in every charset that Python knows",
+        trial="markup that no scanner sees, written in every charset that Python knows",
         promise="none of it becomes markup",
         defended=lambda: _became(charsets.decode),
         control=lambda: _became(_trusting),
@@ -99,7 +99,7 @@ CASES: tuple[Case, ...] = (
     ),
     Case(
         key="S12-names",
-        attack="500 names of attachments with 30 types: paths, devices, hidden and turned text, look-alike dots",
+        trial="500 names of attachments with 30 types: paths, devices, hidden and turned text, look-alike dots",
         promise="each is a plain file name that shows what it is",
         defended=lambda: _deceived(names.attachment),
         control=lambda: _deceived(_naive),

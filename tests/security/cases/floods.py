@@ -12,8 +12,8 @@ from gateway.model import Incoming, Purpose
 from gateway.relay.compose import compose
 from gateway.store.database import Store
 from tests.builders import MANON, NOW, ULYSSE, draft, incoming, raw_mail
-from tests.security.case import Case, Counted
 from tests.security.pipeline import enqueue, file, letter, make_round, planned, world
+from tests.trials.case import Case, Counted
 
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 _WITHOUT = {

@@ -12,9 +12,9 @@ from typing import Any
 from gateway.model import Mail, Nature
 from tests.builders import DOMAIN, NOW, raw_mail
 from tests.security import robots
-from tests.security.case import Case, Counted
 from tests.security.pipeline import Read, words, world
 from tests.security.robots import Gateway, Posted, Robot, World
+from tests.trials.case import Case, Counted
 
 _OTHER = "aide.example.net"
 _CONTACT, _CONTACT_THERE = f"contact@{DOMAIN}", f"contact@{_OTHER}"

@@ -16,9 +16,9 @@ from email.message import EmailMessage
 from pathlib import Path
 
 from gateway import redaction
-from tests.security.case import Case, Counted, When, scratch
 from tests.security.parrots import parrots
 from tests.servers.gateway import COMMAND, CONTACT, DOMAIN, Gateway, configuration, imap_intake, octets, smtp_relay
+from tests.trials.case import Case, Counted, When, scratch
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 CARELESS = ("env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "tests.security.careless")

@@ -12,7 +12,7 @@ from gateway.mail import tokens
 from gateway.mail.tokens import Keys, Token, TokenKind
 from tests.builders import KEYS
 from tests.security import timing
-from tests.security.case import Case, Counted
+from tests.trials.case import Case, Counted
 
 Verify = Callable[[str], object]
 _FIRST, _LAST = 8, 19  # octets of a token: the first and the last of its signature
@@ -200,7 +200,7 @@ def _wrong_at(real: bytearray, place: int) -> bytes:
 CASES = (
     Case(
         key="S5-forged",
-        attack="tokens by chance, of another instance, and with all right but the signature",
+        trial="tokens by chance, of another instance, and with all right but the signature",
         promise="none is accepted",
         defended=lambda: _accepted(forged(_FORGED), _ours),
         control=lambda: _accepted(forged(_FORGED), _eight_bits),
@@ -208,7 +208,7 @@ CASES = (
     ),
     Case(
         key="S5-mutated",
-        attack="real tokens with a bit, kind, key, subject or epoch changed; cut, spliced, padded; in look-alikes",
+        trial="real tokens with a bit, kind, key, subject or epoch changed; cut, spliced, padded; in look-alikes",
         promise="none is accepted",
         defended=lambda: _accepted(mutated(_MUTATED), _ours),
         control=lambda: _accepted(mutated(_MUTATED), _lenient),
@@ -216,7 +216,7 @@ CASES = (
     ),
     Case(
         key="S5-timing",
-        attack="the time of a refusal, measured for signatures nearly right and all wrong",
+        trial="the time of a refusal, measured for signatures nearly right and all wrong",
         promise="Welch's t stays below 4.5",
         defended=lambda: _told(_ours),
         control=lambda: _told(_by_octet),

@@ -32,7 +32,7 @@ from tests.builders import (
     opened,
     raw_mail,
 )
-from tests.security.case import Case, Counted, scratch
+from tests.trials.case import Case, Counted, scratch
 
 VERA, MALLORY = "vera@notaire.example.net", "mallory@elsewhere.example"
 _TO, _CONTACT = f"dossier+123@{DOMAIN}", f"contact@{DOMAIN}"
@@ -120,7 +120,7 @@ _REVOKED = tuple(f"@revoquer {person}" for person in (ULYSSE, VERA, INES))
 CASES = (
     Case(
         key="S5-expired",
-        attack="tokens replayed 200 days after our last mail, by their holders and by a stranger",
+        trial="tokens replayed 200 days after our last mail, by their holders and by a stranger",
         promise="a hint: none leads anywhere, proves or does anything",
         defended=_replayed(_led, (ULYSSE, INES, MALLORY), late=True),
         control=_replayed(_led, (ULYSSE, INES, MALLORY), late=True, life="never"),
@@ -128,7 +128,7 @@ CASES = (
     ),
     Case(
         key="S5-other-address",
-        attack="tokens of an usager, a guest and an agent, shown by a stranger from an address of their own",
+        trial="tokens of an usager, a guest and an agent, shown by a stranger from an address of their own",
         promise="where it is read proves nothing: nobody is taken for somebody else, no command is carried out",
         defended=_replayed(_proven, (MALLORY,)),
         control=_replayed(_proven, (MALLORY,), without=_by_token_alone),
@@ -136,7 +136,7 @@ CASES = (
     ),
     Case(
         key="S5-revoked",
-        attack="tokens replayed after `@revoke`, by their holders and by a stranger",
+        trial="tokens replayed after `@revoke`, by their holders and by a stranger",
         promise="a hint: none leads anywhere, proves or does anything",
         defended=_replayed(_led, (ULYSSE, INES, MALLORY), words=_REVOKED),
         control=_replayed(_led, (ULYSSE, INES, MALLORY), words=(f"@retirer {VERA}",)),

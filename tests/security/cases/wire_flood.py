@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.bench import servers
 from tests.dialogue import OURS
 from tests.security import flood
-from tests.security.case import Case, Counted
+from tests.trials.case import Case, Counted
 
 _MAILS, _AT_ONCE = 40, 4
 _LONGEST = 5.0  # seconds that a sender tries; Postfix would come back later

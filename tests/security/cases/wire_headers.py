@@ -15,7 +15,7 @@ from gateway.relay import samples, templating
 from gateway.relay.compose import compose
 from gateway.relay.wire import FIELDS, WireError, transmitted
 from tests.builders import draft, outgoing
-from tests.security.case import Case, Counted, When
+from tests.trials.case import Case, Counted, When
 
 _VALUES, _AT_ONCE = 100_000, 25
 _TEMPLATED = 50  # of so many values, one is put into every template

@@ -14,7 +14,7 @@ from aiosmtpd.smtp import SMTP
 from gateway.intake.smtp_limits import Limits
 from tests.builders import DOMAIN, make_context
 from tests.dialogue import OURS, PATIENCE, running
-from tests.security.case import Case, Counted, When
+from tests.trials.case import Case, Counted, When
 from tests.unit.test_smtp_syntax import DISGUISES
 
 _LIMITS = Limits(unknown=10**6, errors=10**6, commands=10**6)

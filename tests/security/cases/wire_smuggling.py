@@ -36,10 +36,10 @@ from tests.builders import (
 )
 from tests.dialogue import OURS as CONTACT
 from tests.dialogue import running
-from tests.security.case import Case, Counted, scratch
 from tests.security.lenient import lenient
 from tests.security.smuggling import SEQUENCES, body, taken, ways
 from tests.servers.postfix import Postfix
+from tests.trials.case import Case, Counted, scratch
 
 _QUEUED = re.compile(r"qmgr\[\d+\]: \w+: from=<")
 _TRIES = [pieces for sequence in SEQUENCES for pieces in ways(sequence)]

@@ -18,8 +18,8 @@ from gateway.relay.compose import compose
 from gateway.relay.smtp import SmtpTransport
 from tests.builders import outgoing
 from tests.dialogue import OURS, PATIENCE, running
-from tests.security.case import Case, Counted, When
 from tests.security.fakes import HOST, Between, authority, between, certificate, trusting, trusting_anybody
+from tests.trials.case import Case, Counted, When
 
 Client = Callable[[Between, str], Awaitable[None]]
 

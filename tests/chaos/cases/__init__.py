@@ -1,0 +1,1 @@
+"""The cases, a module per subject, each with its `CASES`."""

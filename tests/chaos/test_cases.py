@@ -1,0 +1,21 @@
+"""The quick cases, with each whole run of the tests; and the document tells of every case there is."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.chaos import SUITE
+from tests.trials import report
+from tests.trials.case import Case, When, run
+
+
+@pytest.mark.parametrize("case", SUITE.within(When.TEST), ids=lambda case: case.key)
+def test_nothing_goes_wrong_and_it_would_without_the_defence(case: Case) -> None:
+    outcome = run(case)
+    if outcome.left_out:
+        pytest.skip(outcome.left_out)
+    assert outcome.fault == ""
+
+
+def test_the_document_has_a_row_for_every_case_and_no_other() -> None:
+    assert report.told(SUITE) == [case.key for case in SUITE.every()]
