@@ -31,6 +31,7 @@ from gateway.redaction import pseudonym
 from gateway.relay import texts
 from gateway.store import keys, schema
 from gateway.store.database import Store
+from gateway.store.engines import file_of
 from gateway.store.places import packs_for
 
 _REF = "the reference of a conversation, as `conversations` lists it"
@@ -317,7 +318,7 @@ def _health(options: argparse.Namespace) -> Shown:
 
 def _db(options: argparse.Namespace) -> Shown:
     settings = config.load(_path(options), passwords=False)
-    with closing(Store(settings.store.url, packs_for(settings.store))) as store:
+    with closing(Store(settings.store.database, packs_for(settings.store))) as store:
         before = schema.upgrade(store.engine)
     words = f"The schema is {schema.HEAD}" + (f" (it was {before})." if before not in {"", schema.HEAD} else ".")
     return Shown({"before": before or None, "schema": schema.HEAD}, (words,))
@@ -450,9 +451,10 @@ def _explain(options: argparse.Namespace) -> Shown:
     settings, now = config.load(_path(options), passwords=False), datetime.now(UTC)
     known = settings.store.token_keys_file
     situation = context(settings, keys.load(known) if known.exists() else Keys(()))
-    if not Path(settings.store.url.removeprefix("sqlite:///")).exists():
+    file = file_of(settings.store.url)
+    if file is not None and not file.exists():
         return mail.explained(None, situation, options.paths, now)
-    with closing(Store(settings.store.url, packs_for(settings.store))) as store:
+    with closing(Store(settings.store.database, packs_for(settings.store))) as store:
         schema.require(store.engine)
         return mail.explained(store, situation, options.paths, now)
 

@@ -36,6 +36,7 @@ from gateway.reading.readers import Readers
 from gateway.relay.transport import transport_for
 from gateway.store import arrivals, keys, pulses, schema
 from gateway.store.database import Store
+from gateway.store.engines import file_of
 from gateway.store.keeper import Keeper, StoreLedger
 from gateway.store.places import packs_for
 
@@ -77,7 +78,7 @@ def opened(settings: Settings) -> Iterator[Store]:
     """
     before = os.umask(0o077)
     try:
-        with closing(Store(settings.store.url, packs_for(settings.store))) as store:
+        with closing(Store(settings.store.database, packs_for(settings.store))) as store:
             schema.upgrade(store.engine)
             yield store
     finally:
@@ -86,14 +87,20 @@ def opened(settings: Settings) -> Iterator[Store]:
 
 @contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
-    """Hold the lock that keeps a second daemon off the same store."""
-    path = Path(settings.store.url.removeprefix("sqlite:///") + ".lock")
+    """Hold the lock that keeps a second daemon off a store in a file; those on PostgreSQL share it."""
+    database = file_of(settings.store.url)
+    if database is None:
+        yield
+        return
+    path = database.with_name(f"{database.name}.lock")
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with path.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise Temporary(f"another gateway runs on this store ({path} is locked)") from error
+            raise Temporary(
+                f"another gateway runs on this store ({path} is locked); several can share one in PostgreSQL alone"
+            ) from error
         yield
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
+from sqlalchemy.exc import DBAPIError
 
 from gateway import private
 from gateway.context import Context
@@ -19,7 +19,7 @@ from gateway.decision import Decision, by_itself, clues, decide, hints, notified
 from gateway.errors import StoreError
 from gateway.model import Arrival, Mail, Nature, Purpose, Recalled, Role, Thread, Traits, Volume
 from gateway.reading.question import Question, answered
-from gateway.store import arrivals, confirmations, filing, recall, references, scans, volume
+from gateway.store import arrivals, confirmations, engines, filing, recall, references, scans, volume
 from gateway.store.database import Store, Tx, savepoint
 from gateway.store.neighbourhood import neighbourhood
 from gateway.threading.place import Placement, hinted, place, unsettled
@@ -164,5 +164,4 @@ def question(arrival: Arrival, context: Context) -> Question:
 
 def store_trouble(error: Exception) -> bool:
     """Is it the disk's or the database's failure, and not the mail's?"""
-    theirs = (IntegrityError, DataError, ProgrammingError, InterfaceError)  # what was to be written is at fault
-    return isinstance(error, StoreError) or (isinstance(error, DBAPIError) and not isinstance(error, theirs))
+    return isinstance(error, StoreError) or (isinstance(error, DBAPIError) and not engines.blames_the_row(error))

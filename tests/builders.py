@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import hashlib
 import itertools
+import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -81,15 +82,32 @@ def make_context(folder: Path | None = None, keys: Keys = KEYS, **tables: Any) -
     return context(settings(folder, **tables), keys)
 
 
+def sqlite_in(folder: Path) -> str:
+    return f"sqlite:///{folder / 'gateway.db'}"
+
+
+class Databases:
+    """Where the stores of tests are. `of` answers the URL of the one in a folder, always the same."""
+
+    of: Callable[[Path], str] = staticmethod(sqlite_in)
+
+
 @contextmanager
 def opened(folder: Path) -> Iterator[Store]:
-    """A store with its schema, in `folder`."""
-    store = Store(f"sqlite:///{folder / 'gateway.db'}", folder / "raw")
+    """A store with its schema, in `folder`, or, where a test runs on another engine, beside it."""
+    store = Store(Databases.of(folder), folder / "raw")
     try:
         schema.upgrade(store.engine)
         yield store
     finally:
         store.close()
+
+
+def spoken(statement: str, engine: str) -> str:
+    """What is written for SQLite, as this engine says it."""
+    if engine == "sqlite":
+        return statement
+    return re.sub(r"zeroblob\((\d+)\)", r"decode(repeat('00', \1), 'hex')", statement)
 
 
 # --- mails as octets -------------------------------------------------------------------------------------

@@ -26,7 +26,8 @@ from gateway.model import Finding as Found
 from gateway.relay import texts
 from gateway.store import arrivals, keys, schema
 from gateway.store.bucket import Bucket
-from gateway.store.database import Store, check_integrity
+from gateway.store.database import Store
+from gateway.store.engines import check_integrity, file_of, shown
 from gateway.store.packs import missing
 from gateway.store.places import packs_for
 
@@ -75,12 +76,15 @@ def _templates(settings: Settings) -> list[Finding]:
 
 
 def _store(settings: Settings) -> Finding:
-    file = Path(settings.store.url.removeprefix("sqlite:///"))
-    if not file.exists():
+    file = file_of(settings.store.url)
+    if file is not None and not file.exists():
         return _to_be_made("store", file)
     try:
-        store = Store(settings.store.url, packs_for(settings.store))
+        store = Store(settings.store.database, packs_for(settings.store))
+        name = file or shown(store.engine)
         try:
+            if not store.read_now(schema.current):
+                return Finding("ok", "store", f"{name} is empty; its schema will be made at the first start")
             version = store.read_now(schema.current)
             damage = store.read_now(check_integrity)
             elsewhere = isinstance(settings.store.raw, Place)  # asked with --connect alone
@@ -90,15 +94,16 @@ def _store(settings: Settings) -> Finding:
     except GatewayError as error:
         return Finding("error", "store", str(error))
     if damage != "ok":
-        return Finding("error", "store", f"{file} is damaged ({damage}): restore it from a backup")
+        remedy = "restore it from a backup" if file else "mend it there"
+        return Finding("error", "store", f"{name} can't be relied on ({damage}): {remedy}")
     if version > schema.HEAD:
         return Finding(
-            "error", "store", f"{file} was written by a newer gateway (schema {version}): install that one"
+            "error", "store", f"{name} was written by a newer gateway (schema {version}): install that one"
         )
     note = "" if version == schema.HEAD else f"; `gateway db upgrade` will bring it from {version} to {schema.HEAD}"
     if lost:
         return Finding("error", "store", _lost(lost, settings))
-    return Finding("ok", "store", f"{file} is sound{note}")
+    return Finding("ok", "store", f"{name} is sound{note}")
 
 
 def _lost(packs: Sequence[str], settings: Settings) -> str:
@@ -205,8 +210,9 @@ def _bucket(settings: Settings) -> str:
     assert isinstance(settings.store.raw, Place)
     packs = Bucket(settings.store.raw, settings.store.s3)
     packs.probe()
-    if Path(settings.store.url.removeprefix("sqlite:///")).exists():
-        with closing(Store(settings.store.url, packs)) as store:
+    file = file_of(settings.store.url)
+    if file is None or file.exists():
+        with closing(Store(settings.store.database, packs)) as store:
             if lost := missing(packs, store.read_now(arrivals.extents)):
                 raise StoreError(_lost(lost, settings))
     return f"{settings.store.raw} can be written to and read from, and holds all that the store refers to"

@@ -42,7 +42,8 @@ def find(option: Path | None, environ: Mapping[str, str]) -> Path:
 def load(path: Path, environ: Mapping[str, str] = os.environ, *, passwords: bool = True) -> Settings:
     """Read, check and settle `gateway.toml` and what it includes. `environ` tells where systemd's credentials are.
 
-    Without `passwords` they are left empty: a command that logs in nowhere doesn't need the right to read them.
+    Without `passwords` those of mail servers are left empty: a command that logs in at none doesn't need the right to
+    read them.
 
     Raises ConfigError whose text is the whole report, `FILE:LINE: KEY: fault; remedy` per line.
     """

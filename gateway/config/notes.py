@@ -116,7 +116,10 @@ def _nobody_receives(settings: Settings) -> _Found:
 
 
 def _passwords(settings: Settings) -> _Found:
-    named: list[tuple[Path, File | None]] = [(("relay", "password_file"), settings.relay.password_file)]
+    named: list[tuple[Path, File | None]] = [
+        (("store", "password_file"), settings.store.password_file),
+        (("relay", "password_file"), settings.relay.password_file),
+    ]
     boxes = enumerate(settings.intake.imap)
     named += [(("intake", "imap", n, "password_file"), box.password_file) for n, box in boxes]
     named.append((("store", "s3", "secret_file"), settings.store.s3.secret_file))

@@ -17,7 +17,7 @@ _LARGEST = 64_000
 class Owner:
     """A table that may hold a secret. `secret` and `user`: its keys for that, and for whose secret it is.
 
-    `command`: do commands need it too, because it opens the store?
+    `command`: do commands need it too, because it opens the store? `needed`: is a user without one a fault?
     """
 
     path: Path
@@ -25,6 +25,7 @@ class Owner:
     secret: str = "password"  # noqa: S105 (the name of a key)
     user: str = "user"
     command: bool = False
+    needed: bool = True
 
     @property
     def ways(self) -> tuple[str, str, str]:
@@ -32,7 +33,7 @@ class Owner:
 
 
 def owners(raw: Mapping[str, Any]) -> Iterator[Owner]:
-    """The tables that may hold a secret: the relay, each IMAP mailbox, the object storage."""
+    """The tables that may hold a secret: the store, the object storage, the relay, each IMAP mailbox."""
     if isinstance(relay := raw.get("relay"), dict):
         yield Owner(("relay",), relay)
     intake = raw.get("intake")
@@ -41,6 +42,8 @@ def owners(raw: Mapping[str, Any]) -> Iterator[Owner]:
         if isinstance(box, dict):
             yield Owner(("intake", "imap", place), box)
     store = raw.get("store")
+    if isinstance(store, dict):
+        yield Owner(("store",), store, user="url", command=True, needed=False)
     if isinstance(store, dict) and isinstance(s3 := store.get("s3"), dict):
         yield Owner(("store", "s3"), s3, "secret", "key_id", command=True)
 
@@ -82,7 +85,7 @@ def _fill_in(owner: Owner, folder: File, environ: Mapping[str, str]) -> list[Pro
 
 def _unguarded(owner: Owner) -> list[Problem]:
     user = owner.table.get(owner.user)
-    if not user or not isinstance(user, str) or owner.table.get("oauth2"):
+    if not owner.needed or not user or not isinstance(user, str) or owner.table.get("oauth2"):
         return []
     _, file, credential = owner.ways
     return [

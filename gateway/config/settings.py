@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import time, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StrictBool
 from pydantic.dataclasses import dataclass
@@ -61,9 +62,18 @@ class S3(Table):
 
 class StoreSettings(Table):
     url: values.Database = "sqlite:///var/gateway.db"
+    password: SecretStr = SecretStr("")
+    password_file: values.OptionalPath = None
+    password_credential: str = ""
     raw: values.RawPlace = Path("var/raw")
     s3: S3 = S3()
     token_keys_file: values.AbsolutePath = Path("var/token.keys")
+
+    @property
+    def database(self) -> str:
+        """`url` with the password, where there is one: as the engine wants it, and nobody else may see it."""
+        password = quote(self.password.get_secret_value(), safe="")
+        return self.url.replace("@", f":{password}@", 1) if password else self.url
 
 
 class SmtpIntake(Table):

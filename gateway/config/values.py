@@ -349,15 +349,30 @@ def endpoint(value: str) -> str:
 
 
 def database(value: str, info: ValidationInfo) -> str:
-    """ "sqlite:///relative" or "sqlite:////absolute"; the result is absolute where the folder is known."""
+    """ "postgresql://user@host/base", or "sqlite:///relative" or "sqlite:////absolute"; that becomes absolute where
+    the folder is known."""
     if value.startswith("postgres"):
-        raise ValueError('PostgreSQL comes with a later version; use "sqlite:///var/gateway.db"')
+        return _server(value)
     file = value.removeprefix("sqlite:///")
     if file == value or not file or file.startswith(":memory:") or "?" in file:
         raise ValueError(
             'must name a file that stays, like "sqlite:///var/gateway.db" or "sqlite:////var/lib/gateway.db"'
         )
     return f"sqlite:///{_anchored(Path(file), info)}"
+
+
+def _server(value: str) -> str:
+    form = 'must be like "postgresql://user@host/base" or "postgresql://user@host:5433/base?sslmode=verify-full"'
+    parts = urlsplit(value)
+    if parts.password is not None:
+        raise ValueError("must not hold the password; use password_file (or password_credential, or ~/.pgpass)")
+    try:
+        known = parts.scheme == "postgresql" and parts.username and parts.port != 0
+    except ValueError:
+        known = False
+    if not known or len(parts.path) < 2 or parts.fragment:
+        raise ValueError(form)
+    return value
 
 
 def not_yet(value: Any) -> Any:

@@ -9,10 +9,10 @@ from itertools import accumulate
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, literal_column, or_, select, update
-from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
 
 from gateway.errors import NotFound
 from gateway.model import Arrival, Envelope, ImapCursor, Incoming, Result
+from gateway.store import engines
 from gateway.store.database import AnyRow, Tx
 from gateway.store.packs import Location
 from gateway.store.tables import arrivals, imap_ledger, raws
@@ -23,14 +23,13 @@ _MOST_OCTETS = 16_000_000  # of raw mail that are claimed at once: what is made 
 _FREE = datetime(1970, 1, 1, tzinfo=UTC)  # a lease that has always been over
 # Literals, not parameters: SQLite only uses a partial index for a condition it can read.
 _WAITING = arrivals.c.state == literal_column("'waiting'")
-_UNSETTLED: ColumnElement[bool] = literal_column("settled = 0")
+_UNSETTLED = ~imap_ledger.c.settled
 _ASIDE = arrivals.c.state == literal_column("'aside'")
 _INSPECTED = or_(~arrivals.c.verify, arrivals.c.results.is_not(None))
 
 # Built once: building a statement costs more than running it.
 _KEPT = select(raws.c.digest).where(raws.c.digest.in_(bindparam("digests", expanding=True)))
 _KEEP = insert(arrivals).returning(arrivals.c.id, sort_by_parameter_order=True)
-_KEEP_RAW = insert_or_ignore(raws).on_conflict_do_nothing()
 _LOCATE = select(raws.c.pack, raws.c.offset, raws.c.size).where(raws.c.digest == bindparam("digest"))
 _END = (
     update(arrivals)
@@ -72,7 +71,7 @@ def _keep_raws(tx: Tx, mails: Sequence[Incoming], digests: Sequence[bytes]) -> N
             location = tx.packs.append(mail.raw, _about(mail))
             rows.append({"digest": digest, "pack": location.pack, "offset": location.offset, "size": location.size})
     if rows:
-        tx.connection.execute(_KEEP_RAW, rows)
+        tx.connection.execute(engines.ignoring(tx.connection, raws), rows)
 
 
 def _about(mail: Incoming) -> dict[str, Any]:

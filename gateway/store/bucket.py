@@ -46,11 +46,14 @@ class Bucket:
     """The objects of a bucket (`gateway.store.packs.Packs`), and what waits to be one."""
 
     def __init__(self, place: Place, s3: S3) -> None:
-        self.place = place
+        self.place, self._s3 = place, s3
         self._small, self._large = (_objects(place, s3, timeout) for timeout in (_SMALL, _LARGE))
         self._lost = False
         self._name, self._end = fresh_name(), 0
         self._waiting: list[bytes] = []
+
+    def another(self) -> Bucket:
+        return Bucket(self.place, self._s3)
 
     def append(self, raw: bytes, about: Mapping[str, Any]) -> Location:
         if self._end >= _MOST:

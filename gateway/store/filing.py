@@ -8,10 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
 
 from gateway.model import GATEWAY, Conversation, Draft, Event, Filing, Message
-from gateway.store import audit, confirmations, notices, outbox, references, repair, tables, traits
+from gateway.store import audit, confirmations, engines, notices, outbox, references, repair, tables, traits
 from gateway.store.database import Tx, inserted
 from gateway.store.outbox import Signer
 from gateway.store.recall import parts
@@ -138,7 +137,7 @@ def _relate(tx: Tx, conversation: int, others: Iterable[int], now: datetime) -> 
     for other in others:
         if other != conversation:
             pair = {"conversation": min(conversation, other), "other": max(conversation, other)}
-            if tx.connection.execute(insert_or_ignore(related).on_conflict_do_nothing(), pair).rowcount:
+            if tx.connection.execute(engines.ignoring(tx.connection, related), pair).rowcount:
                 for one, two in (pair.values(), reversed(pair.values())):
                     reference = tx.connection.scalar(_REFERENCE, {"id": two})
                     record(tx, one, Event("gateway", f"related to {reference}: a mail touches both"), now)

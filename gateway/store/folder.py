@@ -26,6 +26,9 @@ class Folder:
         self._dirty = False
         self._lost = False
 
+    def another(self) -> Folder:
+        return Folder(self.folder)
+
     def append(self, raw: bytes, about: Mapping[str, Any]) -> Location:
         head, *rest = record(raw, about)
         try:

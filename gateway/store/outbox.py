@@ -15,7 +15,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     bindparam,
-    func,
     literal,
     literal_column,
     or_,
@@ -39,7 +38,7 @@ from gateway.model import (
     Role,
     Settlement,
 )
-from gateway.store import evidence
+from gateway.store import engines, evidence
 from gateway.store.database import AnyRow, Tx, inserted
 from gateway.store.tables import conversations, deliveries, messages, participations
 
@@ -260,13 +259,13 @@ def _raised(tx: Tx, participation: int, epoch: int) -> tuple[int, int]:
     """
     if epoch < tokens.LAST_EPOCH:
         return participation, epoch + 1
-    fresh = tx.connection.scalar(select(func.max(participations.c.id) + 1))
+    fresh = engines.fresh_key(tx.connection, participations)
     where = deliveries.c.participation == participation
     tx.connection.execute(update(deliveries).where(where).values(participation=None))
     tx.connection.execute(
         update(participations).where(participations.c.id == participation).values(id=fresh, epoch=0)
     )
-    return int(fresh or 0), 0
+    return fresh, 0
 
 
 def _thread(connection: Connection, conversation: int, address: str) -> tuple[list[str], list[str]]:

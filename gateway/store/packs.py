@@ -67,6 +67,9 @@ class Packs(Protocol):
             StoreError: not now; the message says what to do.
         """
 
+    def another(self) -> Packs:
+        """The same place, for another writer beside this one."""
+
     def close(self) -> None:
         """Let go of what is open."""
 

@@ -80,7 +80,7 @@ _ALIKE = (
         | ((messages.c.outlook == bindparam("outlook")) & _OF_OUTLOOK)
     )
     .group_by(messages.c.conversation)
-    .order_by(func.max(messages.c.sent_at).desc(), messages.c.conversation)
+    .order_by(func.max(messages.c.sent_at).desc().nulls_last(), messages.c.conversation)
     .limit(_MOST_ALIKE)
 )
 _ORPHANS = _ALIKE.where(messages.c.orphan)

@@ -12,14 +12,15 @@ from sqlalchemy import (
     bindparam,
     exists,
     func,
+    literal,
     or_,
     select,
     type_coerce,
     update,
 )
-from sqlalchemy.dialects.sqlite import insert
 
 from gateway.model import Conversation, Status
+from gateway.store import engines
 from gateway.store.database import Tx
 from gateway.store.recall import as_conversation
 from gateway.store.tables import arrivals, conversations, history, messages, participations, rounds
@@ -51,7 +52,7 @@ def last(connection: Connection, name: str) -> datetime | None:
 
 def made(tx: Tx, name: str, at: datetime) -> None:
     """Remember that a round was made."""
-    row = insert(rounds).values(name=name, at=at)
+    row = engines.insert_or(tx.connection, rounds).values(name=name, at=at)
     tx.connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"at": at}))
 
 
@@ -78,7 +79,7 @@ def to_remind(
     """
     reminded = conversations.c.reminded
     since = type_coerce(conversations.c.waiting_since, BigInteger)
-    waits = since + patience // timedelta(microseconds=1) * (reminded + 1)
+    waits = since + literal(patience // timedelta(microseconds=1), BigInteger) * (reminded + 1)
     query = (
         select(conversations)
         .where(conversations.c.status == Status.ACTIVE.value, conversations.c.waiting_since.is_not(None), _WHOLE)

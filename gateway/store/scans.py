@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, literal_column, select, update
-from sqlalchemy.dialects.sqlite import insert as insert_or
 
 from gateway.model import Attachment, Finding, Scan
+from gateway.store import engines
 from gateway.store.database import AnyRow, Tx
 from gateway.store.tables import arrivals, conversations, deliveries, messages, scans
 
@@ -19,13 +19,6 @@ _DELAYS = tuple(timedelta(seconds=s) for s in (20, 60, 300, 900, 3600))
 _OPEN = scans.c.next_at.is_not(None)
 _SCAN = select(scans.c.verdict, scans.c.name).where(scans.c.digest == bindparam("digest"))
 _KNOWN = select(scans).where(scans.c.digest.in_(bindparam("digests", expanding=True)))
-_KEEP = insert_or(scans)
-_KEEP = _KEEP.on_conflict_do_update(
-    index_elements=["digest"],
-    set_={name: _KEEP.excluded[name] for name in ("verdict", "name", "at", "next_at")}
-    | {"attempts": scans.c.attempts + 1},
-)
-_ASK = insert_or(scans).on_conflict_do_nothing()
 # A literal, not a parameter: SQLite only uses a partial index for a condition it can read.
 _WITH_FILES: ColumnElement[bool] = literal_column("messages.attachments != '[]'")
 
@@ -54,7 +47,11 @@ def keep_all(tx: Tx, said: Mapping[str, Scan], now: datetime) -> None:
 def keep(tx: Tx, digest: str, scan: Scan, now: datetime, attempts: int = 1) -> None:
     """Write what came of asking the `attempts`-th time. What is held is asked again, at growing intervals."""
     again = now + _DELAYS[min(attempts, len(_DELAYS)) - 1] if scan.finding is Finding.HELD else None
-    tx.connection.execute(_KEEP, _row(digest, scan, now, again, attempts=1))
+    row = engines.insert_or(tx.connection, scans)
+    renewed: dict[str, Any] = {name: row.excluded[name] for name in ("verdict", "name", "at", "next_at")}
+    renewed["attempts"] = scans.c.attempts + 1
+    kept = row.on_conflict_do_update(index_elements=["digest"], set_=renewed)
+    tx.connection.execute(kept, _row(digest, scan, now, again, attempts=1))
 
 
 def ask(tx: Tx, digests: Iterable[str], now: datetime) -> None:
@@ -62,7 +59,7 @@ def ask(tx: Tx, digests: Iterable[str], now: datetime) -> None:
     held = Scan(Finding.HELD, "not asked yet")
     rows = [_row(digest, held, now, now, attempts=0) for digest in digests]
     if rows:
-        tx.connection.execute(_ASK, rows)
+        tx.connection.execute(engines.ignoring(tx.connection, scans), rows)
 
 
 def _row(digest: str, scan: Scan, now: datetime, again: datetime | None, *, attempts: int) -> dict[str, Any]:

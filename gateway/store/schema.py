@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from gateway.errors import Permanent, StoreError
+from gateway.store import engines
 
 HEAD = "0006"
 
@@ -37,17 +38,20 @@ def upgrade(engine: Engine) -> str:
     """Bring the schema to `HEAD`; return the version it had.
 
     Raises:
-        StoreError: it is newer than this code, or the file isn't a database.
+        StoreError: it is newer than this code, the file isn't a database, or the server refuses.
     """
     before = _current(engine)
     if before == HEAD:
         return before
     if before > HEAD:
         raise StoreError(
-            f"the store {engine.url.database} was written by a newer gateway (schema {before}, not {HEAD}): "
+            f"the store {engines.shown(engine)} was written by a newer gateway (schema {before}, not {HEAD}): "
             "install that version again, or restore a backup made before it"
         )
-    _migrate(engine)
+    try:
+        _migrate(engine)
+    except DBAPIError as error:
+        raise StoreError(f"the store {engines.shown(engine)} can't be upgraded: {engines.words(error)}") from error
     return before
 
 
@@ -56,10 +60,10 @@ def _current(engine: Engine) -> str:
         with engine.connect() as connection:
             return current(connection)
     except DBAPIError as error:
-        words = str(error.orig)
+        words = engines.words(error)
         if "not a database" in words or "malformed" in words:
-            raise Permanent(f"the store {engine.url.database} is damaged: restore it from a backup") from error
-        raise StoreError(f"the store {engine.url.database} can't be opened: {words}") from error
+            raise Permanent(f"the store {engines.shown(engine)} is damaged: restore it from a backup") from error
+        raise StoreError(f"the store {engines.shown(engine)} can't be opened: {words}") from error
 
 
 def _migrate(engine: Engine) -> None:
@@ -68,21 +72,11 @@ def _migrate(engine: Engine) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with engine.connect().execution_options(writing=True) as connection:
-        # A table that is rebuilt is dropped first; references to it hold again when all is done, and are checked.
-        _references(connection, checked=False)
-        with connection.begin():
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-            if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").all():
-                raise StoreError(
-                    f"the upgrade would break {len(broken)} reference(s) of {broken[0][0]}: nothing is done"
-                )
-        _references(connection, checked=True)
-
-
-def _references(connection: Connection, *, checked: bool) -> None:
-    """SQLite takes this only outside of a transaction."""
-    driver = connection.connection.dbapi_connection
-    assert driver is not None
-    driver.cursor().execute(f"PRAGMA foreign_keys={'ON' if checked else 'OFF'}").close()
+    writing = engine.connect().execution_options(writing=True)
+    with writing as connection, engines.rebuilding(connection), connection.begin():
+        engines.take_turn(connection)  # several daemons may start at once: the first does it
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        # References hold again when all is done.
+        if broken := engines.broken_references(connection):
+            raise StoreError(f"the upgrade would break {len(broken)} reference(s) of {broken[0]}: nothing is done")

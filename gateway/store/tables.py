@@ -62,6 +62,11 @@ class Json(TypeDecorator[Any]):
         return None if value is None else json.loads(value)
 
 
+def _partial(name: str, *columns: Any, where: Any) -> Index:
+    """An index of those rows alone for which `where` holds."""
+    return Index(name, *columns, sqlite_where=where, postgresql_where=where)
+
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -107,8 +112,8 @@ arrivals = Table(
     Column("message", ForeignKey("messages.id", use_alter=True)),
     CheckConstraint("state IN ('waiting', 'filed', 'duplicate', 'aside')", name="state"),
 )
-Index("ix_arrivals_waiting", arrivals.c.id, sqlite_where=arrivals.c.state == "waiting")
-Index("ix_arrivals_aside", arrivals.c.id, sqlite_where=arrivals.c.state == "aside")
+_partial("ix_arrivals_waiting", arrivals.c.id, where=arrivals.c.state == "waiting")
+_partial("ix_arrivals_aside", arrivals.c.id, where=arrivals.c.state == "aside")
 Index("ix_arrivals_digest", arrivals.c.digest)
 Index("ix_arrivals_received_at", arrivals.c.received_at)
 
@@ -125,7 +130,7 @@ scans = Table(
     CheckConstraint("verdict IN ('clean', 'infected', 'held')", name="verdict"),
     sqlite_with_rowid=False,
 )
-Index("ix_scans_next_at", scans.c.next_at, sqlite_where=scans.c.next_at.is_not(None))
+_partial("ix_scans_next_at", scans.c.next_at, where=scans.c.next_at.is_not(None))
 
 # Which mails of an IMAP mailbox are kept (RFC 9051 §2.3.1.1). `settled`: what had to be done there is done.
 imap_ledger = Table(
@@ -138,12 +143,12 @@ imap_ledger = Table(
     Column("settled", Boolean, nullable=False),
     sqlite_with_rowid=False,
 )
-Index(
+_partial(
     "ix_imap_ledger_unsettled",
     imap_ledger.c.mailbox,
     imap_ledger.c.uidvalidity,
     imap_ledger.c.uid,
-    sqlite_where=~imap_ledger.c.settled,
+    where=~imap_ledger.c.settled,
 )
 
 conversations = Table(
@@ -180,22 +185,22 @@ conversations = Table(
 )
 Index("ix_conversations_inbox", conversations.c.inbox_kind, conversations.c.inbox_number, conversations.c.id)
 Index("ix_conversations_updated_at", conversations.c.updated_at)
-Index(
+_partial(
     "ix_conversations_assignee",
     conversations.c.assignee,
-    sqlite_where=conversations.c.assignee.is_not(None),
+    where=conversations.c.assignee.is_not(None),
 )
 
-Index(
+_partial(
     "ix_conversations_waiting",
     conversations.c.status,
     conversations.c.waiting_since,
-    sqlite_where=conversations.c.waiting_since.is_not(None),
+    where=conversations.c.waiting_since.is_not(None),
 )
-Index(
+_partial(
     "ix_conversations_snoozed",
     conversations.c.snoozed_until,
-    sqlite_where=conversations.c.snoozed_until.is_not(None),
+    where=conversations.c.snoozed_until.is_not(None),
 )
 
 related = Table(
@@ -243,10 +248,10 @@ messages = Table(
 )
 # One person's part of a conversation, the latest first: what her mail client threads by.
 Index("ix_messages_author", messages.c.conversation, messages.c.author, messages.c.received_at)
-Index("ix_messages_files", messages.c.digest, sqlite_where=literal_column("attachments != '[]'"))
-Index("ix_messages_message_id", messages.c.message_id, sqlite_where=messages.c.message_id != "")
-Index("ix_messages_matter", messages.c.matter, sqlite_where=messages.c.matter != "")
-Index("ix_messages_outlook", messages.c.outlook, sqlite_where=messages.c.outlook != "")
+_partial("ix_messages_files", messages.c.digest, where=literal_column("attachments != '[]'"))
+_partial("ix_messages_message_id", messages.c.message_id, where=messages.c.message_id != "")
+_partial("ix_messages_matter", messages.c.matter, where=messages.c.matter != "")
+_partial("ix_messages_outlook", messages.c.outlook, where=messages.c.outlook != "")
 
 # Which ids a message cites, the nearest first, also those of mails that never came: a parent that arrives late finds
 # its replies.
@@ -387,20 +392,20 @@ deliveries = Table(
         "state IN ('waiting', 'sending', 'sent', 'deferred', 'refused', 'unknown', 'cancelled')", name="state"
     ),
 )
-Index(
+_partial(
     "ix_deliveries_due",
     deliveries.c.next_at,
-    sqlite_where=deliveries.c.state.in_(("waiting", "deferred")),
+    where=deliveries.c.state.in_(("waiting", "deferred")),
 )
-Index("ix_deliveries_sending", deliveries.c.id, sqlite_where=deliveries.c.state == "sending")
-Index("ix_deliveries_unknown", deliveries.c.id, sqlite_where=deliveries.c.state == "unknown")
+_partial("ix_deliveries_sending", deliveries.c.id, where=deliveries.c.state == "sending")
+_partial("ix_deliveries_unknown", deliveries.c.id, where=deliveries.c.state == "unknown")
 Index("ix_deliveries_seen", deliveries.c.conversation, deliveries.c.recipient, deliveries.c.created_at)
 Index("ix_deliveries_recipient", deliveries.c.recipient, deliveries.c.created_at)
 
-Index(
+_partial(
     "ix_deliveries_acknowledged",
     deliveries.c.created_at,
-    sqlite_where=deliveries.c.purpose == "acknowledgement",
+    where=deliveries.c.purpose == "acknowledgement",
 )
 
 # Mails in an agent's name that aren't proven to be hers: she was asked by a delivery, and may confirm them once.
@@ -486,9 +491,44 @@ def _append_only(table: str, words: str, said: str) -> tuple[str, str, str]:
     )
 
 
-for _table, _triggers in (
-    (audit, _append_only("audit", "what", "at, by, conversation, proof")),
-    (evidence, _append_only("evidence", "said", "chain, number, at, event, delivery")),
+# The same for PostgreSQL, in one function for every such table. Its argument: the column of the words.
+GUARD = """
+CREATE OR REPLACE FUNCTION append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE following bigint;
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    EXECUTE 'SELECT coalesce(max(id), 0) + 1 FROM ' || quote_ident(TG_TABLE_NAME) INTO following;
+    IF NEW.id = following THEN RETURN NEW; END IF;
+  ELSIF TG_OP = 'UPDATE' THEN
+    IF to_jsonb(NEW) ->> TG_ARGV[0] = '' AND NEW.salt = decode(repeat('00', 16), 'hex')
+      AND to_jsonb(NEW) - TG_ARGV[0] - 'salt' = to_jsonb(OLD) - TG_ARGV[0] - 'salt'
+    THEN RETURN NEW; END IF;
+  END IF;
+  RAISE EXCEPTION 'this table is append-only: only words can be erased'
+    USING ERRCODE = 'integrity_constraint_violation';
+END $$
+"""
+
+
+def guards(table: str, words: str) -> tuple[str, str]:
+    """The triggers that call it for one table."""
+    call = f"EXECUTE FUNCTION append_only('{words}')"
+    return (
+        f"CREATE TRIGGER {table}_stays BEFORE INSERT OR UPDATE OR DELETE ON {table} FOR EACH ROW {call}",
+        f"CREATE TRIGGER {table}_remains BEFORE TRUNCATE ON {table} FOR EACH STATEMENT {call}",
+    )
+
+
+def _once_made(made: Table | MetaData, when: str, statement: str, dialect: str) -> None:
+    event.listen(made, when, DDL(statement).execute_if(dialect=dialect))  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it so
+
+
+_once_made(metadata, "before_create", GUARD, "postgresql")
+for _table, _words, _said in (
+    (audit, "what", "at, by, conversation, proof"),
+    (evidence, "said", "chain, number, at, event, delivery"),
 ):
-    for _trigger in _triggers:
-        event.listen(_table, "after_create", DDL(_trigger))  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it so
+    for _trigger in _append_only(_table.name, _words, _said):
+        _once_made(_table, "after_create", _trigger, "sqlite")
+    for _trigger in guards(_table.name, _words):
+        _once_made(_table, "after_create", _trigger, "postgresql")

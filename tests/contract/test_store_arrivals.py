@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,15 +13,9 @@ from gateway.model import Arrival, ImapCursor
 from gateway.store import arrivals
 from gateway.store.database import Store
 from gateway.store.tables import raws
-from tests.builders import NOW, incoming, keep, opened, raw_mail
+from tests.builders import NOW, incoming, keep, raw_mail
 
 FIVE = timedelta(minutes=5)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Any:
-    with opened(tmp_path) as store:
-        yield store
 
 
 def claim(store: Store, at: Any = NOW, limit: int = 50, owner: str = "daemon") -> tuple[list[Arrival], list[Arrival]]:

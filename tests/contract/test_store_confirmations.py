@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import IntegrityError
@@ -14,17 +12,11 @@ from gateway.errors import StoreError
 from gateway.model import Answered, Ask, Asked, Confirmation, Conversation, Draft, Filing, Purpose, Role
 from gateway.store import confirmations, filing, recall, views
 from gateway.store.database import Store
-from tests.builders import INES, NOW, ULYSSE, conversation, draft, opened
+from tests.builders import INES, NOW, ULYSSE, conversation, draft
 from tests.contract.test_store_outbox import SIGNER, message
 
 LATER = NOW + timedelta(hours=1)
 QUESTION = draft(INES, role=Role.AGENT, purpose=Purpose.CONFIRMATION, silent=True, confirms=0)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with opened(tmp_path) as store:
-        yield store
 
 
 def ask(store: Store, identifier: str = "m1@x", into: Conversation | None = None, letter: Draft = QUESTION) -> int:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,17 +31,11 @@ from gateway.model import (
 from gateway.store import filing, notices, outbox, recall, rounds, views
 from gateway.store.database import Store
 from gateway.store.tables import deliveries
-from tests.builders import HOTLINE, INES, MANON, NOW, ULYSSE, conversation, draft, make_context, opened
+from tests.builders import HOTLINE, INES, MANON, NOW, ULYSSE, conversation, draft, make_context
 
 SIGNER = make_context().signer
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 LATER = NOW + 3 * DAY
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with opened(tmp_path) as store:
-        yield store
 
 
 def message(text: str = "t", **values: Any) -> Message:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,17 +14,11 @@ from gateway.model import Clues, Filing, Role
 from gateway.store import filing, outbox, recall
 from gateway.store.database import Store, Tx
 from gateway.store.outbox import Signer
-from tests.builders import DOMAIN, KEYS, NOW, ULYSSE, conversation, draft, mail, opened
+from tests.builders import DOMAIN, KEYS, NOW, ULYSSE, conversation, draft, mail
 
 LIFE = timedelta(days=10)
 SIGNER = Signer(KEYS, DOMAIN, "reponse", "+", f"contact@{DOMAIN}", LIFE)
 ACTS = st.lists(st.sampled_from(["write", "write", "revoke", 6, 11]), min_size=3, max_size=12)  # and days that pass
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with opened(tmp_path_factory.mktemp("epochs")) as store:
-        yield store
 
 
 def written(tx: Tx, home: int, at: datetime) -> Token:

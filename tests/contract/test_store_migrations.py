@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,8 @@ import gateway.store
 from gateway.errors import StoreError
 from gateway.model import Attempt, Clues, DeliveryState, Event, Fact, Occasion, Traits
 from gateway.store import audit, evidence, filing, neighbourhood, recall, rounds, schema, views
-from gateway.store.database import Store, engine_for
+from gateway.store.database import Store
+from gateway.store.engines import engine_for, rebuilding
 from gateway.store.tables import metadata
 from tests.builders import MANON, NOW, ULYSSE
 
@@ -117,14 +119,10 @@ def migrate(engine: Engine, version: str) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(Path(gateway.store.__file__).parent / "migrations"))
-    with engine.connect().execution_options(writing=True) as connection:
-        driver = connection.connection.dbapi_connection
-        assert driver is not None
-        driver.execute("PRAGMA foreign_keys=OFF").close()
-        with connection.begin():
-            config.attributes["connection"] = connection
-            command.upgrade(config, version)
-        driver.execute("PRAGMA foreign_keys=ON").close()
+    writing = engine.connect().execution_options(writing=True)
+    with writing as connection, rebuilding(connection), connection.begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, version)
 
 
 def insert(connection: Connection, table: str, row: dict[str, Any]) -> None:
@@ -133,9 +131,9 @@ def insert(connection: Connection, table: str, row: dict[str, Any]) -> None:
 
 
 @pytest.fixture
-def old(tmp_path: Path) -> Iterator[Engine]:
+def old(empty: str) -> Iterator[Engine]:
     """A store as the first version left it, with rows in every table."""
-    engine = engine_for(f"sqlite:///{tmp_path / 'gateway.db'}")
+    engine = engine_for(empty)
     migrate(engine, "0001")
     with engine.connect().execution_options(writing=True) as connection, connection.begin():
         for table, rows in OLD.items():
@@ -154,13 +152,15 @@ def kept(engine: Engine) -> dict[str, list[dict[str, Any]]]:
             if table not in there:
                 continue
             names = ", ".join(f'"{name}"' for name in rows[0])
-            found[table] = [dict(r._mapping) for r in connection.execute(text(f"SELECT {names} FROM {table}"))]
+            found[table] = [
+                dict(r._mapping) for r in connection.execute(text(f"SELECT {names} FROM {table} ORDER BY 1"))
+            ]
     return found
 
 
 def test_every_table_of_the_old_schema_is_tried(old: Engine) -> None:
     with old.connect() as connection:
-        tables = set(connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'table'")))
+        tables = set(inspect(connection).get_table_names())
     assert tables == {*OLD, "alembic_version"}
 
 
@@ -171,9 +171,10 @@ def test_nothing_is_lost_on_the_way(old: Engine) -> None:
     assert kept(old) == {table: rows for table, rows in OLD.items() if table != "attempts"}
     with old.connect() as connection:
         assert schema.current(connection) == schema.HEAD
-        assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
-        assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
-        assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
+        if old.dialect.name == "sqlite":
+            assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
+            assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
+            assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
 
 
 def test_references_are_guarded_afterwards_as_before(old: Engine) -> None:
@@ -186,19 +187,35 @@ def test_references_are_guarded_afterwards_as_before(old: Engine) -> None:
 
 
 def _objects(engine: Engine) -> dict[str, str]:
-    """Tables and indices, as the database describes them."""
+    """Tables, indices and triggers, as the database describes them."""
     with engine.connect() as connection:
-        rows = connection.execute(text("SELECT name, type, sql FROM sqlite_master WHERE sql IS NOT NULL"))
-        found = {row.name: (row.type, " ".join(row.sql.split())) for row in rows}
-        for table in [name for name, (kind, _) in found.items() if kind == "table"]:
-            columns = connection.execute(text(f"PRAGMA table_info({table})")).all()
-            described = sorted((c.name, c.type, c.notnull, c.pk) for c in columns)
-            found[table] = ("table", str((described, "WITHOUT ROWID" in found[table][1], "CHECK" in found[table][1])))
+        return _in_file(connection) if engine.dialect.name == "sqlite" else _on_server(connection)
+
+
+def _in_file(connection: Connection) -> dict[str, str]:
+    rows = connection.execute(text("SELECT name, type, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+    found = {row.name: (row.type, " ".join(row.sql.split())) for row in rows}
+    for table in [name for name, (kind, _) in found.items() if kind == "table"]:
+        columns = connection.execute(text(f"PRAGMA table_info({table})")).all()
+        described = sorted((c.name, c.type, c.notnull, c.pk) for c in columns)
+        found[table] = ("table", str((described, "WITHOUT ROWID" in found[table][1], "CHECK" in found[table][1])))
     found.pop("alembic_version", None)
     return {name: sql.replace('"', "") for name, (_, sql) in found.items()}
 
 
-def test_what_comes_out_is_what_the_tables_say(old: Engine) -> None:
+def _on_server(connection: Connection) -> dict[str, str]:
+    queries = (
+        "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+        "SELECT conrelid::regclass || conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid > 16000",
+        "SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal",
+        "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace",
+        "SELECT attrelid::regclass || attname, (atttypid, attnotnull)::text FROM pg_attribute WHERE attrelid > 16000",
+    )
+    found = {row[0]: " ".join(row[1].split()) for query in queries for row in connection.execute(text(query))}
+    return {name: described for name, described in found.items() if not re.search("alembic_version|pg_toast", name)}
+
+
+def test_what_comes_out_is_what_the_tables_say(old: Engine, request: pytest.FixtureRequest) -> None:
     """Columns, partial indices and all: an upgraded store is like one that is made anew."""
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
@@ -208,14 +225,18 @@ def test_what_comes_out_is_what_the_tables_say(old: Engine) -> None:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
     made = create_engine("sqlite://")
+    if old.dialect.name == "postgresql":
+        server = request.getfixturevalue("server")
+        made = engine_for(server.url(server.database()))
     metadata.create_all(made)
     assert _objects(old) == _objects(made)
+    made.dispose()
 
 
 def test_nobody_loses_sight_of_their_work(tmp_path: Path, old: Engine) -> None:
     """Who is assigned goes on being so, even whom only a manager could have chosen; what waits goes on waiting."""
     schema.upgrade(old)
-    store = Store(f"sqlite:///{tmp_path / 'gateway.db'}", tmp_path / "raw")
+    store = Store(str(old.url), tmp_path / "raw")
     try:
         found = [store.read_now(lambda c, r=row: views.find(c, r["reference"])) for row in OLD["conversations"]]
         assert [(c.assignee, c.outside) for c in found] == [
@@ -260,7 +281,7 @@ def test_older_mail_keeps_its_place(tmp_path: Path, old: Engine) -> None:
     with old.connect() as connection:
         for table, rows in NEWER.items():
             assert [dict(row._mapping) for row in connection.execute(text(f"SELECT * FROM {table}"))] == rows
-    store = Store(f"sqlite:///{tmp_path / 'gateway.db'}", tmp_path / "raw")
+    store = Store(str(old.url), tmp_path / "raw")
     try:
         found = store.read_now(lambda c: neighbourhood.neighbourhood(c, [1, 2]))
         assert {trace.traits for trace in found.traces} == {Traits(anchored=True, evidence=None)}
@@ -294,7 +315,7 @@ def test_what_the_version_before_left_is_there_and_of_use(tmp_path: Path, old: E
                 insert(connection, table, row)
         connection.execute(text(f"UPDATE messages SET attachments = '[{attachment}]' WHERE id = 1"))
     assert schema.upgrade(old) == "0003"
-    store = Store(f"sqlite:///{tmp_path / 'gateway.db'}", tmp_path / "raw")
+    store = Store(str(old.url), tmp_path / "raw")
     try:
         clues = Clues("00" * 32, "", (), (1, 2, 3), (), MANON)
         found = store.read_now(lambda c: recall.recall(c, clues, NOW)).participations
@@ -315,7 +336,7 @@ def test_attempts_so_far_are_evidence_and_say_that_they_were_chained_later(tmp_p
         for n in (3, 4):
             insert(connection, "attempts", {**OLD["attempts"][0], "id": n, "delivery": n % 3 * 6 or 1, "at": US + n})
     schema.upgrade(old)
-    store = Store(f"sqlite:///{tmp_path / 'gateway.db'}", tmp_path / "raw")
+    store = Store(str(old.url), tmp_path / "raw")
     try:
         rows = store.read_now(lambda c: evidence.of_conversation(c, 1))
         assert [(r["chain"], r["number"], r["delivery"]) for r in rows] == [
@@ -345,6 +366,18 @@ def test_attempts_so_far_are_evidence_and_say_that_they_were_chained_later(tmp_p
         store.close()
 
 
+def test_an_upgrade_that_is_refused_changes_nothing(old: Engine) -> None:
+    with old.connect().execution_options(writing=True) as connection, connection.begin():
+        connection.execute(text("CREATE TABLE audit (id INTEGER)"))
+    before = _objects(old)
+    with pytest.raises(StoreError, match=r"can't be upgraded.*already exists"):
+        schema.upgrade(old)
+    assert _objects(old) == before
+    with old.connect() as connection:
+        assert schema.current(connection) == "0001"
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_an_upgrade_that_fails_changes_nothing(old: Engine) -> None:
     """A reference that doesn't hold is found at the end; the store stays as it was, and guarded."""
     with old.connect() as connection:

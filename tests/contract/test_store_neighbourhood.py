@@ -48,10 +48,13 @@ PLACED = Traits(anchored=False, evidence=Evidence())
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(tmp_path: Path, engine: str) -> Iterator[Store]:
     with opened(tmp_path) as store:
-        event.listen(store.engine, "connect", lambda driver, _: driver.execute("PRAGMA synchronous = OFF").close())
-        store.engine.dispose()
+        if engine == "sqlite":
+            event.listen(
+                store.engine, "connect", lambda driver, _: driver.execute("PRAGMA synchronous = OFF").close()
+            )
+            store.engine.dispose()
         yield store
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,15 +34,9 @@ from gateway.store import filing, outbox, recall, references, views
 from gateway.store.database import Store
 from gateway.store.outbox import Settled
 from gateway.store.tables import conversations, deliveries, participations
-from tests.builders import DOMAIN, KEYS, MANON, NOW, ULYSSE, conversation, draft, make_context, opened
+from tests.builders import DOMAIN, KEYS, MANON, NOW, ULYSSE, conversation, draft, make_context
 
 SIGNER = make_context().signer
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Any:
-    with opened(tmp_path) as store:
-        yield store
 
 
 def message(identifier: str = "m1@x", **values: Any) -> Message:

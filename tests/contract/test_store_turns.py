@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
 from gateway.errors import StoreError
 from gateway.store.database import Store, Tx
-from tests.builders import opened
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Any:
-    with opened(tmp_path) as store:
-        yield store
-
-
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_an_urgent_job_goes_before_all_that_wait(store: Store) -> None:
     begun, go = threading.Event(), threading.Event()
     order: list[str] = []

@@ -39,7 +39,11 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("conversations", schema=None) as batch_op:
         batch_op.create_index(
-            "ix_conversations_assignee", ["assignee"], unique=False, sqlite_where=sa.text("assignee IS NOT NULL")
+            "ix_conversations_assignee",
+            ["assignee"],
+            unique=False,
+            sqlite_where=sa.text("assignee IS NOT NULL"),
+            postgresql_where=sa.text("assignee IS NOT NULL"),
         )
         batch_op.create_index("ix_conversations_inbox", ["inbox_kind", "inbox_number", "id"], unique=False)
         batch_op.create_index("ix_conversations_updated_at", ["updated_at"], unique=False)
@@ -76,9 +80,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_arrivals")),
     )
     with op.batch_alter_table("arrivals", schema=None) as batch_op:
-        batch_op.create_index("ix_arrivals_aside", ["id"], unique=False, sqlite_where=sa.text("state = 'aside'"))
+        batch_op.create_index(
+            "ix_arrivals_aside",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("state = 'aside'"),
+            postgresql_where=sa.text("state = 'aside'"),
+        )
         batch_op.create_index("ix_arrivals_digest", ["digest"], unique=False)
-        batch_op.create_index("ix_arrivals_waiting", ["id"], unique=False, sqlite_where=sa.text("state = 'waiting'"))
+        batch_op.create_index(
+            "ix_arrivals_waiting",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("state = 'waiting'"),
+            postgresql_where=sa.text("state = 'waiting'"),
+        )
 
     op.create_table(
         "history",
@@ -123,9 +139,15 @@ def upgrade() -> None:
         batch_op.create_index("ix_messages_author", ["conversation", "author", "received_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_messages_conversation"), ["conversation"], unique=False)
         batch_op.create_index(
-            "ix_messages_message_id", ["message_id"], unique=False, sqlite_where=sa.text("message_id != ''")
+            "ix_messages_message_id",
+            ["message_id"],
+            unique=False,
+            sqlite_where=sa.text("message_id != ''"),
+            postgresql_where=sa.text("message_id != ''"),
         )
 
+    if op.get_context().dialect.name == "postgresql":  # SQLite has it from the beginning
+        op.create_foreign_key(op.f("fk_arrivals_message"), "arrivals", "messages", ["message"], ["id"])
     op.create_table(
         "participations",
         sa.Column("id", Key, nullable=False),
@@ -189,13 +211,21 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.create_index(
-            "ix_deliveries_due", ["next_at"], unique=False, sqlite_where=sa.text("state IN ('waiting', 'deferred')")
+            "ix_deliveries_due",
+            ["next_at"],
+            unique=False,
+            sqlite_where=sa.text("state IN ('waiting', 'deferred')"),
+            postgresql_where=sa.text("state IN ('waiting', 'deferred')"),
         )
         batch_op.create_index(batch_op.f("ix_deliveries_message"), ["message"], unique=False)
         batch_op.create_index("ix_deliveries_recipient", ["recipient", "created_at"], unique=False)
         batch_op.create_index("ix_deliveries_seen", ["conversation", "recipient", "created_at"], unique=False)
         batch_op.create_index(
-            "ix_deliveries_sending", ["id"], unique=False, sqlite_where=sa.text("state = 'sending'")
+            "ix_deliveries_sending",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("state = 'sending'"),
+            postgresql_where=sa.text("state = 'sending'"),
         )
 
     op.create_table(
@@ -215,6 +245,7 @@ def upgrade() -> None:
             ["mailbox", "uidvalidity", "uid"],
             unique=False,
             sqlite_where=sa.text("settled = 0"),
+            postgresql_where=sa.text("NOT settled"),
         )
 
     op.create_table(

@@ -33,12 +33,14 @@ def upgrade() -> None:
             ["status", "waiting_since"],
             unique=False,
             sqlite_where=sa.text("waiting_since IS NOT NULL"),
+            postgresql_where=sa.text("waiting_since IS NOT NULL"),
         )
         batch_op.create_index(
             "ix_conversations_snoozed",
             ["snoozed_until"],
             unique=False,
             sqlite_where=sa.text("snoozed_until IS NOT NULL"),
+            postgresql_where=sa.text("snoozed_until IS NOT NULL"),
         )
 
     with op.batch_alter_table("deliveries", schema=None) as batch_op:

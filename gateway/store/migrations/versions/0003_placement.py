@@ -21,8 +21,20 @@ def upgrade() -> None:
     op.add_column("messages", sa.Column("anchored", sa.Boolean(), nullable=False, server_default=sa.true()))
     op.add_column("messages", sa.Column("opens", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("messages", sa.Column("evidence", Json(), nullable=True))
-    op.create_index("ix_messages_matter", "messages", ["matter"], sqlite_where=sa.text("matter != ''"))
-    op.create_index("ix_messages_outlook", "messages", ["outlook"], sqlite_where=sa.text("outlook != ''"))
+    op.create_index(
+        "ix_messages_matter",
+        "messages",
+        ["matter"],
+        sqlite_where=sa.text("matter != ''"),
+        postgresql_where=sa.text("matter != ''"),
+    )
+    op.create_index(
+        "ix_messages_outlook",
+        "messages",
+        ["outlook"],
+        sqlite_where=sa.text("outlook != ''"),
+        postgresql_where=sa.text("outlook != ''"),
+    )
     op.add_column("citations", sa.Column("position", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("citations", sa.Column("loose", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("participations", sa.Column("usager", sa.Text(), nullable=True))

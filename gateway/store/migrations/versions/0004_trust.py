@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from gateway.store.tables import Json, Key, Time
+from gateway.store.tables import GUARD, Json, Key, Time, guards
 
 revision = "0004"
 down_revision = "0003"
@@ -36,13 +36,26 @@ def upgrade() -> None:
         sa.CheckConstraint("verdict IN ('clean', 'infected', 'held')", name="verdict"),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_scans_next_at", "scans", ["next_at"], sqlite_where=sa.text("next_at IS NOT NULL"))
-    op.create_index("ix_messages_files", "messages", ["digest"], sqlite_where=sa.text("attachments != '[]'"))
+    op.create_index(
+        "ix_scans_next_at",
+        "scans",
+        ["next_at"],
+        sqlite_where=sa.text("next_at IS NOT NULL"),
+        postgresql_where=sa.text("next_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_messages_files",
+        "messages",
+        ["digest"],
+        sqlite_where=sa.text("attachments != '[]'"),
+        postgresql_where=sa.text("attachments != '[]'"),
+    )
     op.create_index(
         "ix_deliveries_acknowledged",
         "deliveries",
         ["created_at"],
         sqlite_where=sa.text("purpose = 'acknowledgement'"),
+        postgresql_where=sa.text("purpose = 'acknowledgement'"),
     )
     op.create_table(
         "confirmations",
@@ -71,7 +84,8 @@ def upgrade() -> None:
         sa.Column("previous", sa.LargeBinary(32), nullable=False),
         sa.Column("hash", sa.LargeBinary(32), nullable=False),
     )
-    for statement in _APPEND_ONLY:
+    postgresql = op.get_context().dialect.name == "postgresql"
+    for statement in _APPEND_ONLY_POSTGRESQL if postgresql else _APPEND_ONLY:
         op.execute(statement)
 
 
@@ -95,3 +109,5 @@ _APPEND_ONLY = (
     BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
     """,
 )
+
+_APPEND_ONLY_POSTGRESQL = (GUARD, *guards("audit", "what"))

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from gateway.store.tables import Key, Time
+from gateway.store.tables import Key, Time, guards
 
 revision = "0005"
 down_revision = "0004"
@@ -45,7 +45,8 @@ def upgrade() -> None:
     op.bulk_insert(evidence, rows)
     op.create_index("ix_evidence_delivery", "evidence", ["delivery"])
     op.drop_table("attempts")
-    for statement in _APPEND_ONLY:
+    postgresql = op.get_context().dialect.name == "postgresql"
+    for statement in guards("evidence", "said") if postgresql else _APPEND_ONLY:
         op.execute(statement)
 
 
@@ -53,7 +54,7 @@ def _chained(connection: sa.Connection) -> Iterator[dict[str, Any]]:
     """The attempts so far, as rows of evidence."""
     heads: dict[str, tuple[int, bytes]] = {}
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    old = connection.execution_options(yield_per=_BATCH).execute(
+    old = connection.execute(
         sa.text(
             """
             SELECT a.delivery, a.at, a.host, a.tls, a.outcome, a.reply, d.message_id, d.recipient, c.reference
@@ -61,7 +62,8 @@ def _chained(connection: sa.Connection) -> Iterator[dict[str, Any]]:
             LEFT JOIN conversations AS c ON c.id = d.conversation
             ORDER BY a.id
             """
-        ).columns(at=Time())
+        ).columns(at=Time()),
+        execution_options={"yield_per": _BATCH},
     )
     for identifier, row in enumerate(old, start=1):
         name = row.reference or f"delivery {row.delivery}"

@@ -50,4 +50,10 @@ def upgrade() -> None:
         sa.Column("examples", Json(), nullable=False),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_deliveries_unknown", "deliveries", ["id"], sqlite_where=sa.text("state = 'unknown'"))
+    op.create_index(
+        "ix_deliveries_unknown",
+        "deliveries",
+        ["id"],
+        sqlite_where=sa.text("state = 'unknown'"),
+        postgresql_where=sa.text("state = 'unknown'"),
+    )

@@ -1,0 +1,270 @@
+"""What differs between the engines: SQLite, which one daemon has for itself, and PostgreSQL, which several share.
+
+Everything else in the store is written once, for both. Whatever decides about conversations runs in turn: SQLite has
+one writer at a time anyway, PostgreSQL is asked for a lock (`take_turn`) that ends with the transaction.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event, func, make_url, select, text
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError, ProgrammingError
+
+from gateway.errors import Permanent, StoreError
+from gateway.folders import make_folder
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects.sqlite import Insert
+
+POSTGRESQL = "postgresql"
+_TURN = 0x6D61696C  # « mail »: the lock by which daemons take turns
+# SQLSTATEs of transactions that came into each other's way: run again, they pass.
+_CONFLICTS = frozenset({"40001", "40P01"})
+_UNIQUE = "23505"
+# Said for every session: what was acknowledged is on the disk whatever the server's own setting; a daemon that hangs
+# in a transaction, or whose machine is gone, holds the others up for so long at most.
+_SESSION = (
+    "SET synchronous_commit = on",
+    "SET idle_in_transaction_session_timeout = '30s'",
+    "SET lock_timeout = '10s'",
+    "SET TIME ZONE 'UTC'",
+)
+_CONNECT = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+
+
+def engine_for(url: str) -> Engine:
+    """An engine that keeps what it is given. `url` as in `store.url`: of a file, with an absolute path.
+
+    Raises:
+        StoreError: the folder of the file can't be made.
+        Permanent: what PostgreSQL needs isn't installed.
+    """
+    return _postgresql(url) if is_shared(url) else _sqlite(url)
+
+
+def is_shared(url: str) -> bool:
+    """May several daemons work on this store?"""
+    return url.startswith(POSTGRESQL)
+
+
+def file_of(url: str) -> Path | None:
+    """The file that holds the store, None where a server has it."""
+    return None if is_shared(url) else Path(url.removeprefix("sqlite:///"))
+
+
+def shown(engine: Engine) -> str:
+    """The store's name, for messages: never with a password."""
+    url = engine.url
+    return f"{url.host or 'local'}/{url.database}" if is_shared(url.drivername) else str(url.database)
+
+
+# --- connections -----------------------------------------------------------------------------------------
+
+
+def _sqlite(url: str) -> Engine:
+    folder = Path(url.removeprefix("sqlite:///")).parent
+    try:
+        make_folder(folder)
+    except OSError as error:
+        raise StoreError(f"the store's folder {folder} can't be made: {error.strerror}") from error
+    engine = create_engine(url, connect_args={"timeout": 30}, hide_parameters=True)
+    event.listen(engine, "connect", _pragmas)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _pragmas(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves: the driver's own idea of it breaks savepoints
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "busy_timeout=30000",
+        "cache_size=-16000",
+        "journal_size_limit=67108864",
+        "secure_delete=ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin(connection: Connection) -> None:
+    writing = connection.get_execution_options().get("writing")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _postgresql(url: str) -> Engine:
+    try:
+        engine = create_engine(
+            make_url(url).set(drivername="postgresql+psycopg"),
+            connect_args={"application_name": "gateway", **_CONNECT},
+            hide_parameters=True,
+            pool_pre_ping=True,  # a server that came back is noticed before a sender is told to come again
+            pool_size=8,
+        )
+    except ImportError as error:
+        raise Permanent("a store in PostgreSQL needs psycopg: pip install 'gateway[postgresql]'") from error
+    event.listen(engine, "connect", _session)
+    return engine
+
+
+def _session(connection: Any, _record: Any) -> None:
+    connection.adapters.register_dumper(str, _storable_dumper())
+    with connection.cursor() as cursor:
+        for setting in _SESSION:
+            cursor.execute(setting)
+    connection.commit()
+
+
+@cache
+def _storable_dumper() -> type[Any]:
+    from psycopg.types.string import StrDumper  # noqa: PLC0415 (installed where it is used)
+
+    class Storable(StrDumper):
+        """PostgreSQL keeps no NUL in a text. Whoever writes one to us is filed all the same."""
+
+        def dump(self, obj: str) -> Any:
+            return super().dump(storable(obj))
+
+    return Storable
+
+
+def storable(text: str) -> str:
+    """The text as every engine keeps it: without NUL."""
+    return text.replace("\0", "\ufffd")
+
+
+def for_reading(engine: Engine) -> Engine:
+    """The engine for queries: each sees one state of the store, however many statements it takes."""
+    if engine.dialect.name != POSTGRESQL:
+        return engine
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def take_turn(connection: Connection) -> None:
+    """Wait until no other transaction, of whichever process, decides about conversations.
+
+    What is read afterwards is what the one before left. SQLite's writers have taken turns already.
+    """
+    if connection.dialect.name == POSTGRESQL:
+        connection.execute(_LOCK)
+
+
+_LOCK = select(func.pg_advisory_xact_lock(_TURN))
+
+
+# --- what went wrong -------------------------------------------------------------------------------------
+
+
+def words(error: DBAPIError) -> str:
+    """The driver's words, without statement, parameters and rows: those may hold what people wrote."""
+    primary = getattr(getattr(error.orig, "diag", None), "message_primary", None)
+    return f"the database failed: {primary or error.orig}"
+
+
+def breaks_a_rule(error: DBAPIError) -> bool:
+    """Did what was to be written break a rule? Then its savepoint is enough; else the transaction is lost."""
+    return isinstance(error, IntegrityError | DataError)
+
+
+def blames_the_row(error: DBAPIError) -> bool:
+    """Is what was to be written at fault, and not the disk or the server?"""
+    # SQLite's driver calls a value that it can't bind a programming error, or one of its interface.
+    unbound = isinstance(error, ProgrammingError | InterfaceError) and isinstance(error.orig, sqlite3.Error)
+    return unbound or breaks_a_rule(error)
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Did transactions come into each other's way, so that it passes when it is run again?"""
+    return isinstance(error, DBAPIError) and _state(error) in _CONFLICTS
+
+
+def came_second(error: BaseException) -> bool:
+    """Was there meanwhile what a look-up hadn't found? Only with several writers: run again, it finds it."""
+    return isinstance(error, IntegrityError) and _state(error) == _UNIQUE
+
+
+def is_lost(error: BaseException) -> bool:
+    """Is the whole transaction lost, so that not even its savepoints can be gone back to?"""
+    return isinstance(error, OperationalError)
+
+
+def _state(error: DBAPIError) -> str | None:
+    return getattr(error.orig, "sqlstate", None)
+
+
+# --- statements ------------------------------------------------------------------------------------------
+
+
+def insert_or(connection: Connection, table: Table) -> Insert:
+    """An INSERT that may be told what to do where a row is there already; written alike for both."""
+    return _insert(connection.dialect.name, table)
+
+
+def ignoring(connection: Connection, table: Table) -> Insert:
+    """An INSERT that leaves rows as they are that are there already."""
+    return _ignoring(connection.dialect.name, table)
+
+
+def _insert(dialect: str, table: Table) -> Insert:
+    if dialect == POSTGRESQL:
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415 (3 MB that a store in a file doesn't need)
+
+        return cast("Insert", postgresql.insert(table))  # alike in all that is used of it
+    from sqlalchemy.dialects import sqlite  # noqa: PLC0415 (as above)
+
+    return sqlite.insert(table)
+
+
+@cache
+def _ignoring(dialect: str, table: Table) -> Insert:
+    return _insert(dialect, table).on_conflict_do_nothing()
+
+
+def fresh_key(connection: Connection, table: Table) -> int:
+    """A key that no row of the table has, nor will be given by itself."""
+    key = next(iter(table.primary_key))
+    if connection.dialect.name == POSTGRESQL:
+        sequence = func.pg_get_serial_sequence(table.name, key.name)
+        return int(connection.scalar(select(func.nextval(sequence))) or 0)
+    return int(connection.scalar(select(func.coalesce(func.max(key), 0) + 1)) or 0)
+
+
+def check_integrity(connection: Connection) -> str:
+    """Answer "ok", or why what is kept can't be relied on."""
+    if connection.dialect.name == POSTGRESQL:
+        unsafe = [name for name in ("fsync", "full_page_writes") if connection.scalar(text(f"SHOW {name}")) == "off"]
+        return f"the server runs with {' and '.join(unsafe)} off" if unsafe else "ok"
+    return str(connection.execute(text("PRAGMA quick_check(1)")).scalar())
+
+
+# --- the schema ------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def rebuilding(connection: Connection) -> Iterator[None]:
+    """Let tables be rebuilt, outside of a transaction: SQLite drops one first that others refer to."""
+    if connection.dialect.name == POSTGRESQL:
+        yield
+        return
+    _references(connection, checked=False)
+    yield
+    _references(connection, checked=True)
+
+
+def _references(connection: Connection, *, checked: bool) -> None:
+    driver = connection.connection.dbapi_connection
+    assert driver is not None
+    driver.cursor().execute(f"PRAGMA foreign_keys={'ON' if checked else 'OFF'}").close()
+
+
+def broken_references(connection: Connection) -> list[str]:
+    """The table of each row that refers to one that isn't there, after rebuilding. PostgreSQL lets none be."""
+    if connection.dialect.name == POSTGRESQL:
+        return []
+    return [str(row[0]) for row in connection.exec_driver_sql("PRAGMA foreign_key_check")]

@@ -1,0 +1,166 @@
+"""A writer: a thread that takes all jobs that wait, runs them in one transaction, commits once.
+
+Each job has its own savepoint: one that raises takes back its own work only. Urgent jobs go first, but one other has
+its turn forty times a second, so that nothing is put off for ever. Where transactions of several daemons come into
+each other's way, the jobs are run again: a job must do nothing but what is taken back with its transaction.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from gateway.errors import StoreError
+from gateway.store import engines
+from gateway.store.packs import Packs
+
+T = TypeVar("T")
+_LONGEST = 0.1  # seconds for which a transaction takes up jobs while none is urgent
+_PUT_OFF = 0.025  # seconds for which urgent jobs may go before the others
+_TRIES = 5  # of what comes into the way of other transactions
+
+
+@dataclass(frozen=True, slots=True)
+class Tx:
+    """What a job works with: the open transaction, and the packs."""
+
+    connection: Connection
+    packs: Packs
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    work: Callable[[Tx], Any]
+    done: Future[Any]
+
+
+_Outcome = tuple[_Job, Any, BaseException | None]
+
+
+class Writer:
+    """The thread and what waits for it. `in_turn`: its transactions keep those of other daemons' waiting."""
+
+    def __init__(self, engine: Callable[[], Engine], packs: Packs, *, in_turn: bool, name: str) -> None:
+        self._engine = engine
+        self._packs = packs
+        self._in_turn = in_turn
+        self._urgent: deque[_Job] = deque()
+        self._others: deque[_Job] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._turn = 0.0  # when one of the others must be taken
+        self._thread = threading.Thread(target=self._write_all, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Callable[[Tx], T], *, urgent: bool) -> Future[T]:
+        """Hand `work` in; the future tells when it is committed."""
+        done: Future[T] = Future()
+        with self._changed:
+            (self._urgent if urgent else self._others).append(_Job(work, done))
+            self._changed.notify()
+        return done
+
+    def close(self) -> None:
+        """Wait for the jobs handed in so far."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join()
+        self._packs.close()
+
+    def _write_all(self) -> None:
+        while self._await_jobs():
+            for job, result, failure in self._committed():
+                if failure is not None:
+                    job.done.set_exception(failure)
+                else:
+                    job.done.set_result(result)
+
+    def _await_jobs(self) -> bool:
+        """Wait for a job. False: the store is being closed, and all are done."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._urgent or self._others or self._closing)
+            return bool(self._urgent or self._others)
+
+    def _jobs(self) -> Iterator[_Job]:
+        """The jobs of one transaction: others while none is urgent, or one whose turn it is; then the urgent ones."""
+        start = time.monotonic()
+        if self._others and (not self._urgent or start >= self._turn):
+            yield self._others.popleft()
+            while self._others and not self._urgent and time.monotonic() < start + _LONGEST:
+                yield self._others.popleft()
+            self._turn = time.monotonic() + _PUT_OFF
+        for _ in range(len(self._urgent)):
+            yield self._urgent.popleft()
+
+    def _committed(self) -> list[_Outcome]:
+        """Run what waits; what became of it."""
+        begun: list[_Job] = []
+        jobs: Iterable[_Job] = self._jobs()
+        trouble: BaseException = StoreError("the database is used by others all the time")
+        for _ in range(_TRIES):
+            try:
+                return self._transaction(jobs, begun)
+            except DBAPIError as error:
+                trouble = StoreError(engines.words(error))
+                if not engines.is_conflict(error):
+                    break
+            except BaseException as error:  # noqa: BLE001 (whoever waits must be told; the writer must live on)
+                trouble = error
+                break
+            jobs = list(begun)
+        return [(job, None, trouble) for job in begun or self._jobs()]
+
+    def _transaction(self, jobs: Iterable[_Job], begun: list[_Job]) -> list[_Outcome]:
+        """Run jobs in one transaction; those of which nothing was begun before are added to `begun`."""
+        known, outcomes = set(map(id, begun)), []
+        with self._engine().connect() as connection, connection.execution_options(writing=True).begin():
+            if self._in_turn:
+                engines.take_turn(connection)
+            for job in jobs:
+                if id(job) not in known:
+                    begun.append(job)
+                outcomes.append(_run(job, Tx(connection, self._packs)))
+            self._packs.sync()
+        return outcomes
+
+
+def _run(job: _Job, tx: Tx) -> _Outcome:
+    """Run a job; again, where another writer was first with what it wanted to write."""
+    failure: BaseException | None = None
+    for _ in range(_TRIES):
+        try:
+            with savepoint(tx.connection):
+                return job, job.work(tx), None
+        except DBAPIError as error:
+            if not engines.breaks_a_rule(error):
+                raise
+            failure = error
+        except Exception as error:  # noqa: BLE001 (a job's failure is its caller's, not the other jobs')
+            failure = error
+        if not engines.came_second(failure):
+            break
+    return job, None, failure
+
+
+@contextmanager
+def savepoint(connection: Connection) -> Iterator[None]:
+    """Take back what was written inside if it raises. (SQLAlchemy's own one is compiled anew each time.)"""
+    connection.exec_driver_sql("SAVEPOINT work")
+    try:
+        yield
+    except BaseException as error:
+        if not engines.is_lost(error):  # else there is nothing left to go back to
+            connection.exec_driver_sql("ROLLBACK TO work")
+            connection.exec_driver_sql("RELEASE work")
+        raise
+    connection.exec_driver_sql("RELEASE work")
