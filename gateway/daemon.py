@@ -213,8 +213,9 @@ async def _serve(path: Path, settings: Settings, store: Store, announce: Callabl
         tasks.append(group.create_task(making, name="rounds"))
         looking = watch.run(store, state.current, name=name, planned=state.planned, now=utc_now)
         tasks.append(group.create_task(looking, name="health"))
+        pace = imap.Pace(whole=settings.health.reconcile.total_seconds())
         for mailbox in settings.intake.imap:
-            poller = imap.poll(mailbox, keep=keeper.keep, ledger=StoreLedger(store), now=utc_now)
+            poller = imap.poll(mailbox, keep=keeper.keep, ledger=StoreLedger(store, utc_now), now=utc_now, pace=pace)
             tasks.append(group.create_task(poller, name=f"imap-{mailbox.name}"))
         tasks.append(group.create_task(_watchdog(store), name="watchdog"))
         _mind_signals(state)

@@ -153,6 +153,11 @@ def imap_too_large(mailbox: str, uid: int, size: int, limit: int) -> None:
     _error("imap_too_large", mailbox=mailbox, uid=uid, size=size, limit=limit)
 
 
+def imap_missing(mailbox: str, count: int, uids: list[int]) -> None:
+    """Mails lay in a mailbox that had been passed over, and weren't kept: they are fetched now."""
+    _error("imap_missing", mailbox=mailbox, count=count, uids=uids)
+
+
 def imap_size_differs(mailbox: str, uid: int, announced: int, received: int) -> None:
     """The server counts a mail's octets wrongly (RFC822.SIZE). The mail came whole and is kept."""
     _warning("imap_size_differs", mailbox=mailbox, uid=uid, announced=announced, received=received)

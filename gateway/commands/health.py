@@ -39,13 +39,12 @@ def health(settings: Settings, now: datetime, *, as_metrics: bool) -> Shown:
 
 
 def _found(seen: Vitals, settings: Settings, now: datetime) -> tuple[Gap, ...]:
-    mailboxes = [box.mailbox for box in settings.intake.imap]
     inside = tuple(
         Gap(Kind(one.kind), one.count, one.since, one.examples)
         for one in seen.standing
         if one.kind in _SEEN_FROM_INSIDE
     )
-    return (*gaps.silent(seen.daemons, now), *gaps.found(seen, mailboxes, now), *inside)
+    return (*gaps.silent(seen.daemons, now), *gaps.found(seen, settings.intake.polls, now), *inside)
 
 
 def _document(seen: Vitals, found: tuple[Gap, ...]) -> dict[str, object]:

@@ -115,6 +115,11 @@ class Intake(Table):
     smtp: tuple[SmtpIntake, ...] = ()
     imap: tuple[ImapIntake, ...] = ()
 
+    @property
+    def polls(self) -> dict[str, timedelta]:
+        """How often each mailbox is polled."""
+        return {box.mailbox: box.poll for box in self.imap}
+
 
 class RelaySettings(Table):
     transport: Literal["maildir", "smtp"] = "maildir"

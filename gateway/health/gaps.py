@@ -6,7 +6,7 @@ directly may wait five minutes for other people's DNS, and is filed then.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -18,7 +18,7 @@ from gateway.store.vitals import Box, Heap, Process, Try, Vitals
 PATIENCE = timedelta(minutes=5, seconds=20)
 SILENT = timedelta(minutes=1)  # a daemon says that it lives every ten seconds
 _UNREACHED = timedelta(minutes=4)  # for which a mailbox may be out of reach
-_UNSEEN = timedelta(minutes=15)  # for which it may not be looked at: IDLE is believed for five minutes
+_UNSEEN = timedelta(minutes=15)  # beyond its `poll` for which it may not be looked at: IDLE is believed for five
 _REFUSING = timedelta(minutes=5)  # for which the relay may hand nothing over
 _SEVERAL = 3  # deliveries that are put off: it isn't one recipient's server
 _HELD = timedelta(hours=1)  # for which the antivirus may say nothing
@@ -106,9 +106,9 @@ WORDS: dict[Kind, tuple[str, str]] = {
 }
 
 
-def found(vitals: Vitals, mailboxes: Collection[str], now: datetime) -> tuple[Gap, ...]:
-    """All that the store shows to be wrong, whether a daemon runs or not. `mailboxes`: those that are polled."""
-    boxes = [box for box in vitals.boxes if box.name in mailboxes]
+def found(vitals: Vitals, mailboxes: Mapping[str, timedelta], now: datetime) -> tuple[Gap, ...]:
+    """All that the store shows to be wrong, whether a daemon runs or not. `mailboxes`: how often each is polled."""
+    boxes = {box: mailboxes[box.name] for box in vitals.boxes if box.name in mailboxes}
     return (*_heaps(vitals, now), *_outbox(vitals, now), *_relay(vitals, now), *_mailboxes(boxes, now))
 
 
@@ -183,19 +183,19 @@ def incomplete(packs: Sequence[str], now: datetime) -> tuple[Gap, ...]:
 # --- mailboxes ------------------------------------------------------------------------------------------------
 
 
-def _mailboxes(boxes: Sequence[Box], now: datetime) -> Iterator[Gap]:
-    unreached = {box.name: since for box in boxes if (since := _unreached_since(box, now)) is not None}
-    if unreached:
-        yield Gap(Kind.UNREACHED, len(unreached), min(unreached.values()), tuple(sorted(unreached)))
+def _mailboxes(boxes: Mapping[Box, timedelta], now: datetime) -> Iterator[Gap]:
+    since = {box.name: at for box, poll in boxes.items() if (at := _unreached_since(box, poll, now)) is not None}
+    if since:
+        yield Gap(Kind.UNREACHED, len(since), min(since.values()), tuple(sorted(since)))
     yield from _uids(Kind.MISSING, {box: box.missing for box in boxes})
     yield from _uids(Kind.OWED, {box: box.owed for box in boxes})
     yield from _uids(Kind.TOO_LARGE, {box: box.too_large for box in boxes})
 
 
-def _unreached_since(box: Box, now: datetime) -> datetime | None:
+def _unreached_since(box: Box, poll: timedelta, now: datetime) -> datetime | None:
     if box.trouble_since is not None and now - box.trouble_since > _UNREACHED:
         return box.trouble_since
-    return box.looked_at if now - box.looked_at > _UNSEEN else None
+    return box.looked_at if now - box.looked_at > _UNSEEN + poll else None
 
 
 def _uids(kind: Kind, uids: dict[Box, tuple[int, ...]]) -> Iterator[Gap]:

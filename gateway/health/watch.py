@@ -1,7 +1,8 @@
 """The daemon's look at itself: a sign of life, a look at the store and its packs, and the alarms that follow.
 
-Everything is looked at every ten seconds. An alarm begins when a gap is there at two looks, so that nothing which is
-being worked on just now is one: within six minutes of the trouble, counted with `gaps.PATIENCE`.
+Everything is looked at every ten seconds, or twice between two comparisons. An alarm begins when a gap is there at
+two looks, so that nothing which is being worked on just now is one: within six minutes of the trouble, counted with
+`gaps.PATIENCE`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from gateway.store.database import Store
 from gateway.store.vitals import Vitals, vitals
 
 PACE = 10.0  # seconds
+_PAST = frozenset({Kind.MISSING})  # what is being mended already when it is found
 
 
 @dataclass
@@ -58,7 +60,7 @@ async def run(
                 log.health_paused(reason=f"{error.filename}: {error.strerror}")
             except Exception as error:  # noqa: BLE001 (mail goes on; whoever looks at us sees that we are silent)
                 log.health_paused(reason=f"a defect: {type(error).__name__}")
-            await asyncio.sleep(pace)
+            await asyncio.sleep(min(pace, context().settings.health.reconcile.total_seconds() / 2))
     finally:
         store.submit(lambda tx: pulses.ended(tx, name, now()))
 
@@ -71,7 +73,7 @@ async def look(
     _sighted(memory, now)
     await _compare_packs(store, memory, context.settings.health.reconcile, now)
     found = _found(seen, context, memory, now)
-    known = {one.kind for one in seen.standing} | memory.before
+    known = {one.kind for one in seen.standing} | memory.before | _PAST
     memory.before = frozenset(gap.kind for gap in found)
     sure = [gap for gap in found if gap.kind in known]
     if sure or seen.standing:
@@ -87,8 +89,8 @@ async def look(
 
 def _found(seen: Vitals, context: Context, memory: Memory, now: datetime) -> tuple[Gap, ...]:
     memory.sending = {delivery: memory.sending.get(delivery, now) for delivery in seen.sending}
-    mailboxes = [box.mailbox for box in context.settings.intake.imap]
-    return (*gaps.found(seen, mailboxes, now), *gaps.stuck(memory.sending, now), *memory.packs)
+    polls = context.settings.intake.polls
+    return (*gaps.found(seen, polls, now), *gaps.stuck(memory.sending, now), *memory.packs)
 
 
 async def _compare_packs(store: Store, memory: Memory, every: timedelta, now: datetime) -> None:

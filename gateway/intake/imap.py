@@ -2,9 +2,9 @@
 
 What is new is decided by UIDs and the ledger alone, never by flags or dates: other clients may read, flag,
 move and delete as they like. A mail is kept before anything is done to it on the server; what a crash cuts off
-in between is found again in the ledger. Looking starts at the first UID after each connection and once an hour,
-else where the last look ended. A mail that can't be had holds up no other: it is tried alone, last, three times,
-and then again in the next round.
+in between is found again in the ledger. Looking starts at the first UID after each connection and every few minutes
+(`Pace.whole`), else where the last look ended: so what had been passed over is found, told, and fetched. A mail that
+can't be had holds up no other: it is tried alone, last, three times, and then again in the next round.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from gateway.intake.imap_take import TRIES, Mailbox, settle, take
 from gateway.intake.imap_wire import harmless
 from gateway.intake.keep import Keep
 from gateway.intake.ledger import Ledger
+from gateway.model import Look
 
 WINDOW = 20_000  # UIDs looked at in one SEARCH, or asked of the ledger: an answer is at most 220 kB
 CHUNK = 500  # UIDs whose sizes are asked for together
@@ -42,7 +43,8 @@ class Pace:
     longest_retry: float = 300.0
     deaf: float = 300.0
     longest_idle: float = 25 * 60.0  # RFC 2177 asks for less than 29 minutes
-    whole: float = 3600.0
+    whole: float = 300.0  # between two comparisons of all that is there with the ledger
+    note: float = 60.0  # between two signs of life during a long round
     gather: float = 0.05  # before the next round where news came during the last one
 
 
@@ -72,6 +74,7 @@ async def poll(
             failed = 1 if box.progress else failed + 1
             pause = retry_in(failed, pace, uniform)
             log.imap_trouble(box.name, _reason(error), pause)
+            await _troubled(box, _reason(error))
             await asyncio.sleep(pause)
 
 
@@ -81,25 +84,33 @@ def retry_in(failed: int, pace: Pace, uniform: Callable[[float, float], float]) 
     return uniform(longest / 2, longest)
 
 
+async def _troubled(box: Mailbox, reason: str) -> None:
+    """Leave a note of it, where that can be written: whoever looks after us must know."""
+    try:
+        await box.ledger.troubled(box.name, reason)
+    except Exception as error:  # noqa: BLE001  # the trouble may be the store's own, and that is told elsewhere
+        log.imap_trouble(box.name, _reason(error), 0)
+
+
 def _reason(error: Exception) -> str:
     return harmless(str(error)) if isinstance(error, Temporary) else f"unexpected {type(error).__name__}"
 
 
 async def _serve(box: Mailbox, session: Session, pace: Pace) -> NoReturn:
-    """Rounds, for as long as the connection holds. The first, and one every hour, sees it all."""
-    low, whole = 1, time.monotonic()
+    """Rounds, for as long as the connection holds. The first, and one now and then, compares it all."""
+    compared, low = time.monotonic(), 1
     while True:
-        if time.monotonic() - whole > pace.whole:
-            low, whole = 1, time.monotonic()
-        low = await _round(box, session, low)
+        low = await _round(box, session, pace, low)
         box.progress = True
-        await _wait(box.settings, session, pace)
+        await _wait(box.settings, session, pace, compared + pace.whole - time.monotonic())
+        if time.monotonic() >= compared + pace.whole:
+            compared, low = time.monotonic(), 1
 
 
-async def _wait(settings: ImapIntake, session: Session, pace: Pace) -> None:
-    """Until there may be new mail. IDLE may be deaf, so it's never believed for long."""
+async def _wait(settings: ImapIntake, session: Session, pace: Pace, left: float) -> None:
+    """Until there may be new mail. IDLE may be deaf, so it's never believed for long, nor beyond what is `left`."""
     pause = settings.poll.total_seconds()
-    silence = min(max(pause, pace.deaf), pace.longest_idle)
+    silence = max(min(max(pause, pace.deaf), pace.longest_idle, left), pace.gather)
     idle = settings.idle and session.offers("IDLE")
     if session.news:
         await asyncio.sleep(pace.gather)
@@ -110,41 +121,70 @@ async def _wait(settings: ImapIntake, session: Session, pace: Pace) -> None:
 # --- one round -------------------------------------------------------------------------------------------
 
 
-async def _round(box: Mailbox, session: Session, low: int) -> int:
+async def _round(box: Mailbox, session: Session, pace: Pace, low: int) -> int:
     """Everything from UID `low` on that isn't kept. Returns the UID where the next round starts."""
-    started = time.monotonic()
-    view = await session.open(box.settings.folder, writable=box.settings.after != "keep")
+    started = noted = time.monotonic()
+    whole, view = low == 1, await session.open(box.settings.folder, writable=box.settings.after != "keep")
     if view.uidvalidity != box.uidvalidity:
-        low = _renew(box, view)
+        low, whole = await _renew(box, view), True
     await _settle_rest(box, session, view)
     count, last, suspects = 0, low - 1, list[int]()
     async for uids in _windows(session, view, low):
         last = max(last, *uids)
         for chunk in chunks(uids):
             fresh = await _unknown(box, view, chunk)
+            _miss(box, fresh)
             suspects += [uid for uid in fresh if uid in box.failures]
             count += await take(box, session, view, [uid for uid in fresh if uid not in box.failures])
+            if time.monotonic() - noted > pace.note:
+                noted = time.monotonic()
+                await box.ledger.looked(_look(box, view, whole=False))
     for uid in suspects:
         if box.failures[uid] < TRIES:
             count += await take(box, session, view, [uid])
     if count:
         log.imap_caught_up(box.name, count, time.monotonic() - started)
-    return _next(box, last, suspects)
+    return await _done(box, view, last, suspects, whole=whole)
 
 
-def _renew(box: Mailbox, view: View) -> int:
+async def _renew(box: Mailbox, view: View) -> int:
     """All UIDs mean something else now (RFC 9051 §2.3.1.1): look at the whole mailbox again."""
     if box.uidvalidity:
         log.imap_uidvalidity_changed(box.name, box.uidvalidity, view.uidvalidity)
+    box.reached = await box.ledger.passed(box.name, view.uidvalidity)
     box.uidvalidity = view.uidvalidity
     box.failures.clear()
     box.too_large.clear()
+    box.missing.clear()
     return 1
 
 
-def _next(box: Mailbox, last: int, suspects: Sequence[int]) -> int:
-    """Behind all that was seen, but not behind a mail that couldn't be had: it's tried again, alone."""
+def _miss(box: Mailbox, fresh: Sequence[int]) -> None:
+    """Note what isn't in the ledger although it was passed before: it is fetched now, and it is told."""
+    missing = [uid for uid in fresh if uid < box.reached and uid not in box.failures]
+    if missing:
+        box.missing |= set(missing)
+        log.imap_missing(box.name, len(missing), missing[:10])
+
+
+def _look(box: Mailbox, view: View, *, whole: bool, owed: Sequence[int] = ()) -> Look:
+    missing, too_large = sorted(box.missing) if whole else (), sorted(box.too_large)
+    return Look(box.name, view.uidvalidity, box.reached, whole, tuple(missing), tuple(owed), tuple(too_large))
+
+
+async def _done(box: Mailbox, view: View, last: int, suspects: Sequence[int], *, whole: bool) -> int:
+    """Where the next round starts; and what this one saw, for whoever looks after us."""
     owed = [uid for uid in suspects if box.failures[uid] >= TRIES]
+    following = _next(box, last, owed)
+    box.reached = max(box.reached, following) if not owed else following
+    await box.ledger.looked(_look(box, view, whole=whole, owed=owed))
+    if whole:
+        box.missing.clear()
+    return following
+
+
+def _next(box: Mailbox, last: int, owed: Sequence[int]) -> int:
+    """Behind all that was seen, but not behind a mail that couldn't be had: it's tried again, alone."""
     box.failures = Counter(dict.fromkeys(owed, 1))
     return min(owed, default=last + 1)
 

@@ -29,7 +29,11 @@ TRIES = 3
 
 @dataclass
 class Mailbox:
-    """One mailbox and what is remembered of it while the process lives, over all connections."""
+    """One mailbox and what is remembered of it while the process lives, over all connections.
+
+    `reached`: the first UID that wasn't passed yet. `missing`: what had been passed, and wasn't kept, since the whole
+    mailbox was last compared.
+    """
 
     settings: ImapIntake
     keep: Keep
@@ -38,6 +42,8 @@ class Mailbox:
     uidvalidity: int = 0
     failures: Counter[int] = field(default_factory=Counter)
     too_large: set[int] = field(default_factory=set)
+    reached: int = 1
+    missing: set[int] = field(default_factory=set)
     progress: bool = False
 
     @property

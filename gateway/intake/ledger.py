@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from gateway.model import ImapCursor
+from gateway.model import ImapCursor, Look
 
 
 class Ledger(Protocol):
@@ -20,6 +20,18 @@ class Ledger(Protocol):
 
     async def unsettled(self, mailbox: str, uidvalidity: int, limit: int) -> tuple[int, ...]:
         """At most `limit` UIDs that are kept, `after` not yet carried out; the lowest ones, ascending."""
+        ...
+
+    async def passed(self, mailbox: str, uidvalidity: int) -> int:
+        """The first UID that no look has passed, 1 where nothing is known."""
+        ...
+
+    async def looked(self, look: Look) -> None:
+        """A round is over, or goes on for long: what it saw."""
+        ...
+
+    async def troubled(self, mailbox: str, reason: str) -> None:
+        """The mailbox couldn't be looked at."""
         ...
 
     async def settle(self, cursors: Sequence[ImapCursor]) -> None:

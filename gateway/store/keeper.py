@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from gateway import log
 from gateway.errors import StoreError
-from gateway.model import ImapCursor, Incoming
-from gateway.store import arrivals
+from gateway.model import ImapCursor, Incoming, Look
+from gateway.store import arrivals, pulses
 from gateway.store.database import Store
 
 _MOST_MAILS, _MOST_OCTETS = 200, 32_000_000
@@ -91,8 +92,9 @@ class Keeper:
 class StoreLedger:
     """The IMAP ledger (gateway.intake.ledger.Ledger) in the store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, now: Callable[[], datetime]) -> None:
         self._store = store
+        self._now = now
 
     async def known(self, mailbox: str, uidvalidity: int, low: int, high: int) -> frozenset[int]:
         return await self._store.read(lambda c: arrivals.known_uids(c, mailbox, uidvalidity, low, high))
@@ -102,3 +104,12 @@ class StoreLedger:
 
     async def settle(self, cursors: Sequence[ImapCursor]) -> None:
         await self._store.write(lambda tx: arrivals.settle(tx, cursors))
+
+    async def passed(self, mailbox: str, uidvalidity: int) -> int:
+        return await self._store.read(lambda c: pulses.reached(c, mailbox, uidvalidity))
+
+    async def looked(self, look: Look) -> None:
+        await self._store.write(lambda tx: pulses.looked(tx, look, self._now()))
+
+    async def troubled(self, mailbox: str, reason: str) -> None:
+        await self._store.write(lambda tx: pulses.troubled(tx, mailbox, reason, self._now()))

@@ -8,6 +8,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -66,12 +67,12 @@ def plain(port: int) -> dict[str, Any]:
 
 @asynccontextmanager
 async def polling(
-    server: Dovecot, shelf: Shelf, box: ImapIntake, tls: ssl.SSLContext | None = None
+    server: Dovecot, shelf: Shelf, box: ImapIntake, tls: ssl.SSLContext | None = None, pace: Pace = QUICK
 ) -> AsyncIterator[asyncio.Task[Any]]:
     def now() -> datetime:
         return datetime.now(UTC)
 
-    work = poll(box, keep=shelf.keep, ledger=shelf, now=now, tls=tls or server.tls, pace=QUICK)
+    work = poll(box, keep=shelf.keep, ledger=shelf, now=now, tls=tls or server.tls, pace=pace)
     task = asyncio.create_task(work)
     try:
         yield task
@@ -358,6 +359,66 @@ async def test_what_somebody_else_took_away_is_settled(server: Dovecot, user: st
         await shelf.has_settled(4)
     assert len(shelf.mails) == 2
     assert server.uids(user) == []
+
+
+# --- comparing all that is there with the ledger ------------------------------------------------------------
+
+COMPARING = replace(QUICK, whole=0.2)
+
+
+def forgotten(shelf: Shelf, *uids: int) -> None:
+    """As if these had never been kept."""
+    shelf.open = {cursor: open_ for cursor, open_ in shelf.open.items() if cursor.uid not in uids}
+
+
+async def test_what_had_been_passed_over_is_found_told_and_fetched(server: Dovecot, user: str) -> None:
+    server.fill(user, mails(9))
+    shelf, box = Shelf(), settings(server, user, idle=False)
+    with capture_logs() as events:
+        async with polling(server, shelf, box, pace=COMPARING):
+            await shelf.has_settled(9)
+            assert (await shelf.compared()).missing == ()
+            forgotten(shelf, 3, 4)
+            await until(lambda: any(look.missing for look in shelf.looks))
+            assert (await shelf.compared(2)).missing == (), "it is over with the next comparison"
+    assert [(look.missing, look.reached) for look in shelf.looks if look.missing] == [((3, 4), 10)]
+    assert [mail.cursor.uid for mail in shelf.mails[9:] if mail.cursor] == [3, 4]
+    assert [event["uids"] for event in events if event["event"] == "imap_missing"] == [[3, 4]]
+
+
+async def test_what_was_passed_over_is_found_by_the_next_process_too(server: Dovecot, user: str) -> None:
+    server.fill(user, mails(5))
+    shelf, box = Shelf(), settings(server, user)
+    async with polling(server, shelf, box):
+        await shelf.compared()
+    forgotten(shelf, 2)
+    server.fill(user, [b"Subject: new\r\n\r\nnew\r\n"])
+    async with polling(server, shelf, box):
+        assert (await shelf.compared()).missing == (2,), "not what is merely new"
+    assert len(shelf.mails) == 7
+
+
+async def test_idle_is_ended_where_a_comparison_is_due(server: Dovecot, user: str) -> None:
+    server.fill(user, mails(2))
+    shelf, box = Shelf(), settings(server, user, poll=timedelta(hours=1))
+    async with polling(server, shelf, box, pace=COMPARING):
+        await shelf.compared(3)
+
+
+async def test_what_stays_there_is_told_and_is_nothing_that_was_passed_over(server: Dovecot, user: str) -> None:
+    server.fill(user, [*mails(3), *mails(1, 5_000), *mails(3)])
+    shelf, box = Shelf(), settings(server, user, max_size=1_000)
+    for _ in range(2):
+        async with polling(server, shelf, box, pace=COMPARING):
+            look = await shelf.compared(2)
+        assert (look.too_large, look.missing, look.owed) == ((4,), (), ())
+
+
+async def test_trouble_is_left_a_note_of(server: Dovecot, user: str) -> None:
+    shelf, box = Shelf(), settings(server, user, password="another")
+    async with polling(server, shelf, box):
+        await until(lambda: shelf.troubles)
+    assert "AUTHENTICATE" in shelf.troubles[0]
 
 
 async def test_internaldate_is_the_time_of_receipt(server: Dovecot, user: str) -> None:

@@ -451,6 +451,13 @@ class Gateway:
         command = [*self.program, *arguments]
         return subprocess.run(command, input=stdin, capture_output=True, timeout=120, check=False, cwd=self.folder)
 
+    def health(self) -> dict[str, int]:
+        """What `gateway health` finds wrong, and how much of it; its exit status says the same."""
+        done = self._run(["health", "--json", "--config", str(self.file)], b"")
+        found = {gap["kind"]: gap["count"] for gap in json.loads(done.stdout)["gaps"]}
+        assert done.returncode == (1 if found else 0), (done.returncode, found)
+        return found
+
     def page(self, *arguments: str) -> str:
         """What a command shows on a terminal of 80 columns."""
         ours, theirs = os.openpty()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from gateway.model import ImapCursor, Incoming
+from gateway.model import ImapCursor, Incoming, Look
 
 
 async def until(true: Callable[[], object], seconds: float = 10.0) -> None:
@@ -23,6 +23,8 @@ class Shelf:
         self.open: dict[ImapCursor, bool] = {}
         self.trouble: Exception | None = None
         self.refused = 0
+        self.looks: list[Look] = []
+        self.troubles: list[str] = []
         self.changed = asyncio.Condition()
 
     async def keep(self, incoming: Incoming) -> None:
@@ -43,6 +45,23 @@ class Shelf:
     async def unsettled(self, mailbox: str, uidvalidity: int, limit: int) -> tuple[int, ...]:
         uids = self._uids(mailbox, uidvalidity)
         return tuple(sorted(uid for uid in uids if self.open[ImapCursor(mailbox, uidvalidity, uid)]))[:limit]
+
+    async def passed(self, mailbox: str, uidvalidity: int) -> int:
+        return max((look.reached for look in self.looks if look.uidvalidity == uidvalidity), default=1)
+
+    async def looked(self, look: Look) -> None:
+        async with self.changed:
+            self.looks.append(look)
+            self.changed.notify_all()
+
+    async def troubled(self, mailbox: str, reason: str) -> None:
+        self.troubles.append(reason)
+
+    async def compared(self, count: int = 1, seconds: float = 20.0) -> Look:
+        """Wait until the whole mailbox was compared so often from now on; what was seen at last."""
+        before = len(self.looks)
+        await self._until(lambda: sum(look.whole for look in self.looks[before:]) >= count, seconds)
+        return [look for look in self.looks if look.whole][-1]
 
     async def settle(self, cursors: Sequence[ImapCursor]) -> None:
         for cursor in cursors:

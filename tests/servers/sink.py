@@ -25,7 +25,7 @@ class Taken:
 class Sink:
     """`on_recipient` and `on_mail` give the replies; `taken` holds every mail whose final dot came, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.on_recipient: Callable[[str], str] = lambda _: "250 2.1.5 ok"
         self.on_mail: Callable[[Sent], str] = lambda _: TAKEN
         self.taken: list[Taken] = []
@@ -41,7 +41,7 @@ class Sink:
             daemon_threads = True
             request_queue_size = 50
 
-        self._server = Server(("127.0.0.1", 0), Session)
+        self._server = Server(("127.0.0.1", port), Session)
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
         self._thread.start()

@@ -89,8 +89,7 @@ class Daemon:
         return self.store.read_now(lambda connection: vitals(connection, self.at, gaps.PATIENCE))
 
     def found(self) -> list[Kind]:
-        mailboxes = [box.mailbox for box in self.context.settings.intake.imap]
-        return [gap.kind for gap in gaps.found(self.seen(), mailboxes, self.at)]
+        return [gap.kind for gap in gaps.found(self.seen(), self.context.settings.intake.polls, self.at)]
 
 
 @pytest.fixture
@@ -440,19 +439,21 @@ def test_a_mailbox_that_was_never_reached_is_told_too(polling: Daemon) -> None:
 def test_a_poller_that_stands_still_is_told(polling: Daemon) -> None:
     looked(polling)
     polling.at = NOW + 16 * MINUTE
+    assert polling.found() == []
+    polling.at += SECOND
     assert polling.found() == [Kind.UNREACHED]
 
 
 def test_a_mailbox_that_isnt_polled_any_more_is_nobodys_business(daemon: Daemon) -> None:
     looked(daemon, missing=(3,))
-    daemon.at = NOW + 16 * MINUTE
+    daemon.at = NOW + 17 * MINUTE
     assert daemon.found() == []
 
 
 def test_what_was_missing_is_told_until_the_whole_mailbox_is_compared_again(polling: Daemon) -> None:
     looked(polling, missing=(3, 4))
     looked(polling, whole=False)
-    (gap,) = gaps.found(polling.seen(), [BOX], NOW)
+    (gap,) = gaps.found(polling.seen(), {BOX: MINUTE}, NOW)
     assert gap == Gap(Kind.MISSING, 2, NOW, (f"{BOX} UID 3", f"{BOX} UID 4"))
     looked(polling)
     assert polling.found() == []
