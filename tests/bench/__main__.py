@@ -23,7 +23,9 @@ from tests.bench.catchup import caught_up, told_by_idle
 from tests.bench.figures import LEAST, Figure
 from tests.bench.filing import filed
 from tests.bench.footprint import footprint
+from tests.bench.growth import grown
 from tests.bench.latency import latency
+from tests.bench.placing import placed
 from tests.bench.processing import processed
 from tests.bench.relaying import relayed
 from tests.bench.starting import starting
@@ -41,10 +43,12 @@ MEASURES: dict[str, Callable[[int, float], list[Figure]]] = {
     "file": lambda rounds, n: filed(rounds, int(250 * n)),
     "latency": lambda rounds, n: latency(rounds, int(100 * n)),
     "footprint": lambda rounds, n: footprint(rounds, int(1500 * n)),
+    "grow": lambda rounds, n: grown(rounds, int(1_000_000 * n), 250),
     "start": lambda rounds, _: starting(rounds),
     "imap": lambda rounds, n: caught_up(rounds, int(20_000 * n)),
     "idle": lambda rounds, n: told_by_idle(rounds, int(40 * n)),
     "process": lambda rounds, n: processed(rounds, int(1000 * n), int(200 * n)),
+    "place": lambda rounds, n: placed(rounds, int(10_000 * n)),
     "relay": lambda rounds, n: relayed(rounds, int(150 * n)),
 }
 

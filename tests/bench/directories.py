@@ -55,10 +55,10 @@ def _organisation(nth: int) -> str:
 
 
 def _demarche(nth: int, size: Size) -> str:
-    each = max(1, 2 * size.agents // size.demarches)
-    people = [agent((nth * each // 2 + place) % size.agents) for place in range(each)]
+    places = (range(first % size.demarches, size.agents, size.demarches) for first in (nth, nth - 1))
+    people = dict.fromkeys(agent(place) for each in places for place in each)
     organisation = siret(nth // _OF_AN_ORGANISATION)
-    return f"{FIRST + nth};Démarche {nth};{organisation};{people[0]};{' '.join(people)}"
+    return f"{FIRST + nth};Démarche {nth};{organisation};{agent(nth % size.agents)};{' '.join(people)}"
 
 
 def agent(nth: int) -> str:

@@ -28,8 +28,10 @@ from tests import corpora
 from tests.bench import servers
 from tests.bench.figures import Contender, Figure, Goal, interleaved
 from tests.bench.load import RECIPIENT, mail
+from tests.bench.peers import notmuch
 
 OURS, COMPAT, PARSER, READ = "filed", "compat32 alone", "mail-parser alone", "our reading alone"
+NOTMUCH = "notmuch new"
 
 
 def filed(rounds: int, count: int) -> list[Figure]:
@@ -45,6 +47,7 @@ def filed(rounds: int, count: int) -> list[Figure]:
 def _figure(what: str, rounds: int, raws: Sequence[bytes]) -> Figure:
     ours: dict[str, Contender[float]] = {OURS: partial(_filing, raws)}
     peers: dict[str, Contender[float]] = {name: partial(_parsing, name, raws) for name in _PARSERS}
+    peers[NOTMUCH] = partial(_indexing, raws)
     found = interleaved(rounds, ours, peers)
     goals = (Goal(0.8, PARSER, least=True),)
     values = tuple(found.values[OURS])
@@ -86,6 +89,11 @@ def _parse(name: str, parts: int, part: int) -> None:
 
 
 @contextlib.contextmanager
+def _indexing(raws: Sequence[bytes]) -> Iterator[Callable[[int], float]]:
+    yield lambda _: notmuch.indexed(raws)
+
+
+@contextlib.contextmanager
 def _filing(raws: Sequence[bytes]) -> Iterator[Callable[[int], float]]:
     yield lambda _: _file_all(raws)
 
@@ -94,8 +102,13 @@ def _file_all(raws: Sequence[bytes]) -> float:
     with servers.scratch() as folder:
         settings = config.load(servers.configured(folder, 2525))
         with opened(settings) as store:
-            keep(store, raws)
-            return uvloop.run(_file(store, settings, len(raws)))
+            return rate(store, settings, raws)
+
+
+def rate(store: Store, settings: config.Settings, raws: Sequence[bytes]) -> float:
+    """How many of them are filed in a second."""
+    keep(store, raws)
+    return uvloop.run(_file(store, settings, len(raws)))
 
 
 def keep(store: Store, raws: Sequence[bytes]) -> None:

@@ -39,7 +39,7 @@ def _spread(found: Spread) -> str:
 
 
 def _aim(figure: Figure, goal: Goal) -> str:
-    return f"{'≥' if goal.least else '≤'} {goal.bound:g} {f'× {goal.peer}' if goal.peer else figure.unit}"
+    return f"{'≥' if goal.least else '≤'} {goal.bound:,g} {f'× {goal.peer}' if goal.peer else figure.unit}"
 
 
 def _verdict(figure: Figure) -> str:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 
-from tests.bench import chart, record, report
+from gateway import config
+from gateway.config.values import siret as check_siret
+from gateway.daemon import opened
+from gateway.store.tables import messages
+from tests.bench import chart, directories, large, record, report, servers
+from tests.bench.directories import Size, siret
 from tests.bench.figures import Contender, Figure, Goal, Peer, Spread, interleaved, percentile
 from tests.bench.load import LARGE, mail
 from tests.bench.record import Measured, Run
@@ -174,3 +181,36 @@ def test_mails_have_the_size_asked_for_and_other_octets_each(size: int) -> None:
     assert mail(1, size) != mail(2, size)
     assert mail(1, size).endswith(b"\r\n")
     assert b"\n.\r\n" not in mail(1, size)
+
+
+@pytest.mark.parametrize("nth", [0, 1, 17, 99_999])
+def test_made_up_organisations_have_a_valid_siret(nth: int) -> None:
+    assert check_siret(siret(nth)) == siret(nth)
+
+
+def test_a_directory_has_the_size_asked_for(tmp_path: Path) -> None:
+    path = servers.configured(tmp_path, 0, size=Size(demarches=30, agents=40, dossiers=50))
+    directory = config.load(path)
+    assert (len(directory.demarches), len(directory.dossiers)) == (30 + 1, 50 + 1)
+    people = {person for demarche in directory.demarches for person in demarche.instructeurs}
+    assert len(people) == 40 + 1
+    assert {agent.email for agent in directory.agents} >= {directories.agent(nth) for nth in range(40)}
+
+
+def test_a_store_is_multiplied_with_all_that_belongs_together(tmp_path: Path) -> None:
+    """Each copy has other people and other ids, and its rows refer to each other."""
+    path = large.grow(tmp_path, mails=24, template=8)
+    with contextlib.closing(sqlite3.connect(tmp_path / "var" / "gateway.db")) as store:
+        assert store.execute("PRAGMA foreign_key_check").fetchall() == []
+        assert store.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        asked = """SELECT count(*), count(DISTINCT messages.message_id), count(DISTINCT conversation),
+            sum(author = usager), sum(waits.id IS NOT NULL) FROM messages
+            JOIN conversations ON conversations.id = messages.conversation
+            LEFT JOIN arrivals waits ON waits.message = messages.id AND waits.state = 'filed'"""
+        assert store.execute(asked).fetchone() == (24, 24, 18, 24, 24)
+        answered = """SELECT count(*) FROM citations JOIN messages reply ON reply.id = citations.message
+            JOIN messages parent ON parent.message_id = cited AND parent.conversation = reply.conversation"""
+        assert store.execute(answered).fetchone() == (6,)
+    with opened(config.load(path)) as store:
+        mails = store.read_now(lambda connection: connection.scalar(select(func.count()).select_from(messages)))
+        assert mails == 24

@@ -1,0 +1,164 @@
+"""A store of a million mails in minutes: a few hundred go through the gateway, then SQL multiplies what it wrote.
+
+    python -m tests.bench.large FOLDER 1000000     leaves FOLDER/gateway.toml and its store
+
+Every row that filing and relay wrote is there for each copy, with ids moved on, and with other people, subjects and
+Message-IDs: all that is text carries a mark that the copies replace by their number. What isn't as it would be: the
+copies' raw mail lies at the same place as the first's, and chains of hashes aren't computed anew (`gateway audit`
+and `gateway evidence` would complain), so that this is for measuring alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import uvloop
+from sqlalchemy import Column, LargeBinary, Table, Text, UniqueConstraint, func, select
+from sqlalchemy.types import TypeDecorator
+
+from gateway import config, waiting
+from gateway.context import context
+from gateway.daemon import opened, utc_now
+from gateway.outbound import Relay
+from gateway.reading.readers import Readers
+from gateway.relay.transport import transport_for
+from gateway.store import keys
+from gateway.store.database import Store
+from gateway.store.tables import deliveries, metadata
+from tests.bench import filing, servers
+
+TEMPLATE = 400  # mails that go through the gateway; a quarter of them are replies to the one before
+_MARK = "0000000"
+_LEFT = {"audit"}  # acts of agents: here there are none
+_REFERENCES = {"evidence.chain"}  # by which conversations are called elsewhere
+
+
+def grow(folder: Path, mails: int, template: int = TEMPLATE) -> Path:
+    """Make a store of at least so many mails in a folder. Returns its configuration."""
+    path = servers.configured(folder, servers.free_port())
+    settings = config.load(path)
+    with opened(settings) as store:
+        filing.keep(store, [_mail(number) for number in range(template)])
+        uvloop.run(_through(store, settings))
+    database = folder / settings.store.url.removeprefix("sqlite:///")
+    multiply(database, -(-mails // template) - 1)
+    return path
+
+
+def _mail(number: int) -> bytes:
+    """A short mail of a person of its own, or the same person's reply to the one before."""
+    reply = number % 4 == 3
+    person = number - reply
+    fields = (
+        f"From: Camille <camille.{_MARK}.{person}@usager.example.net>\r\nTo: {filing.RECIPIENT}\r\n"
+        f"Subject: {'Re: ' * reply}Ma demande {_MARK}.{person}\r\n"
+        f"Message-ID: <{number}.{_MARK}.large@usager.example.net>\r\n"
+        "Date: Mon, 02 Nov 2026 10:00:00 +0100\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    )
+    cited = f"In-Reply-To: <{person}.{_MARK}.large@usager.example.net>\r\n" * reply
+    text = (
+        f"Bonjour,\r\n\r\nma demande {_MARK}.{person} n'a pas encore reçu de réponse.\r\n" + "Merci. " * 40 + "\r\n"
+    )
+    return (fields + cited + "\r\n" + text).encode()
+
+
+async def _through(store: Store, settings: config.Settings) -> None:
+    """File all that waits, and deliver all that comes of it."""
+    known = context(settings, keys.load_or_make(Path(settings.store.token_keys_file)))
+    async with Readers() as readers:
+        while await waiting.file_waiting(store, known, readers.read, "bench", utc_now):
+            pass
+    relay = Relay(store, lambda: known, transport_for(settings.relay, "relay.example.org"), now=utc_now)
+    work = asyncio.create_task(relay.run(asyncio.Event()))
+    unsent = select(func.count()).where(deliveries.c.state != "sent")
+    while await store.read(lambda connection: connection.scalar(unsent)):  # noqa: ASYNC110 (it has no bell)
+        await asyncio.sleep(0.05)
+    work.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await work
+
+
+def multiply(database: Path, copies: int) -> None:
+    """Add so many copies of all rows. Indices and triggers are put back when the rows are there."""
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.create_function("moved", 2, _moved, deterministic=True)
+        for pragma in ("foreign_keys = OFF", "journal_mode = OFF", "synchronous = OFF", "cache_size = -500000"):
+            connection.execute(f"PRAGMA {pragma}")
+        with _bare(connection):
+            strides = {table.name: _highest(connection, table) for table in metadata.sorted_tables}
+            for table in metadata.sorted_tables:
+                if table.name not in _LEFT:
+                    connection.execute("CREATE TEMP TABLE source AS SELECT * FROM " + table.name)
+                    connection.execute(copying(table, strides), (copies,))
+                    connection.execute("DROP TABLE temp.source")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("ANALYZE")
+
+
+def _moved(octets: bytes | None, copy: int) -> bytes | None:
+    """A digest like no other's."""
+    return octets and octets[:-8] + copy.to_bytes(8, "big")
+
+
+@contextlib.contextmanager
+def _bare(connection: sqlite3.Connection) -> Iterator[None]:
+    """Tables without what slows down or refuses copies."""
+    asked = "SELECT type, name, sql FROM sqlite_master WHERE type IN ('index', 'trigger') AND sql IS NOT NULL"
+    made = connection.execute(asked).fetchall()
+    for kind, name, _ in made:
+        connection.execute(f"DROP {kind} {name}")
+    yield
+    for _, _, sql in made:
+        connection.execute(sql)
+
+
+def _highest(connection: sqlite3.Connection, table: Table) -> int:
+    """By how much the ids of a copy are moved on; 0 for a table without."""
+    if [column.name for column in table.primary_key] != ["id"]:
+        return 0
+    return int(connection.execute(f"SELECT coalesce(max(id), 0) FROM {table.name}").fetchone()[0])
+
+
+def copying(table: Table, strides: dict[str, int]) -> str:
+    """The statement that adds copies 1 to ? of a table's rows, which `source` holds."""
+    names = ", ".join(f'"{column.name}"' for column in table.columns)
+    values = ", ".join(_copied(column, strides) for column in table.columns)
+    numbers = "WITH RECURSIVE numbers(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM numbers WHERE k < ?)"
+    return f"{numbers} INSERT INTO {table.name} ({names}) SELECT {values} FROM numbers CROSS JOIN source"
+
+
+def _copied(column: Column[object], strides: dict[str, int]) -> str:
+    """A column's value in copy `k`."""
+    name = f'"{column.name}"'
+    referred = next((key.column for key in column.foreign_keys), column)
+    stride = strides[referred.table.name] if referred.name == "id" else 0
+    if stride:
+        return f"{name} + k * {stride}"
+    if _is(referred, LargeBinary):
+        return f"moved({name}, k)" if _single(referred) else name
+    if not _is(column, Text):
+        return name
+    replaced = f"replace({name}, '{_MARK}', substr(10000000 + k, 2))"
+    return f"{replaced} || '-' || k" if _single(column) or str(column) in _REFERENCES else replaced
+
+
+def _is(column: Column[object], kind: type) -> bool:
+    return isinstance(column.type.impl if isinstance(column.type, TypeDecorator) else column.type, kind)
+
+
+def _single(column: Column[object]) -> bool:
+    """Whether no two rows may have the same."""
+    keys: Sequence[object] = (*column.table.constraints, *column.table.indexes)
+    alone = [list(key.columns) == [column] for key in keys if isinstance(key, UniqueConstraint)]
+    return bool(column.unique) or list(column.table.primary_key) == [column] or any(alone)
+
+
+if __name__ == "__main__":
+    begin = time.monotonic()
+    print(grow(Path(sys.argv[1]), int(sys.argv[2])), f"{time.monotonic() - begin:.0f} s")
