@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
+from functools import lru_cache
 
 _MOST_TEXT = 5_000  # characters
 _LEAST_WEIGHT = 2.0  # about two words that no other language has
@@ -17,7 +18,9 @@ _MARGIN = 2  # times as much as the next language
 _ENDINGS = ("ed", "er", "ing")
 _SHORTEST_STEM = 4  # letters
 _WORD = re.compile(r"[^\W\d_]+")
-_ONE_KIND = str.maketrans(dict.fromkeys("’‘ʼ`´′", "'"))
+_APOSTROPHE = re.compile("[’‘ʼ`´′]")
+_ACCENT = re.compile("[\u0300-\u034e\u0350-\u036f]+")
+_BEYOND = re.compile("[\u0483-\u1fff\u20d0-\U0001e94a]")  # where what is written upon a letter may be another sign
 # Without accents, as `plain` leaves them. A word may stand under several languages: it counts the less for each.
 _FUNCTION_WORDS = {
     "fr": """
@@ -83,10 +86,13 @@ FUNCTION_WORDS = frozenset(f"{_FUNCTION_WORDS['fr']} {_FUNCTION_WORDS['en']}".sp
 
 def plain(text: str) -> str:
     """Lower case without accents; one kind of apostrophe; ordinary figures, letters and spaces."""
-    decomposed = unicodedata.normalize("NFKD", text.translate(_ONE_KIND))
-    return "".join(c for c in decomposed if not unicodedata.combining(c)).casefold()
+    decomposed = _ACCENT.sub("", unicodedata.normalize("NFKD", _APOSTROPHE.sub("'", text)))
+    if _BEYOND.search(decomposed):
+        decomposed = "".join(c for c in decomposed if not unicodedata.combining(c))
+    return decomposed.casefold()
 
 
+@lru_cache(maxsize=4096)  # of a few hundred words each mail repeats most
 def stem(word: str) -> str:
     """A plain word without the endings of plurals, feminines and common forms of verbs, where enough remains."""
     if not word.isalpha():

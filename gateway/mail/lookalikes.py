@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 _MOST = 400  # characters that are looked at
@@ -21,7 +21,12 @@ _EAST_ASIA = frozenset({"CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO"})
 
 def skeleton(text: str) -> str:
     """What a text looks like: two that look alike have one skeleton. For comparing alone; "" for nothing to see."""
-    apart = unicodedata.normalize("NFKD", text[:_MOST])
+    return _skeleton(text[:_MOST])
+
+
+@lru_cache(maxsize=1024)  # those of our own people are compared with each mail's author
+def _skeleton(text: str) -> str:
+    apart = unicodedata.normalize("NFKD", text)
     bare = "".join(c for c in apart if unicodedata.category(c) not in ("Mn", "Me", "Cf", "Cc"))
     plain = bare if bare.isascii() else "".join(map(_latin, bare))
     plain = " ".join(plain.casefold().translate(_ALIKE).split())

@@ -29,7 +29,6 @@ _ESCAPES = re.compile(  # what they begin with comes first, so that a text witho
 )
 _AT = re.compile(r"[\[({]\s{0,9}[>|\s]{0,9}a\s{0,3}t\s{0,9}[\])}]", re.IGNORECASE)
 _BLANK = re.compile(rf"\s+(?:[>|][>|\s]*)?|{_AT.pattern}", re.IGNORECASE)
-_MARKS = str.maketrans("", "", ">|")
 _WIDE_LETTER = re.compile(f"[{_WIDE}]")
 _TAG = re.compile(r"<[^<>]{0,1000}>")
 _PASSES = 3  # `&amp;#43;`, `%252B`
@@ -81,7 +80,7 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def _word(text: str) -> str:
-    return _AT.sub("@", "".join(text.split()).translate(_MARKS))
+    return _AT.sub("@", "".join(text.split()).replace(">", "").replace("|", ""))
 
 
 def without_tags(text: str) -> str:

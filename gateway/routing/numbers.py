@@ -71,6 +71,8 @@ _MARKED = re.compile(
     rf"{_GAP}{_IS}{_OPENING}{_FIGURES.replace('figures', 'english')}",
     re.IGNORECASE,
 )
+_CALLED = ("dossier", "file", "application")  # one of them stands in whatever is marked
+_FIGURE = re.compile("[0-9]")
 _PLURAL = re.compile(r"(?:dossiers|files|applications)\b", re.IGNORECASE)
 _FURTHER = re.compile(
     rf"[^\S\n]{{0,2}}(?P<by>,|et|and|&|ou|or)[^\S\n]{{1,2}}(?P<sign>{_SIGN_OF_DOSSIER}{_GAP})?{_FIGURES}",
@@ -126,7 +128,7 @@ def listed_numbers(text: str) -> tuple[int, ...]:
 def _marked(text: str) -> Iterator[tuple[str, bool]]:
     """(Figures, are they surely a dossier's number?)"""
     text = unicodedata.normalize("NFC", text)
-    for match in _MARKED.finditer(text):
+    for match in _MARKED.finditer(text) if _may_name(text, _CALLED) else ():
         yield _figures(match), True
         if _PLURAL.match(match[0]):
             yield from _further(text, match.end())
@@ -148,6 +150,8 @@ def bare_numbers(text: str) -> tuple[int, ...]:
     They might be a year, or somebody else's: only believed of those who are admitted to that dossier.
     """
     text = unicodedata.normalize("NFC", text)
+    if not _may_name(text, _CALLED):
+        return ()
     return _valid(_figures(match) for match in _BARE.finditer(text) if not _of_something_else(text, match))
 
 
@@ -170,7 +174,14 @@ def _of_something_else(text: str, match: re.Match[str]) -> bool:
 
 def demarche_numbers(text: str) -> tuple[int, ...]:
     """Numbers of démarches: « démarche n° 42 », « Démarche : Permis de végétaliser (n° 42) »."""
-    return _valid(map(_figures, _DEMARCHE.finditer(unicodedata.normalize("NFC", text))))
+    text = unicodedata.normalize("NFC", text)
+    return _valid(map(_figures, _DEMARCHE.finditer(text))) if _may_name(text, ("marche", "procedure")) else ()
+
+
+def _may_name(text: str, words: Iterable[str]) -> bool:
+    """Is there a figure at all, and one of these words? Looking for the whole form costs a hundred times as much."""
+    folded = text.casefold()
+    return any(word in folded for word in words) and _FIGURE.search(text) is not None
 
 
 def titles(subject: str) -> tuple[str, ...]:
@@ -215,7 +226,10 @@ def slugs(text: str, urls: tuple[str, ...]) -> tuple[str, ...]:
 
 def _paths(text: str, urls: tuple[str, ...]) -> Iterator[list[str]]:
     """The steps of the paths of the platform's links that name something, in the order of the text."""
-    anywhere, ours = _patterns(urls)
+    anywhere, ours, names = _patterns(urls)
+    folded = text.casefold()
+    if not any(name in folded for name in names):  # looking for links costs a hundred times as much
+        return
     for link, longer in rewritten.found(text, anywhere):
         alone = _ours(link, ours)
         whole = _ours(longer, ours) if longer else []
@@ -232,13 +246,14 @@ def _says_more(whole: Inbox | None, alone: Inbox | None) -> bool:
 
 
 @lru_cache(maxsize=16)
-def _patterns(urls: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+def _patterns(urls: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str], tuple[str, ...]]:
+    """What finds links, which of them are ours, and something of which one stands in each."""
     names = dict.fromkeys(urlsplit(url).netloc.lower().removeprefix("www.") for url in urls)
     hosts = tuple(
         rf"(?:www\.)?{re.escape(name)}{'' if ':' in name else '(?::(?:80|443))?'}" for name in names if name
     )
     ours = re.compile(rf"(?:://|^)(?:{'|'.join(hosts) or '(?!)'})(/[^?#&;|,]{{0,2000}})", re.IGNORECASE)
-    return rewritten.pattern(hosts), ours
+    return rewritten.pattern(hosts), ours, ("http", *(name.casefold() for name in names if name))
 
 
 def _ours(link: str, ours: re.Pattern[str]) -> list[list[str]]:

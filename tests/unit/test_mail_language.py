@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -156,3 +158,15 @@ def test_two_stems(one: str, other: str) -> None:
 @given(st.text(alphabet="abcdeginrsxy0"))
 def test_a_stem_remains(word: str) -> None:
     assert len(stem(word)) >= min(len(word), 4)
+
+
+def test_no_character_keeps_what_is_written_upon_it() -> None:
+    """Whatever the short cuts: as if each character were looked at."""
+    every = (chr(code) for code in range(sys.maxunicode + 1) if chr(code) not in "’‘ʼ`´′")
+    wrong = [c for c in every if plain(c) != _slowly(c)]
+    assert wrong == []
+    assert plain("a\u0301\u05b4’É") == "a'e"
+
+
+def _slowly(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).casefold()

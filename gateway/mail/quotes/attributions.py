@@ -16,7 +16,7 @@ MAX_LINES = 5
 MAX_CHARS = 500
 _MAX_GENERIC = 250
 _FEW_WORDS = 5
-_INVISIBLE = dict.fromkeys((*range(0x200B, 0x2010), *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF))
+_INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 _ADDRESS = re.compile(r"[<(\[]\s?(?:mailto:)?[^\s<>@]{1,100}@[^\s<>@]{1,200}|[^\s<>@]{1,64}@[^\s<>@]{1,200}\s?>")
 _TIME = re.compile(r"(?<!\d)\d{1,2}\s?[:.h]\s?\d{2}(?!\d)")
 _QUOTATION = ("«", "“", "„", "‟", "‘", '"')
@@ -26,7 +26,9 @@ _GLUED = re.compile(r"\S {3,8}(?=\S)")
 
 def plain(text: str) -> str:
     """Lower case, single plain spaces, nothing invisible, no bold stars: how attributions are compared."""
-    visible = unicodedata.normalize("NFC", text[: 2 * MAX_CHARS]).translate(_INVISIBLE)
+    visible = text[: 2 * MAX_CHARS]
+    if not visible.isascii():
+        visible = _INVISIBLE.sub("", unicodedata.normalize("NFC", visible))
     return " ".join(visible.split()).strip(" *_").lower()
 
 
@@ -86,7 +88,8 @@ def glued(line: str) -> bool:
 
 
 def _ends(line: str) -> bool:
-    return plain(line[-40:]).endswith((":", "："))
+    end = line[-40:]
+    return (":" in end or "：" in end) and plain(end).endswith((":", "："))
 
 
 def _opens(line: str) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from gateway.mail import phrases
 from gateway.mail.forwards.blocks import block
@@ -178,11 +179,11 @@ def _ours(lines: Sequence[str], index: int) -> int | None:
     """Our own mails, quoted without marks: « X a écrit le 3 février : » above « Expéditeur : X » in those to agents,
     the organisation with its SIRET above the reference in those to usagers."""
     line = lines[index].strip(_SPACES + "*|")
-    close = [below.strip(_SPACES + "*|") for below in lines[index + 1 : index + 8]]
+    close = (below.strip(_SPACES + "*|")[:200] for below in lines[index + 1 : index + 8])
     if words.OUR_ORGANISATION.fullmatch(line[:400]):
-        return index + 1 if any(words.OUR_REFERENCE.fullmatch(below[:200]) for below in close) else None
+        return index + 1 if any(map(words.OUR_REFERENCE.fullmatch, close)) else None
     if words.OUR_MESSAGE.fullmatch(line[:400]):
-        return index + 1 if any(words.OUR_SENDER.match(below[:200]) for below in close[:3]) else None
+        return index + 1 if any(map(words.OUR_SENDER.match, islice(close, 3))) else None
     return None
 
 
