@@ -264,6 +264,16 @@ def delivery_uncertain(*, deliveries: int, held: bool) -> None:
     _warning("delivery_uncertain", deliveries=deliveries, held=held)
 
 
+def relay_failing(*, reply_code: str) -> None:
+    """The smarthost can't be reached, or takes nothing: mail waits, and one connection tries again now and then."""
+    _error("relay_failing", reply_code=reply_code)
+
+
+def relay_back() -> None:
+    """The smarthost takes mail again; what waits leaves now."""
+    _info("relay_back")
+
+
 def relay_paused(*, reason: str) -> None:
     """The store failed, or the outbox couldn't be read; the relay waits and tries again."""
     _error("relay_paused", reason=reason)

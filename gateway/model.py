@@ -801,6 +801,7 @@ class Attempt:
     """What became of one try: the state it leads to, and the evidence.
 
     `sha256`: of the mail as it was composed, 64 hexadecimal digits; "" where that wasn't possible.
+    `wide`: the trouble is none of this mail's, but would meet every other one too.
     """
 
     state: DeliveryState
@@ -808,6 +809,7 @@ class Attempt:
     host: str = ""
     tls: str = ""
     sha256: str = ""
+    wide: bool = False
 
 
 class Occasion(StrEnum):
@@ -815,6 +817,7 @@ class Occasion(StrEnum):
 
     ATTEMPT = "attempt"
     INTERRUPTED = "interrupted"  # the gateway stopped while it was at its last step
+    GIVEN_UP = "given up"  # without another attempt: the smarthost had failed for all that time
     BOUNCE = "bounce"
     RETRY = "retry"  # a person let it be sent again
     CANCEL = "cancel"  # a person withdrew it

@@ -9,27 +9,35 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NoReturn
 
-from gateway import acting, log
+from sqlalchemy import Connection
+
+from gateway import log
 from gateway.context import Context
 from gateway.errors import GatewayError, Permanent, Refused, StoreError, Temporary
 from gateway.mail.contents import contents
 from gateway.model import Attempt, DeliveryState, Fact, Occasion, Outgoing
 from gateway.redaction import pseudonym
-from gateway.relay import schedule, withheld
+from gateway.relay import pace, schedule, withheld
 from gateway.relay.compose import compose
+from gateway.relay.pace import Pace, domain
 from gateway.relay.transport import Transport
-from gateway.store import arrivals, filing, outbox, recall, scans
-from gateway.store.database import Store, Tx
+from gateway.settling import Book
+from gateway.store import arrivals, outbox, rounds, scans
+from gateway.store.database import Store
 from gateway.store.outbox import Settled
 
 _IDLE = 1.0  # seconds until the outbox is looked at unasked: another process may have written to it
-_AHEAD = 4  # deliveries in work for each connection
+_AHEAD = 16  # deliveries that are known to wait for each connection
+_FAILING = "relay failing"  # the name under which is remembered since when
+_MOST_GIVEN_UP = 200  # at a time
+_MOST_DOMAINS = 1000  # of which is remembered how they are
 
 
 class _Withdrawn(Exception):
@@ -53,22 +61,35 @@ class Relay:
         self._transport = transport
         self._now = now
         self._jitter = jitter
+        self._lanes = context().settings.relay.connections
+        self._most = self._lanes * _AHEAD
+        self._book = Book(store, context, now)
+        self._bell = asyncio.Event()
+        self._pace = Pace(self._lanes)
+        self._waiting: list[Outgoing] = []
         self._busy: dict[int, asyncio.Task[None]] = {}
-        self._room = context().settings.relay.connections * _AHEAD
+        self._on_their_way: Counter[str] = Counter()
+        self._slow: dict[str, datetime] = {}  # until when domains are taken for it
+        self._quick: dict[str, datetime] = {}
+        self._moved = asyncio.Event()  # a delivery ended
 
     async def run(self, planned: asyncio.Event) -> NoReturn:
         """Work for ever; `planned` wakes it."""
+        self._bell = planned
         try:
             await self.recover()
             while True:
-                planned.clear()
-                if not await self._start_due():
-                    await self._rest(planned)
+                self._bell.clear()
+                if not await self._claim():
+                    await self._transport.rest()
+                    await self._rest()
         finally:
             await self._finish()
 
     async def recover(self) -> None:
         """Deal with what was at its last step when a process ended."""
+        since = await self._store.read(lambda connection: rounds.last(connection, _FAILING))
+        self._pace = replace(self._pace, since=since)
         ids = await self._store.read(outbox.interrupted)
         if not ids:
             return
@@ -76,51 +97,113 @@ class Relay:
         log.delivery_uncertain(deliveries=len(ids), held=hold)
         state = DeliveryState.UNKNOWN if hold else DeliveryState.WAITING
         stopped = Attempt(state, "the gateway stopped before the answer came")
-        for delivery in ids:
-            fact = Fact(delivery, Occasion.INTERRUPTED, stopped)
-            await self._store.write(lambda tx, f=fact: self._settle(tx, f, self._now()))  # type: ignore[misc]
+        facts = (Fact(delivery, Occasion.INTERRUPTED, stopped) for delivery in ids)
+        await asyncio.gather(*(self._book.settle(Settled(fact, self._now())) for fact in facts))
 
-    async def _start_due(self) -> bool:
-        """Start what is due, as far as there is room; was there anything?"""
-        room = self._room - len(self._busy)
-        if room <= 0:
-            await asyncio.wait(self._busy.values(), return_when=asyncio.FIRST_COMPLETED)
-            return True
-        busy = list(self._busy)
+    async def once(self) -> bool:
+        """Work on what is due now, to its end; was there anything?"""
+        found = await self._claim()
+        while self._waiting or self._busy:
+            self._moved.clear()
+            await self._moved.wait()
+        return found
+
+    # --- what is due ---------------------------------------------------------------------------------------
+
+    async def _claim(self) -> bool:
+        """Take up what is due, as far as there is room; was there anything?"""
+        room = self._most - len(self._waiting)
+        if room < self._most // 2:
+            return False
         try:
-            due = await self._store.read(lambda connection: outbox.due(connection, self._now(), room, busy))
+            if self._pace.rests(self._now()):
+                await self._give_up()
+                return False
+            due = await self._store.read(lambda connection: self._due(connection, room))
         except StoreError as error:
             log.relay_paused(reason=str(error))
             return False
-        for outgoing in due:
-            task = asyncio.create_task(self._work(outgoing), name=f"delivery-{outgoing.id}")
-            self._busy[outgoing.id] = task
-            task.add_done_callback(lambda _, identifier=outgoing.id: self._busy.pop(identifier, None))  # type: ignore[misc]
+        self._take_up(due)
+        self._go()
         return bool(due)
 
-    async def _rest(self, planned: asyncio.Event) -> None:
-        try:
+    def _take_up(self, due: Iterable[Outgoing]) -> None:
+        """No domain fills the room: others could only be seen once it has answered. What is left here stays due."""
+        crowd = self._crowd()
+        for outgoing in due:
+            name = domain(outgoing.draft.to)
+            if crowd[name] < self._most // 4:
+                crowd[name] += 1
+                self._waiting.append(outgoing)
+
+    def _crowd(self) -> Counter[str]:
+        return Counter(domain(outgoing.draft.to) for outgoing in self._waiting)
+
+    def _due(self, connection: Connection, room: int) -> list[Outgoing]:
+        here = [*self._busy, *(outgoing.id for outgoing in self._waiting)]
+        crowded = [name for name, count in self._crowd().items() if count >= self._most // 4]
+        return outbox.due(connection, self._now(), room, here, crowded)
+
+    async def _give_up(self) -> None:
+        """What waited for so long, with a smarthost that failed for so long, is given up without another try."""
+        now, patience = self._now(), self._context().settings.relay.give_up_after
+        since = self._pace.since
+        if since is None or now - since < patience:
+            return
+        ids = await self._store.read(lambda connection: outbox.older(connection, now - patience, _MOST_GIVEN_UP))
+        ids = [identifier for identifier in ids if identifier not in self._busy]
+        over = Attempt(DeliveryState.REFUSED, _given_up(patience, self._pace.said))
+        facts = (Fact(identifier, Occasion.GIVEN_UP, over) for identifier in ids)
+        await asyncio.gather(*(self._book.settle(Settled(fact, now)) for fact in facts))
+
+    def _go(self) -> None:
+        """Start those whose turn it is."""
+        now = self._now()
+        if self._pace.rests(now):
+            self._waiting.clear()  # they stay due
+        slow = {name for name, until in self._slow.items() if now < until}
+        quick = {name for name, until in self._quick.items() if now < until}
+        while outgoing := pace.turn(self._waiting, self._on_their_way, slow, quick, self._pace.lanes):
+            self._waiting.remove(outgoing)
+            self._on_their_way[domain(outgoing.draft.to)] += 1
+            task = asyncio.create_task(self._work(outgoing), name=f"delivery-{outgoing.id}")
+            self._busy[outgoing.id] = task
+            task.add_done_callback(lambda _, identifier=outgoing.id: self._ended(identifier))  # type: ignore[misc]
+
+    def _ended(self, identifier: int) -> None:
+        del self._busy[identifier]
+        self._moved.set()
+
+    async def _rest(self) -> None:
+        with suppress(TimeoutError):
             async with asyncio.timeout(_IDLE):
-                await planned.wait()
-        except TimeoutError:
-            pass
+                await self._bell.wait()
 
     async def _finish(self) -> None:
         """What is at its last step is waited for; cancelling it would make it uncertain."""
+        self._waiting.clear()
         if self._busy:
             await asyncio.wait(self._busy.values(), timeout=8.0)
         for task in list(self._busy.values()):
             task.cancel()
         await self._transport.close()
 
+    # --- one delivery --------------------------------------------------------------------------------------
+
     async def _work(self, outgoing: Outgoing) -> None:
+        begun, failing = self._now(), self._pace.since
         try:
             attempt = await self._attempt(outgoing)
         except StoreError as error:
             log.relay_paused(reason=str(error))
             await asyncio.sleep(_IDLE)
+            self._leave(outgoing)
             return
-        await self._write_down(outgoing, attempt)
+        self._learn(outgoing, attempt, begun)
+        fact = Fact(outgoing.id, Occasion.ATTEMPT, attempt)
+        noted = self._book.settle(Settled(fact, self._next_try(outgoing, attempt)))
+        self._leave(outgoing)  # and it is noted before the next mail of this connection is
+        await noted
         log.delivery_attempted(
             mail=log.mail_id(outgoing.cause),
             delivery=outgoing.id,
@@ -130,31 +213,44 @@ class Relay:
             attempts=outgoing.attempts + 1,
             reply_code=attempt.reply.partition(" ")[0][:40],
         )
+        if (failing is None) is not (self._pace.since is None):
+            await self._remember()
 
-    async def _write_down(self, outgoing: Outgoing, attempt: Attempt) -> None:
-        """Settle; what is known of an outcome isn't forgotten because the store fails for a while."""
-        settle = self._settle
-        fact = Fact(outgoing.id, Occasion.ATTEMPT, attempt)
-        next_at = schedule.next_try(outgoing.attempts + 1, self._now(), self._jitter())
-        while True:
-            try:
-                await self._store.write(lambda tx, s=settle: s(tx, fact, next_at))  # type: ignore[misc]
-            except StoreError as error:
-                log.relay_paused(reason=str(error))
-                await asyncio.sleep(_IDLE)
-            except Exception as error:
-                if settle == self._settle_alone:
-                    raise
-                # Telling it failed, by a defect of ours: the outcome must stand, or the mail would leave again.
-                log.relay_paused(reason=f"an outcome can't be told: {type(error).__name__}")
-                settle = self._settle_alone
-            else:
-                return
+    def _learn(self, outgoing: Outgoing, attempt: Attempt, begun: datetime) -> None:
+        now = self._now()
+        self._pace = pace.after(self._pace, attempt, now, self._jitter(), self._lanes)
+        manner = self._slow if pace.is_slow(attempt, now - begun) else self._quick
+        manner[domain(outgoing.draft.to)] = now + pace.REMEMBERED
+        if len(manner) > _MOST_DOMAINS:
+            del manner[next(iter(manner))]
+
+    def _next_try(self, outgoing: Outgoing, attempt: Attempt) -> datetime:
+        """Where the smarthost failed, the mail isn't to blame: it is due again as soon as others are."""
+        if attempt.wide and self._pace.until is not None:
+            return self._pace.until
+        return schedule.next_try(outgoing.attempts + 1, self._now(), self._jitter())
+
+    def _leave(self, outgoing: Outgoing) -> None:
+        """Its connection is free."""
+        self._on_their_way[domain(outgoing.draft.to)] -= 1
+        self._go()
+        if len(self._waiting) < self._lanes:
+            self._bell.set()
+
+    async def _remember(self) -> None:
+        """Say that the smarthost began to fail, or is back; a restart is to know since when."""
+        since = self._pace.since
+        if since is None:
+            log.relay_back()
+        else:
+            log.relay_failing(reply_code=self._pace.said.partition(" ")[0][:40])
+        with suppress(StoreError):
+            await self._store.write(lambda tx: rounds.noted(tx, _FAILING, since))
 
     async def _attempt(self, outgoing: Outgoing) -> Attempt:
         """Compose and deliver; whatever is wrong with this one mail ends this one delivery."""
         try:
-            wire = await asyncio.to_thread(self._compose, outgoing)
+            wire = await self._composed(outgoing)
         except Temporary as error:  # an attachment can't be read, or isn't checked: later, and the others meanwhile
             attempt = Attempt(DeliveryState.DEFERRED, str(error))
         except Exception as error:  # noqa: BLE001 (a mail that can't be composed mustn't stop the others)
@@ -167,11 +263,10 @@ class Relay:
             attempt = replace(attempt, reply=reply, sha256=hashlib.sha256(wire).hexdigest())
         if attempt.state is DeliveryState.UNKNOWN and self._context().settings.relay.uncertain == "retry":
             attempt = replace(attempt, state=DeliveryState.DEFERRED)
-        give_up_after = self._context().settings.relay.give_up_after
-        tired = schedule.given_up(outgoing.created_at, outgoing.attempts + 1, self._now(), give_up_after)
+        patience = self._context().settings.relay.give_up_after
+        tired = schedule.given_up(outgoing.created_at, outgoing.attempts + 1, self._now(), patience)
         if attempt.state is DeliveryState.DEFERRED and tired:
-            reply = f"given up after {give_up_after.total_seconds() / 86400:g} days; last answer: {attempt.reply}"
-            return replace(attempt, state=DeliveryState.REFUSED, reply=reply)
+            return replace(attempt, state=DeliveryState.REFUSED, reply=_given_up(patience, attempt.reply))
         return attempt
 
     async def _deliver(self, outgoing: Outgoing, wire: bytes) -> Attempt:
@@ -180,7 +275,7 @@ class Relay:
 
         async def committing() -> None:
             nonlocal state
-            if not await self._store.write(lambda tx: outbox.committing(tx, [outgoing.id])):
+            if not await self._book.leave(outgoing.id):
                 raise _Withdrawn
             state = DeliveryState.UNKNOWN
 
@@ -194,6 +289,12 @@ class Relay:
             return Attempt(DeliveryState.REFUSED, f"it can't leave: {error}")
         except Exception as error:  # noqa: BLE001 (one delivery's trouble isn't the others')
             return Attempt(state, f"the transport failed: {type(error).__name__}")
+
+    async def _composed(self, outgoing: Outgoing) -> bytes:
+        """Beside the loop where files go with it; all others are made faster than a thread is asked."""
+        if outgoing.draft.enclosures:
+            return await asyncio.to_thread(self._compose, outgoing)
+        return compose(outgoing, ())
 
     def _compose(self, outgoing: Outgoing) -> bytes:
         """Each mail that attachments come from is read once."""
@@ -227,21 +328,6 @@ class Relay:
             self._store.write_now(lambda tx: scans.ask(tx, digests, self._now()))
             raise Temporary("its attachments are not checked for viruses yet")
 
-    def _settle(self, tx: Tx, fact: Fact, next_at: datetime) -> None:
-        """Write the outcome; a failure goes into the history, and to the agent whose answer it was."""
-        self._settle_alone(tx, fact, next_at)
-        attempt, now = fact.attempt, self._now()
-        if attempt.state not in {DeliveryState.REFUSED, DeliveryState.UNKNOWN}:
-            return
-        sent = recall.sent_by_id(tx.connection, fact.delivery)
-        if sent is None:
-            return
-        uncertain = attempt.state is DeliveryState.UNKNOWN
-        what = "may or may not have arrived" if uncertain else "was refused"
-        filing.record(tx, sent.conversation.id, acting.failure_event(sent, f"{what}: {attempt.reply}"), now)
-        context = self._context()
-        for draft in acting.undelivered_drafts(context, sent, attempt.reply, uncertain=uncertain):
-            outbox.enqueue(tx, sent.conversation.id, 0, draft, context.signer, now)
 
-    def _settle_alone(self, tx: Tx, fact: Fact, next_at: datetime) -> None:
-        outbox.settle(tx, [Settled(fact, next_at)], self._now())
+def _given_up(patience: timedelta, reply: str) -> str:
+    return f"given up after {patience.total_seconds() / 86400:g} days; last answer: {reply}"

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import quopri
 import unicodedata
+from binascii import b2a_qp
 from collections.abc import Sequence
 from email.utils import format_datetime
 from urllib.parse import quote
@@ -64,6 +64,8 @@ def compose(outgoing: Outgoing, contents: Sequence[bytes]) -> bytes:
 
 def _plain(text: str) -> str:
     """One line: every control, format and separator character is a space or nothing."""
+    if text.isprintable():  # most are, and this is much quicker
+        return " ".join(text.split())
     kept = (" " if unicodedata.category(c) in {"Cc", "Zl", "Zp"} else c for c in text)
     return " ".join("".join(c for c in kept if unicodedata.category(c) not in {"Cf", "Cs"}).split())
 
@@ -156,8 +158,7 @@ def _multipart(kind: str, identifier: str, parts: Sequence[_Part]) -> _Part:
 
 
 def _text(kind: str, text: str) -> _Part:
-    kept = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cs"})
-    lines = (quopri.encodestring(line.encode()).replace(b"\n", b"\r\n") for line in kept.split("\n"))
+    lines = (b2a_qp(line.encode()).replace(b"\n", b"\r\n") for line in html.visible(text).split("\n"))
     fields = {
         "Content-Type": f"text/{kind}; charset=utf-8",
         "Content-Transfer-Encoding": "quoted-printable",

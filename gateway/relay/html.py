@@ -8,7 +8,6 @@ lead. Everything else is paragraphs.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import groupby
@@ -30,22 +29,23 @@ _LINK = re.compile(
     r"|(?<![\w.!#$%&'*+/=?^`{|}~@-])[A-Za-z0-9][A-Za-z0-9._+=-]{0,63}"
     r"@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}(?![\w@-])"
 )
+_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # categories Cc and Cs
 _TRAILING = ".,;:!?'\")]»’”…"
 
 
 def page(text: str, subject: str, language: str) -> str:
     """A whole HTML document with the words of `text`; `subject` is its title."""
-    body = "\n".join(_block(lines) for lines in _blocks(_kept(text)))
+    body = "\n".join(_block(lines) for lines in _blocks(visible(text)))
     return (
         f'<!DOCTYPE html>\n<html lang="{escape(language)}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width">\n<meta name="color-scheme" content="light dark">\n'
-        f"<title>{escape(_kept(subject))}</title>\n<style>\n{_STYLE}\n</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+        f"<title>{escape(visible(subject))}</title>\n<style>\n{_STYLE}\n</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
     )
 
 
-def _kept(text: str) -> str:
-    """Without control characters, which have no place in HTML."""
-    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cs"})
+def visible(text: str) -> str:
+    """Without control characters, which have no place in a mail; but for line ends and tabs."""
+    return _UNSEEN.sub("", text)
 
 
 def _blocks(text: str) -> Iterator[list[str]]:

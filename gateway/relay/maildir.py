@@ -31,7 +31,10 @@ class MaildirTransport:
         try:
             return await asyncio.to_thread(self._write, outgoing, wire)
         except OSError as error:
-            return Attempt(DeliveryState.DEFERRED, f"{self.folder}: {error.strerror}", str(self.folder))
+            return Attempt(DeliveryState.DEFERRED, f"{self.folder}: {error.strerror}", str(self.folder), wide=True)
+
+    async def rest(self) -> None:
+        """Nothing is kept for the next mail."""
 
     async def close(self) -> None:
         """Nothing stays open."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
+import re
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 import aiosmtplib
 from aiosmtplib.errors import (
@@ -22,49 +24,94 @@ from gateway.model import Attempt, DeliveryState, Outgoing
 from gateway.relay.wire import path, transmitted
 
 _CONNECT, _REPLY, _FINAL_REPLY = 30.0, 120.0, 600.0  # seconds; RFC 5321 §4.5.3.2 asks for 10 minutes at the end
+_FRESH, _IDLE = 5.0, 30.0  # seconds unused, after which a connection is asked whether it lives, and ended
+_GOODBYE = 1.0  # seconds
+_CLOSING = 421
+_MOST_MAILS = 100  # over one connection: some servers count
+_POSTPONED = re.compile(r"4\.(?:3\.[012]|7)")  # at the end of a mail: the server is full or stopping, or slows us
+
+
+@dataclass(slots=True)
+class _Connection:
+    """A connection, how many mails it has carried, and when the last one was."""
+
+    client: aiosmtplib.SMTP
+    mails: int = 0
+    used_at: float = field(default_factory=time.monotonic)
+
+
+class _Stale(Exception):
+    """A connection that was used before turns out to be gone; nothing of the next mail is lost with it."""
 
 
 class SmtpTransport:
-    """At most `settings.connections` connections; each carries one mail at a time, then waits for the next."""
+    """Carries one mail at a time on each connection, and keeps connections for the next ones.
+
+    There are as many of them as mails that are handed to it at a time.
+    """
 
     idempotent = False
 
     def __init__(self, settings: RelaySettings, hostname: str) -> None:
         self._settings = settings
         self._hostname = hostname
-        self._idle: list[aiosmtplib.SMTP] = []
-        self._free = asyncio.Semaphore(settings.connections)
+        self._idle: list[_Connection] = []
 
     async def deliver(self, outgoing: Outgoing, wire: bytes, committing: Callable[[], Awaitable[None]]) -> Attempt:
         octets = transmitted(wire)
-        for address in (outgoing.envelope_sender, outgoing.draft.to):
-            path(address)
-        async with self._free:
-            client = await self._connected()
-            if isinstance(client, Attempt):
-                return client
-            attempt, sound = await self._hand_over(client, outgoing, octets, committing)
-            if sound:
-                self._idle.append(client)
-            else:
-                client.close()
-            return attempt
+        paths = path(outgoing.envelope_sender), path(outgoing.draft.to)
+        while kept := await self._kept():
+            with suppress(_Stale):
+                return await self._carry(kept, outgoing, paths, octets, committing)
+        made = await self._connect()
+        if isinstance(made, Attempt):
+            return made
+        return await self._carry(_Connection(made), outgoing, paths, octets, committing)
+
+    async def rest(self) -> None:
+        late = time.monotonic() - _IDLE
+        for connection in [one for one in self._idle if one.used_at < late]:
+            self._idle.remove(connection)
+            await _quit(connection.client)
 
     async def close(self) -> None:
-        for client in self._idle:
-            client.close()
+        for connection in self._idle:
+            connection.client.close()
         self._idle.clear()
 
-    async def _connected(self) -> aiosmtplib.SMTP | Attempt:
+    async def _kept(self) -> _Connection | None:
+        """The connection that was used last; asked first whether it lives, if that was a while ago."""
         while self._idle:
-            client = self._idle.pop()
+            connection = self._idle.pop()
+            if connection.used_at > time.monotonic() - _FRESH:
+                return connection
             try:
-                await client.rset(timeout=_CONNECT)  # the smarthost may have closed it meanwhile
+                await connection.client.rset(timeout=_CONNECT)
             except (SMTPException, OSError):
-                client.close()
+                connection.client.close()
             else:
-                return client
-        return await self._connect()
+                return connection
+        return None
+
+    async def _carry(
+        self,
+        connection: _Connection,
+        outgoing: Outgoing,
+        paths: tuple[str, str],
+        octets: bytes,
+        committing: Callable[[], Awaitable[None]],
+    ) -> Attempt:
+        client = connection.client
+        attempt, sound = await self._hand_over(client, outgoing, paths, octets, committing, used=connection.mails > 0)
+        connection.mails += 1
+        connection.used_at = time.monotonic()
+        if not sound:
+            client.close()
+        elif connection.mails >= _MOST_MAILS:
+            await _quit(client)
+        else:
+            self._idle.append(connection)
+        return attempt
 
     async def _connect(self) -> aiosmtplib.SMTP | Attempt:
         settings = self._settings
@@ -82,28 +129,45 @@ class SmtpTransport:
             await client.connect()
             await _greeted(client)
         except SMTPAuthenticationError as error:
-            return self._attempt(DeliveryState.DEFERRED, f"authentication failed: {error.code}")
+            return self._attempt(DeliveryState.DEFERRED, f"authentication failed: {error.code}", wide=True)
         except (SMTPException, OSError, SMTPConnectTimeoutError) as error:
-            return self._attempt(DeliveryState.DEFERRED, _words(error))
+            return self._attempt(DeliveryState.DEFERRED, _words(error), wide=True)
         return client
 
     async def _hand_over(
         self,
         client: aiosmtplib.SMTP,
         outgoing: Outgoing,
+        paths: tuple[str, str],
         octets: bytes,
         committing: Callable[[], Awaitable[None]],
+        *,
+        used: bool,
     ) -> tuple[Attempt, bool]:
-        """One transaction; and whether the connection can be used again."""
+        """One transaction; and whether the connection can be used again.
+
+        Raises:
+            _Stale: the server had ended a connection that was `used` before.
+        """
         tls = _tls(client)
+        reports = client.supports_extension("DSN")
+        options = [*_options(outgoing), *(_report_options(outgoing) if reports else [])]
         try:
-            reports = client.supports_extension("DSN")
-            options = [*_options(outgoing), *(_report_options(outgoing) if reports else [])]
-            await client.mail(outgoing.envelope_sender, options=options, encoding="utf-8", timeout=_REPLY)
-            wanted = _wanted_reports(outgoing) if reports else []
-            await client.rcpt(outgoing.draft.to, options=wanted, encoding="utf-8", timeout=_REPLY)
+            await _said(client, "MAIL", f"FROM:{paths[0]}", *options)
         except SMTPResponseException as error:
-            return self._answered(error, tls), _in_step(error.code)
+            if used and error.code in {_CLOSING, -1}:
+                client.close()
+                raise _Stale from error
+            return self._answered(error, tls, wide=400 <= error.code < 500), _in_step(error.code)
+        except (SMTPException, OSError) as error:
+            client.close()
+            if used:
+                raise _Stale from error
+            return self._attempt(DeliveryState.DEFERRED, _words(error), tls, wide=True), False
+        try:
+            await _said(client, "RCPT", f"TO:{paths[1]}", *(_wanted_reports(outgoing) if reports else []))
+        except SMTPResponseException as error:
+            return self._answered(error, tls, wide=error.code == _CLOSING), _in_step(error.code)
         except (SMTPException, OSError) as error:
             return self._attempt(DeliveryState.DEFERRED, _words(error), tls), False
         try:
@@ -111,26 +175,49 @@ class SmtpTransport:
         except BaseException:
             client.close()
             raise
+        return await self._sent(client, octets, tls)
+
+    async def _sent(self, client: aiosmtplib.SMTP, octets: bytes, tls: str) -> tuple[Attempt, bool]:
+        """The mail itself: from here on a breakdown leaves doubt."""
         try:
             reply = await _data(client, octets)
         except SMTPResponseException as error:
             if error.code > 0:
-                return self._answered(error, tls), _in_step(error.code)
+                wide = error.code == _CLOSING or (error.code < 500 and bool(_POSTPONED.match(error.message)))
+                return self._answered(error, tls, wide=wide), _in_step(error.code)
             return self._attempt(DeliveryState.UNKNOWN, _words(error), tls), False
         except (SMTPException, OSError) as error:
             return self._attempt(DeliveryState.UNKNOWN, _words(error), tls), False
         return self._attempt(DeliveryState.SENT, f"{reply.code} {reply.message}", tls), True
 
-    def _answered(self, error: SMTPResponseException, tls: str) -> Attempt:
+    def _answered(self, error: SMTPResponseException, tls: str, *, wide: bool) -> Attempt:
         """4xx is « later », 5xx is « no » (RFC 5321 §4.2.1)."""
         state = DeliveryState.REFUSED if 500 <= error.code < 600 else DeliveryState.DEFERRED
-        return self._attempt(state, f"{error.code} {error.message}", tls)
+        return self._attempt(state, f"{error.code} {error.message}", tls, wide=wide)
 
-    def _attempt(self, state: DeliveryState, reply: str, tls: str = "") -> Attempt:
+    def _attempt(self, state: DeliveryState, reply: str, tls: str = "", *, wide: bool = False) -> Attempt:
         host = f"{self._settings.host}:{self._settings.port}"
         # Servers answer in any charset; what isn't UTF-8 comes as surrogates, which no database takes.
         words = " ".join(reply.encode("utf-8", "replace").decode().split())
-        return Attempt(state, words[:500], host, tls)
+        return Attempt(state, words[:500], host, tls, wide=wide)
+
+
+async def _said(client: aiosmtplib.SMTP, *words: str) -> None:
+    """A command of the envelope, as it was looked at by `wire.path`.
+
+    Raises:
+        SMTPResponseException: any answer but 250, or 251 (RFC 5321 §4.2).
+    """
+    answer = await client.execute_command(*(word.encode() for word in words), timeout=_REPLY)
+    if answer.code not in {250, 251}:
+        raise SMTPResponseException(answer.code, answer.message)
+
+
+async def _quit(client: aiosmtplib.SMTP) -> None:
+    """Say goodbye (RFC 5321 §4.1.1.10), to who may be gone."""
+    with suppress(SMTPException, OSError):
+        await client.quit(timeout=_GOODBYE)
+    client.close()
 
 
 async def _data(client: aiosmtplib.SMTP, octets: bytes) -> aiosmtplib.SMTPResponse:
@@ -158,7 +245,7 @@ async def _data(client: aiosmtplib.SMTP, octets: bytes) -> aiosmtplib.SMTPRespon
 
 def _in_step(code: int) -> bool:
     """Was this a plain « no », or is the server going, or answering something else than was asked?"""
-    return 400 <= code < 600 and code != 421
+    return 400 <= code < 600 and code != _CLOSING
 
 
 def _options(outgoing: Outgoing) -> list[str]:
@@ -168,10 +255,16 @@ def _options(outgoing: Outgoing) -> list[str]:
 
 
 async def _greeted(client: aiosmtplib.SMTP) -> None:
-    """Ask what the server can (RFC 5321 §4.1.1.1). To one that knows no EHLO, HELO is said before the first mail."""
+    """Ask what the server can (RFC 5321 §4.1.1.1); one that knows no EHLO is said HELO.
+
+    Raises:
+        SMTPException: it wants neither.
+    """
     if client.is_ehlo_or_helo_needed:
-        with suppress(SMTPHeloError):
+        try:
             await client.ehlo()
+        except SMTPHeloError:
+            await client.helo()
 
 
 def _report_options(outgoing: Outgoing) -> list[str]:

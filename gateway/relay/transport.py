@@ -7,6 +7,8 @@
   is written. Nothing else is raised on purpose.
 - It awaits `committing()` before the step after which it can't know any more whether the mail arrived: from then
   on a crash leaves the delivery uncertain. Up to there, trying again is safe.
+- `attempt.wide` says that the trouble would meet every other mail too: nobody's leaves for a while.
+- `rest` is called now and then while nothing is due: what was kept for the next mail may be let go.
 - A transport whose delivery is idempotent says so (`idempotent`): its uncertain deliveries are simply done again.
 """
 
@@ -27,6 +29,8 @@ class Transport(Protocol):
     idempotent: bool
 
     async def deliver(self, outgoing: Outgoing, wire: bytes, committing: Committing) -> Attempt: ...
+
+    async def rest(self) -> None: ...
 
     async def close(self) -> None: ...
 

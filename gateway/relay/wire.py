@@ -93,7 +93,7 @@ def _assert_lines(mail: bytes) -> None:
     bare = mail.replace(b"\r\n", b"")
     if b"\r" in bare or b"\n" in bare or b"\0" in bare:
         raise WireError("a bare CR, LF or NUL in a composed mail")
-    if max(len(line) for line in mail.split(b"\r\n")) > _MOST:
+    if max(map(len, mail.split(b"\r\n"))) > _MOST:
         raise WireError("a line of more than 998 octets in a composed mail")
 
 
@@ -106,5 +106,5 @@ def _names(mail: bytes) -> tuple[str, ...]:
     header, separator, _ = mail.partition(b"\r\n\r\n")
     if not separator:
         raise WireError("a composed mail without the end of its header")
-    lines = (line for line in header.split(b"\r\n") if line[:1] not in {b" ", b"\t"})
-    return tuple(line.partition(b":")[0].decode("ascii", "replace") for line in lines)
+    lines = header.decode("ascii", "replace").split("\r\n")
+    return tuple(line.partition(":")[0] for line in lines if line[:1] not in {" ", "\t"})

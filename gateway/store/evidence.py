@@ -16,7 +16,7 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -32,10 +32,17 @@ from gateway.store.tables import conversations, deliveries, evidence
 
 CONTEXT = b"gateway evidence 1\0"
 _BOUND = ("chain", "number", "at", "event", "delivery", "digest", "previous")
+_TRIES = (Occasion.ATTEMPT, Occasion.INTERRUPTED, Occasion.GIVEN_UP)
 _INSERT = insert(evidence)
 _LAST_ID = select(func.max(evidence.c.id))
 _ABOUT = (
-    select(deliveries.c.id, deliveries.c.message_id, deliveries.c.recipient, conversations.c.reference)
+    select(
+        deliveries.c.id,
+        deliveries.c.state,
+        deliveries.c.message_id,
+        deliveries.c.recipient,
+        conversations.c.reference,
+    )
     .outerjoin(conversations, conversations.c.id == deliveries.c.conversation)
     .where(deliveries.c.id.in_(bindparam("ids", expanding=True)))
 )
@@ -56,16 +63,25 @@ _SEALS = select(acts.c.what).where(acts.c.by == GATEWAY, acts.c.what.like("seale
 # --- writing ---------------------------------------------------------------------------------------------
 
 
-def record(tx: Tx, facts: Sequence[Fact], at: datetime) -> None:
-    """Add what happened, in its own transaction. Several facts cost little more than one."""
-    about = {row.id: row for row in tx.connection.execute(_ABOUT, {"ids": [fact.delivery for fact in facts]})}
-    chains = {delivery: row.reference or f"delivery {delivery}" for delivery, row in about.items()}
+def about(connection: Connection, facts: Iterable[Fact]) -> dict[int, AnyRow]:
+    """What `record` needs to know of the deliveries, and the state of each."""
+    rows = connection.execute(_ABOUT, {"ids": [fact.delivery for fact in facts]})
+    return {row.id: row for row in rows}
+
+
+def record(tx: Tx, facts: Sequence[Fact], at: datetime, known: Mapping[int, AnyRow] | None = None) -> None:
+    """Add what happened, in its own transaction. Several facts cost little more than one.
+
+    `known`: as `about` says it, where that was asked already.
+    """
+    known = known or about(tx.connection, facts)
+    chains = {delivery: row.reference or f"delivery {delivery}" for delivery, row in known.items()}
     found = tx.connection.execute(_HEADS, {"chains": list(set(chains.values()))})
     heads = {row.chain: (row.number, row.hash) for row in found}
     identifier = tx.connection.scalar(_LAST_ID) or 0
     rows: list[dict[str, Any]] = []
     for fact in facts:
-        name, row = chains[fact.delivery], about[fact.delivery]
+        name, row = chains[fact.delivery], known[fact.delivery]
         number, previous = heads.get(name, (0, chain.START))
         said = words(to=row.recipient, message_id=row.message_id, fact=fact)
         bound = {"chain": name, "number": number + 1, "at": at, "event": fact.occasion.value}
@@ -178,7 +194,7 @@ def holds(connection: Connection, made: bytes) -> bool:
 
 def missing(connection: Connection, conversation: int | None = None) -> list[int]:
     """Deliveries that the outbox tried more often than the evidence knows: rows of theirs were taken away."""
-    tries = evidence.c.event.in_((Occasion.ATTEMPT.value, Occasion.INTERRUPTED.value))
+    tries = evidence.c.event.in_([occasion.value for occasion in _TRIES])
     known = select(func.count()).where(evidence.c.delivery == deliveries.c.id, tries).scalar_subquery()
     query = select(deliveries.c.id).where(deliveries.c.attempts > known).order_by(deliveries.c.id)
     if conversation is not None:

@@ -100,7 +100,6 @@ _WRITTEN = (
     .where(participations.c.id == bindparam("participation"))
     .values(epoch=bindparam("raised"), usager=bindparam("told"), written_at=bindparam("now"))
 )
-_STATES = select(deliveries.c.id, deliveries.c.state).where(deliveries.c.id.in_(bindparam("ids", expanding=True)))
 _ATTEMPTED = (
     update(deliveries).where(deliveries.c.id == bindparam("delivery")).values(attempts=deliveries.c.attempts + 1)
 )
@@ -113,9 +112,10 @@ _DUE_NOW = (
         deliveries.c.next_at <= bindparam("now"),
         deliveries.c.id.not_in(bindparam("busy", expanding=True)),
     )
-    .order_by(deliveries.c.next_at, deliveries.c.id)
     .limit(bindparam("most"))
 )
+_OLDEST = _DUE_NOW.order_by(deliveries.c.next_at, deliveries.c.id)
+_NEWEST = _DUE_NOW.order_by(deliveries.c.next_at.desc(), deliveries.c.id.desc())
 _COMMITTING = (
     update(deliveries)
     .where(deliveries.c.id.in_(bindparam("ids", expanding=True)), _DUE)
@@ -296,10 +296,31 @@ def follow(tx: Tx, conversation: int, into: int) -> None:
 # --- working ---------------------------------------------------------------------------------------------
 
 
-def due(connection: Connection, now: datetime, limit: int, busy: Iterable[int] = ()) -> list[Outgoing]:
-    """Deliveries whose time has come, but for those in `busy`."""
-    rows = connection.execute(_DUE_NOW, {"now": now, "busy": list(busy), "most": limit})
+def due(
+    connection: Connection, now: datetime, limit: int, busy: Collection[int] = (), crowded: Collection[str] = ()
+) -> list[Outgoing]:
+    """Deliveries whose time has come, but for those in `busy`, and those to the domains in `crowded`.
+
+    The oldest first; but where there are more of them, a quarter are the newest: what is written now isn't to wait
+    behind all that an outage left.
+    """
+    held = list(busy)
+    elsewhere = [~deliveries.c.recipient.endswith(f"@{name}", autoescape=True) for name in crowded]
+    newest = max(1, limit // 4)
+    rows = list(connection.execute(_OLDEST.where(*elsewhere), {"now": now, "busy": held, "most": limit}))
+    if len(rows) == limit > newest:
+        rows = rows[: limit - newest]
+        held += [row.id for row in rows]
+        rows += connection.execute(_NEWEST.where(*elsewhere), {"now": now, "busy": held, "most": newest})
     return [_outgoing(row) for row in rows]
+
+
+def older(connection: Connection, than: datetime, limit: int) -> list[int]:
+    """Deliveries that have waited since then or longer."""
+    query = (
+        select(deliveries.c.id).where(_DUE, deliveries.c.created_at <= than).order_by(deliveries.c.id).limit(limit)
+    )
+    return list(connection.scalars(query))
 
 
 def committing(tx: Tx, ids: Collection[int]) -> set[int]:
@@ -316,13 +337,13 @@ def settle(tx: Tx, settled: Sequence[Settled], at: datetime) -> None:
     What was decided while one ran stands: a delivery that was cancelled isn't tried again, and one whose bounce came
     before our own word of it stays refused.
     """
-    rows = tx.connection.execute(_STATES, {"ids": [one.fact.delivery for one in settled]})
-    before: dict[int, str] = {row.id: row.state for row in rows}
+    facts = [one.fact for one in settled]
+    known = evidence.about(tx.connection, facts)
     stands = {"refused": DeliveryState.SENT, "cancelled": DeliveryState.DEFERRED}
     overtaken, changed = [], []
     for one in settled:
         delivery, attempt = one.fact.delivery, one.fact.attempt
-        if attempt.state is stands.get(before[delivery]):
+        if attempt.state is stands.get(known[delivery].state):
             overtaken.append({"delivery": delivery})
         else:
             values = {"outcome": attempt.state.value, "reply": attempt.reply, "then": one.next_at}
@@ -331,7 +352,7 @@ def settle(tx: Tx, settled: Sequence[Settled], at: datetime) -> None:
         tx.connection.execute(_ATTEMPTED, overtaken)
     if changed:
         tx.connection.execute(_SETTLED, changed)
-    evidence.record(tx, [one.fact for one in settled], at)
+    evidence.record(tx, facts, at, known)
 
 
 def interrupted(connection: Connection) -> list[int]:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     bindparam,
+    delete,
     exists,
     func,
     literal,
@@ -54,6 +55,14 @@ def made(tx: Tx, name: str, at: datetime) -> None:
     """Remember that a round was made."""
     row = engines.insert_or(tx.connection, rounds).values(name=name, at=at)
     tx.connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"at": at}))
+
+
+def noted(tx: Tx, name: str, since: datetime | None) -> None:
+    """Remember since when something lasts; None: it is over."""
+    if since is None:
+        tx.connection.execute(delete(rounds).where(rounds.c.name == name))
+    else:
+        made(tx, name, since)
 
 
 def to_wake(connection: Connection, now: datetime) -> list[Conversation]:

@@ -118,7 +118,7 @@ def test_a_mail_answers_what_its_reader_wrote_last(store: Store) -> None:
 
 def test_due_in_order_within_bounds_and_not_twice(store: Store) -> None:
     file(store, message(), *(draft(f"{n}@x") for n in range(5)))
-    assert [o.id for o in due(store, limit=2)] == [1, 2]
+    assert [o.id for o in due(store, limit=1)] == [1]
     assert [o.id for o in due(store, busy=(1, 3))] == [2, 4, 5]
     assert due(store, NOW - timedelta(seconds=1)) == []
     store.write_now(lambda tx: outbox.committing(tx, [1]))
@@ -126,6 +126,35 @@ def test_due_in_order_within_bounds_and_not_twice(store: Store) -> None:
     settle(store, DeliveryState.DEFERRED, NOW + timedelta(hours=1))
     assert [o.id for o in due(store)] == [2, 3, 4, 5]
     assert [o.attempts for o in due(store, NOW + timedelta(hours=1))] == [0, 0, 0, 0, 1]
+
+
+def test_the_oldest_are_due_first_and_a_quarter_of_the_newest_with_them(store: Store) -> None:
+    for n in range(12):
+        at = NOW + timedelta(minutes=n)
+        opening = Filing(conversation(0, reference=f"REF-{n}"), ((message(f"m{n}@x"), (draft(f"{n}@x"),)),))
+        store.write_now(lambda tx, o=opening, a=at: filing.file(tx, o, SIGNER, a))  # type: ignore[misc]
+    later = NOW + timedelta(hours=1)
+    assert [o.id for o in due(store, later, limit=8)] == [1, 2, 3, 4, 5, 6, 12, 11]
+    assert [o.id for o in due(store, later, limit=12)] == [*range(1, 10), 12, 11, 10]
+    assert [o.id for o in due(store, later, limit=13)] == list(range(1, 13))
+
+
+def test_domains_that_are_crowded_are_passed_over(store: Store) -> None:
+    file(
+        store,
+        message(),
+        *(draft(to) for to in ("a@slow.example", "b@x.example", "c@notslow.example", "d@s_ow.example")),
+    )
+    found = store.read_now(lambda c: outbox.due(c, NOW, 10, (), ("slow.example", "s_ow.example")))
+    assert [o.draft.to for o in found] == ["b@x.example", "c@notslow.example"]
+
+
+def test_what_has_waited_for_long_is_found(store: Store) -> None:
+    file(store, message(), draft(), draft(), draft())
+    settle(store, DeliveryState.SENT)
+    assert store.read_now(lambda c: outbox.older(c, NOW, 10)) == [2, 3]
+    assert store.read_now(lambda c: outbox.older(c, NOW, 1)) == [2]
+    assert store.read_now(lambda c: outbox.older(c, NOW - timedelta(seconds=1), 10)) == []
 
 
 def test_the_last_step_is_taken_once(store: Store) -> None:

@@ -66,6 +66,9 @@ class Wall:
             self.full.set()
         return Attempt(DeliveryState.SENT, "250 ok")
 
+    async def rest(self) -> None:
+        pass
+
     async def close(self) -> None:
         pass
 

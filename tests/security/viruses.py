@@ -102,8 +102,8 @@ class Passage:
         await self._file(raws, author, to)
         await self._gate.again()
         relay = Relay(self._store, lambda: self._context, MaildirTransport(self._folder), now=lambda: NOW)
-        while await relay._start_due():
-            await asyncio.gather(*relay._busy.values())
+        while await relay.once():
+            pass
 
     async def answer_to(self) -> str:
         """Where an agent answers to: the address in the notification of a mail that brought nothing."""

@@ -304,8 +304,8 @@ async def sent(world: World, folder: Path) -> Callable[[str], list[bytes]]:
     """Whatever is due leaves, as far as it may."""
     transport = MaildirTransport(folder)
     relay = Relay(world.store, lambda: world.context, transport, now=world.now, jitter=lambda: 0.0)
-    while await relay._start_due():
-        await asyncio.wait(list(relay._busy.values()) or [asyncio.create_task(asyncio.sleep(0))])
+    while await relay.once():
+        pass
     octets = [path.read_bytes() for path in (folder / "new").glob("*")]
     return lambda to: [raw for raw in octets if re.search(rf"^X-Envelope-To: <?{to}>?\r?$".encode(), raw, re.M)]
 

@@ -52,6 +52,9 @@ class Pretended:
             raise self.attempt
         return self.attempt
 
+    async def rest(self) -> None:
+        return
+
     async def close(self) -> None:
         return
 
@@ -89,9 +92,7 @@ class World:
 
     async def worked(self, relay: Relay) -> None:
         """One round: all that is due, to its end."""
-        await relay._start_due()
-        while relay._busy:
-            await asyncio.wait(list(relay._busy.values()))
+        await relay.once()
 
     def state(self, delivery: int | None = None) -> dict[str, Any]:
         rows = self.store.read_now(outbox.listed)
@@ -289,7 +290,7 @@ async def test_an_attachment_that_cannot_be_read_now_waits(world: World, monkeyp
 async def test_an_outcome_is_not_forgotten_while_the_store_fails(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.outbound._IDLE", 0.001)
+    monkeypatch.setattr("gateway.settling._AGAIN", 0.001)
     transport = Pretended()
     relay = world.relay(transport)
     settle, failures = outbox.settle, [StoreError("full")] * 3

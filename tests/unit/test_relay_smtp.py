@@ -14,6 +14,7 @@ import trustme
 
 from gateway.config.settings import RelaySettings
 from gateway.model import Attempt, DeliveryState, Draft, Outgoing
+from gateway.relay import smtp
 from gateway.relay.compose import compose
 from gateway.relay.smtp import SmtpTransport
 from gateway.relay.wire import WireError
@@ -238,15 +239,87 @@ async def test_421_ends_the_connection() -> None:
         await by.close()
 
 
-async def test_no_more_connections_than_allowed() -> None:
+async def test_as_many_connections_as_mails_at_a_time_and_then_none_more() -> None:
     async with smarthost() as host:
-        by = transport(host, connections=2)
+        by = transport(host)
         mails = [outgoing(n) for n in range(1, 11)]
-        found = await asyncio.gather(*(by.deliver(m, compose(m, ()), nothing) for m in mails))
-        assert {attempt.state for attempt in found} == {SENT}
+        for pair in zip(mails[::2], mails[1::2], strict=True):
+            found = await asyncio.gather(*(by.deliver(m, compose(m, ()), nothing) for m in pair))
+            assert {attempt.state for attempt in found} == {SENT}
         assert host.connections == 2
         assert len(set(host.mails)) == 10
         await by.close()
+
+
+async def test_a_connection_ends_after_so_many_mails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smtp, "_MOST_MAILS", 3)
+    async with smarthost() as host:
+        by = transport(host)
+        for _ in range(7):
+            assert (await by.deliver(outgoing(), compose(outgoing(), ()), nothing)).state is SENT
+        assert (host.connections, host.lines.count("QUIT")) == (3, 2)
+        await by.close()
+
+
+async def test_a_connection_is_asked_whether_it_lives_once_it_has_rested(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with smarthost() as host:
+        by = transport(host)
+        for _ in range(2):
+            await by.deliver(outgoing(), compose(outgoing(), ()), nothing)
+        assert "RSET" not in host.lines
+        monkeypatch.setattr(smtp, "_FRESH", 0.0)
+        await by.deliver(outgoing(), compose(outgoing(), ()), nothing)
+        assert (host.lines.count("RSET"), host.connections) == (1, 1)
+        await by.rest()
+        assert "QUIT" not in host.lines
+        monkeypatch.setattr(smtp, "_IDLE", 0.0)
+        await by.rest()
+        assert host.lines[-1] == "QUIT"
+        await by.deliver(outgoing(), compose(outgoing(), ()), nothing)
+        assert host.connections == 2
+        await by.close()
+
+
+async def test_a_server_that_ends_an_old_connection_in_words_is_greeted_anew() -> None:
+    """421 to the first command is what many say to who was idle: it's no reason to hold mail up."""
+    async with smarthost() as host:
+        by = transport(host)
+        await by.deliver(outgoing(), compose(outgoing(), ()), nothing)
+        closing = ["421 4.4.2 idle for too long", "250 Ok"]
+
+        def answer(word: str) -> None:
+            if word == "MAIL":
+                host.answers["MAIL"] = closing.pop(0)
+
+        host.before = answer
+        assert (await by.deliver(outgoing(), compose(outgoing(), ()), nothing)).state is SENT
+        assert host.connections == 2
+        await by.close()
+
+
+@pytest.mark.parametrize(
+    ("stage", "answer", "wide"),
+    [
+        ("greeting", "421 too many connections", True),
+        ("greeting", "554 go away", True),
+        ("AUTH", "535 no", True),
+        ("MAIL", "421 4.7.0 slow down", True),
+        ("MAIL", "452 4.3.1 full", True),
+        ("MAIL", "550 5.7.1 you may not", False),
+        ("RCPT", "450 4.7.1 greylisted", False),
+        ("RCPT", "421 4.7.0 slow down", True),
+        ("RCPT", "550 5.1.1 nobody", False),
+        ("DATA", "451 4.3.0 later", True),
+        (".", "451 4.7.0 too many mails", True),
+        (".", "451 4.2.0 later", False),
+        (".", "554 5.7.1 spam", False),
+        (".", "250 Ok", False),
+    ],
+)
+async def test_trouble_that_every_mail_would_meet(stage: str, answer: str, wide: bool) -> None:
+    async with smarthost() as host:
+        host.answers[stage] = answer
+        assert (await delivered(host, user="gateway", password="s3cret")).wide is wide
 
 
 # --- TLS and authentication --------------------------------------------------------------------------------

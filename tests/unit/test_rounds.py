@@ -36,6 +36,7 @@ from tests.builders import (
     MANON,
     NOW,
     ULYSSE,
+    draft,
     file_all,
     incoming,
     keep,
@@ -756,7 +757,7 @@ async def test_the_loop_waits_where_nothing_can_be_done(world: World, monkeypatc
 
 def test_the_evidence_is_sealed_each_hour_in_which_something_left(world: World) -> None:
     world.mail("Bonjour", NOW)
-    delivery = world.store.read_now(lambda c: outbox.due(c, NOW, 1))[0].id
+    delivery = world.store.write_now(lambda tx: outbox.enqueue(tx, 1, 0, draft(), world.context.signer, NOW))
 
     def sealed(at: datetime) -> int:
         world.store.write_now(lambda tx: rounds.make(tx, world.context, at))
@@ -765,7 +766,7 @@ def test_the_evidence_is_sealed_each_hour_in_which_something_left(world: World) 
     def retried() -> None:
         world.store.write_now(lambda tx: outbox.retry(tx, delivery, MANON, NOW))
 
-    assert sealed(NOW) == 0
+    assert sealed(NOW) == 0, "there is nothing to seal"
     retried()
     assert (sealed(NOW), sealed(NOW + HOUR)) == (1, 1)
     retried()
