@@ -16,10 +16,22 @@ from importlib.metadata import version
 from pathlib import Path
 
 from gateway import config, daemon, log, outcries
-from gateway.commands import attachments, audit, check, conversations, evidence, health, mail, repair, templates
+from gateway.commands import (
+    attachments,
+    audit,
+    backup,
+    check,
+    conversations,
+    evidence,
+    health,
+    mail,
+    repair,
+    templates,
+)
 from gateway.commands import keys as token_keys
 from gateway.commands.operator import Operator, operator
 from gateway.commands.output import Shown, show
+from gateway.commands.recover import recovered
 from gateway.commands.rethread import rethread
 from gateway.config import init
 from gateway.context import Context, context
@@ -119,6 +131,18 @@ def _add_running(command: _Adder) -> None:
     made.add_argument("--connect", action="store_true", help="also try every mailbox, the relay and the DNS")
     made = command("health", _health, "is every mail where it should be? Status 0: yes, 1: no, 75: nobody can tell")
     made.add_argument("--metrics", action="store_true", help="as figures, in Prometheus' text format")
+    made = command("backup", _backup, "copy the store, its raw mail, keys and configuration, while the daemon runs")
+    made.add_argument("folder", type=Path, metavar="DIR", help="where backups are, each in a folder of its time")
+    made.add_argument("--keep", type=_count, metavar="N", help="remove all but the last N afterwards")
+    made.add_argument("--check", action="store_true", help="copy nothing: read the last backup whole, is it right?")
+    made = command("restore", _restore, "put a backup where the store is; the daemon doesn't run")
+    made.add_argument("folder", type=Path, metavar="DIR", help="of backups, whose last is meant, or of one of them")
+    made.add_argument("--replace", action="store_true", help="set a store that is there aside")
+    which = made.add_mutually_exclusive_group()
+    which.add_argument("--lost-at", type=_time, metavar="TIME", help="when the lost store was last in use; else now")
+    which.add_argument("--send", action="store_true", help="hold nothing: no mail has left since the backup")
+    made = command("recover", _recover, "find mail in the packs that the store doesn't know; the daemon doesn't run")
+    made.add_argument("--apply", action="store_true", help="take it in")
     made = command("db", _db, "bring the store's schema up to date")
     made.add_argument("action", choices=["upgrade"])
     made = command("pseudonym", _pseudonym, "say under which name an address stands in the log")
@@ -227,7 +251,9 @@ def _add_mail(command: _Adder) -> None:
     made.set_defaults(usage=made.error)
     made = command("outbox", _outbox, "deliveries: list them, send one now, cancel one")
     made.add_argument("action", choices=["list", "retry", "cancel"])
-    made.add_argument("id", nargs="?", type=int, metavar="ID")
+    which = made.add_mutually_exclusive_group()
+    which.add_argument("id", nargs="?", type=int, metavar="ID")
+    which.add_argument("--held", action="store_true", help="all that is held since a backup was restored")
     made.set_defaults(usage=made.error)
 
 
@@ -322,6 +348,34 @@ def _db(options: argparse.Namespace) -> Shown:
         before = schema.upgrade(store.engine)
     words = f"The schema is {schema.HEAD}" + (f" (it was {before})." if before not in {"", schema.HEAD} else ".")
     return Shown({"before": before or None, "schema": schema.HEAD}, (words,))
+
+
+def _backup(options: argparse.Namespace) -> Shown:
+    if options.check:
+        return backup.checked(options.folder)
+    path = _path(options)
+    with daemon.private():
+        return backup.made(config.load(path, passwords=False), path, options.folder, daemon.utc_now(), options.keep)
+
+
+def _restore(options: argparse.Namespace) -> Shown:
+    settings, now = config.load(_path(options), passwords=False), daemon.utc_now()
+    with daemon.private(), daemon.alone(settings):
+        return backup.restored(
+            settings,
+            options.folder,
+            _operator(options),
+            now,
+            replace=options.replace,
+            send=options.send,
+            lost_at=options.lost_at or now,
+        )
+
+
+def _recover(options: argparse.Namespace) -> Shown:
+    settings = config.load(_path(options), passwords=False)
+    with daemon.opened(settings) as store, daemon.alone(settings):
+        return recovered(store, _operator(options), daemon.utc_now(), apply=options.apply)
 
 
 def _conversations(options: argparse.Namespace) -> Shown:
@@ -438,6 +492,20 @@ def _inbox(text: str) -> Inbox:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError("must be a number, 1 or more")
+    return int(text)
+
+
+def _time(text: str) -> datetime:
+    """ISO 8601; without its zone, of this machine's."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError('must be a time, like "2026-11-29T14:30"') from error
+
+
 def _standard_input() -> str:
     if sys.stdin.isatty():
         print("Write the text, then Ctrl-D on a line of its own:", file=sys.stderr)
@@ -487,6 +555,8 @@ def _outbox(options: argparse.Namespace) -> Shown:
     with _opened(options) as (store, _):
         if options.action == "list":
             return mail.outbox_list(store)
+        if options.held:
+            return mail.outbox_held(store, _operator(options), daemon.utc_now(), retry=options.action == "retry")
         act = mail.outbox_retry if options.action == "retry" else mail.outbox_cancel
         return act(store, _identifier(options), _operator(options), datetime.now(UTC))
 

@@ -65,7 +65,7 @@ def run(path: Path, announce: Callable[[str], None]) -> None:
     """
     settings = config.load(path)
     sys.setswitchinterval(TURN)
-    with opened(settings) as store, _alone(settings), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with opened(settings) as store, alone(settings), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(path, settings, store, announce))
 
 
@@ -76,17 +76,23 @@ def opened(settings: Settings) -> Iterator[Store]:
     Raises:
         StoreError: it can't be opened, or is of a newer version.
     """
+    with private(), closing(Store(settings.store.database, packs_for(settings.store))) as store:
+        schema.upgrade(store.engine)
+        yield store
+
+
+@contextmanager
+def private() -> Iterator[None]:
+    """What is written meanwhile is for this account alone."""
     before = os.umask(0o077)
     try:
-        with closing(Store(settings.store.database, packs_for(settings.store))) as store:
-            schema.upgrade(store.engine)
-            yield store
+        yield
     finally:
         os.umask(before)
 
 
 @contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
+def alone(settings: Settings) -> Iterator[None]:
     """Hold the lock that keeps a second daemon off a store in a file; those on PostgreSQL share it."""
     database = file_of(settings.store.url)
     if database is None:

@@ -821,6 +821,7 @@ class Occasion(StrEnum):
     BOUNCE = "bounce"
     RETRY = "retry"  # a person let it be sent again
     CANCEL = "cancel"  # a person withdrew it
+    RESTORE = "restore"  # the store is a backup's: it may have been sent since that was made
 
 
 @dataclass(frozen=True, slots=True)

@@ -301,6 +301,24 @@ def outbox_cancel(store: Store, identifier: int, by: Operator, now: datetime) ->
     return Shown({"id": identifier, "state": "cancelled"}, (f"Delivery {identifier} will never be sent.",))
 
 
+def outbox_held(store: Store, by: Operator, now: datetime, *, retry: bool) -> Shown:
+    """Let all that is held since a restore be sent, or withdraw it."""
+    act, what = (outbox.retry, "let delivery {} be sent now") if retry else (outbox.cancel, "cancelled delivery {}")
+
+    def work(tx: Tx) -> list[int]:
+        ids = outbox.held(tx.connection)
+        for identifier in ids:
+            act(tx, identifier, by.name, now)
+            _record(tx, identifier, what, by, now)
+        return ids
+
+    ids = store.write_now(work)
+    state = "waiting" if retry else "cancelled"
+    words = "sent now by the daemon" if retry else "never sent"
+    line = f"{len(ids)} deliveries that were held are {words}." if ids else "No delivery is held."
+    return Shown([{"id": each, "state": state} for each in ids], (line,))
+
+
 def _record(tx: Tx, delivery: int, what: str, by: Operator, now: datetime) -> None:
     sent = recall.sent_by_id(tx.connection, delivery)
     reference = sent.conversation.reference if sent else ""

@@ -15,6 +15,7 @@ from gateway.model import Arrival, Envelope, ImapCursor, Incoming, Result
 from gateway.store import engines
 from gateway.store.database import AnyRow, Tx
 from gateway.store.packs import Location
+from gateway.store.salvage import Found
 from gateway.store.tables import arrivals, imap_ledger, raws
 
 MOST_ATTEMPTS = 3
@@ -68,10 +69,29 @@ def _keep_raws(tx: Tx, mails: Sequence[Incoming], digests: Sequence[bytes]) -> N
     for mail, digest in zip(mails, digests, strict=True):
         if digest not in known:
             known.add(digest)
-            location = tx.packs.append(mail.raw, _about(mail))
-            rows.append({"digest": digest, "pack": location.pack, "offset": location.offset, "size": location.size})
+            rows.append(_raw(digest, tx.packs.append(mail.raw, _about(mail))))
     if rows:
         tx.connection.execute(engines.ignoring(tx.connection, raws), rows)
+
+
+def _raw(digest: bytes, at: Location) -> dict[str, Any]:
+    return {"digest": digest, "pack": at.pack, "offset": at.offset, "size": at.size}
+
+
+def strange(connection: Connection, found: Sequence[Found]) -> list[Found]:
+    """Those whose octets aren't known, each once."""
+    known = set(connection.scalars(_KEPT, {"digests": [each.mail.digest for each in found]}))
+    return list({each.mail.digest: each for each in found if each.mail.digest not in known}.values())
+
+
+def adopt(tx: Tx, found: Sequence[Found]) -> list[Found]:
+    """Keep mails that lie in the packs already, and whose octets aren't known; those that are kept by that."""
+    fresh = strange(tx.connection, found)
+    if fresh:
+        rows = [_raw(each.mail.digest, each.at) for each in fresh]
+        tx.connection.execute(engines.ignoring(tx.connection, raws), rows)
+        tx.connection.execute(_KEEP, [_row(each.mail, each.mail.digest, "", None) for each in fresh])
+    return fresh
 
 
 def _about(mail: Incoming) -> dict[str, Any]:
@@ -288,6 +308,12 @@ def locate(connection: Connection, digest: str) -> Location:
     if row is None:
         raise NotFound(f"no raw mail has the digest {digest}")
     return Location(row.pack, row.offset, row.size)
+
+
+def last(connection: Connection) -> tuple[int, datetime | None]:
+    """How many mails came, and when the last one did."""
+    row = connection.execute(select(func.count(), func.max(arrivals.c.received_at))).one()
+    return int(row[0]), row[1]
 
 
 def extents(connection: Connection) -> dict[str, int]:

@@ -7,9 +7,11 @@ storage doesn't take it in time, the writer is told, and whoever brought the mai
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gateway.config.settings import S3
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from obstore.store import S3Store
 
 T = TypeVar("T")
+_PART = 8_000_000  # octets that are asked for at once
 _MOST = 32_000_000  # octets that wait in memory: what is more is put before the sync
 # The daemon is to end within ten seconds, and its writer to answer the watchdog within thirty. What is large may take
 # longer: at 8 Mbit/s the largest mail must pass, or it never would.
@@ -86,6 +89,13 @@ class Bucket:
             raise StoreError(f"{location.pack} in {self.place} is damaged: it ends before a mail that it held")
         return raw
 
+    def octets(self, pack: str, start: int, end: int) -> Iterator[bytes]:
+        for at in range(start, end, _PART):
+            yield self.read(Location(pack, at, min(_PART, end - at)))
+
+    def put(self, pack: str, file: Path) -> None:
+        self._asked("raw mail can't be written to", lambda: self._large.put(pack, file))
+
     def sizes(self) -> dict[str, int]:
         return self._asked("raw mail can't be listed in", self._listed)
 
@@ -137,6 +147,7 @@ class Bucket:
 
 
 def _objects(place: Place, s3: S3, timeout: timedelta) -> S3Store:
+    os.environ.setdefault("TOKIO_WORKER_THREADS", "2")  # else as many as there are processors
     try:
         from obstore.store import S3Store  # noqa: PLC0415 (9 MB that a folder doesn't need)
     except ImportError as error:

@@ -13,7 +13,21 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, func, make_url, select, text
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Table,
+    column,
+    create_engine,
+    delete,
+    event,
+    func,
+    insert,
+    make_url,
+    select,
+    text,
+)
+from sqlalchemy import table as named_table
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError, ProgrammingError
 
 from gateway.errors import Permanent, StoreError
@@ -227,12 +241,28 @@ def _ignoring(dialect: str, table: Table) -> Insert:
 
 
 def fresh_key(connection: Connection, table: Table) -> int:
-    """A key that no row of the table has, nor will be given by itself."""
+    """A key that no row of the table has, had, or will be given by itself. Of tables that give none out twice."""
     key = next(iter(table.primary_key))
     if connection.dialect.name == POSTGRESQL:
         sequence = func.pg_get_serial_sequence(table.name, key.name)
         return int(connection.scalar(select(func.nextval(sequence))) or 0)
-    return int(connection.scalar(select(func.coalesce(func.max(key), 0) + 1)) or 0)
+    given_out = connection.scalar(select(_SEQUENCE.c.seq).where(_SEQUENCE.c.name == table.name)) or 0
+    return int(max(connection.scalar(select(func.max(key))) or 0, given_out)) + 1
+
+
+def skip_keys(connection: Connection, table: Table, count: int) -> None:
+    """Never give out the next `count` keys of such a table."""
+    last = fresh_key(connection, table) - 1 + count
+    if connection.dialect.name == POSTGRESQL:
+        key = next(iter(table.primary_key))
+        connection.execute(select(func.setval(func.pg_get_serial_sequence(table.name, key.name), last)))
+        return
+    connection.execute(delete(_SEQUENCE).where(_SEQUENCE.c.name == table.name))
+    connection.execute(insert(_SEQUENCE).values(name=table.name, seq=last))
+
+
+# SQLite's own, for tables with AUTOINCREMENT: the last key that was given out.
+_SEQUENCE = named_table("sqlite_sequence", column("name"), column("seq"))
 
 
 def check_integrity(connection: Connection) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from gateway.folders import make_folder, sync_folder
 from gateway.store.packs import SUFFIX, Location, fresh_name, record
 
 _ROTATE_AT = 1 << 30
+_PART = 1 << 20
 
 
 class Folder:
@@ -68,6 +70,24 @@ class Folder:
         if len(raw) != location.size:
             raise StoreError(f"{location.pack} is damaged: it ends before a mail that it held")
         return raw
+
+    def octets(self, pack: str, start: int, end: int) -> Iterator[bytes]:
+        for at in range(start, end, _PART):
+            yield self.read(Location(pack, at, min(_PART, end - at)))
+
+    def put(self, pack: str, file: Path) -> None:
+        temporary = self.folder / f"{pack}.partial"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            shutil.copyfile(file, temporary)
+            temporary.chmod(0o600)
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            temporary.rename(self.folder / pack)
+            sync_folder(self.folder)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise StoreError(f"raw mail can't be written to {self.folder}: {error.strerror}") from error
 
     def sizes(self) -> dict[str, int]:
         try:

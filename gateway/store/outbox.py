@@ -15,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     bindparam,
+    case,
     literal,
     literal_column,
     or_,
@@ -40,11 +41,14 @@ from gateway.model import (
 )
 from gateway.store import engines, evidence
 from gateway.store.database import AnyRow, Tx, inserted
-from gateway.store.tables import conversations, deliveries, messages, participations
+from gateway.store.tables import conversations, deliveries, messages, participations, rounds
 
 _DUE: ColumnElement[bool] = literal_column("deliveries.state IN ('waiting', 'deferred')")
 _SENDING: ColumnElement[bool] = literal_column("deliveries.state = 'sending'")
 _MOST_REFERENCES = 20
+_AT_ONCE = 500
+RESTORED = "restored"  # the round that tells up to when mail was answered, maybe, before a backup was restored
+HELD = "it may have been sent before the store was restored from a backup"
 
 # Built once: building a statement costs more than running it.
 _PERSON = (
@@ -88,11 +92,21 @@ _WAS_SENT = (
     .subquery()
 )
 _SEEN = select(_WROTE).union_all(select(_WAS_SENT)).order_by(literal_column("at").desc()).limit(_MOST_REFERENCES)
+# Its cause came before the loss of what was restored: it may have been sent then.
+_WAS_THERE = (
+    select(literal(1))
+    .where(rounds.c.name == RESTORED, messages.c.id == bindparam("its_cause"), messages.c.received_at <= rounds.c.at)
+    .exists()
+)
 _NAME = (
     update(deliveries)
     .where(deliveries.c.id == bindparam("delivery"))
     .values(
-        message_id=bindparam("its_id"), envelope_sender=bindparam("its_sender"), reply_to=bindparam("its_reply_to")
+        message_id=bindparam("its_id"),
+        envelope_sender=bindparam("its_sender"),
+        reply_to=bindparam("its_reply_to"),
+        state=case((_WAS_THERE, DeliveryState.UNKNOWN.value), else_=deliveries.c.state),
+        last_reply=case((_WAS_THERE, HELD), else_=deliveries.c.last_reply),
     )
 )
 _WRITTEN = (
@@ -209,7 +223,7 @@ def enqueue(tx: Tx, conversation: int | None, message: int, draft: Draft, signer
         reply_to = signer.reply_to(participation, epoch) if participation else signer.plain
     its_sender = "" if draft.silent else signer.envelope_sender(delivery)
     fixed = {"delivery": delivery, "its_id": its_id, "its_sender": its_sender, "its_reply_to": reply_to}
-    tx.connection.execute(_NAME, fixed)
+    tx.connection.execute(_NAME, {**fixed, "its_cause": message})
     return delivery
 
 
@@ -367,6 +381,23 @@ def bounced(tx: Tx, settlement: Settlement, at: datetime) -> None:
     tx.connection.execute(update(deliveries).where(*where).values(**values))
     said = Attempt(settlement.state, settlement.reply)
     evidence.record(tx, [Fact(settlement.delivery, Occasion.BOUNCE, said, settlement.by)], at)
+
+
+def hold(tx: Tx, at: datetime, by: str) -> int:
+    """Hold all that is open: the store is that of a backup, and it may have been sent since; how many they are."""
+    ids = list(tx.connection.scalars(select(deliveries.c.id).where(or_(_DUE, _SENDING)).order_by(deliveries.c.id)))
+    held = {"state": DeliveryState.UNKNOWN.value, "last_reply": HELD}
+    tx.connection.execute(update(deliveries).where(or_(_DUE, _SENDING)).values(**held))
+    said = Attempt(DeliveryState.UNKNOWN, HELD)
+    for start in range(0, len(ids), _AT_ONCE):
+        evidence.record(tx, [Fact(each, Occasion.RESTORE, said, by) for each in ids[start : start + _AT_ONCE]], at)
+    return len(ids)
+
+
+def held(connection: Connection) -> list[int]:
+    """Deliveries that are held since a backup was restored."""
+    where = (deliveries.c.state == DeliveryState.UNKNOWN.value, deliveries.c.last_reply == HELD)
+    return list(connection.scalars(select(deliveries.c.id).where(*where).order_by(deliveries.c.id)))
 
 
 # --- commands --------------------------------------------------------------------------------------------

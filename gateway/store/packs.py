@@ -13,6 +13,7 @@ import json
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 SUFFIX = ".pack"
@@ -51,6 +52,20 @@ class Packs(Protocol):
 
         Raises:
             StoreError: the pack is missing, too short, or can't be had now.
+        """
+
+    def octets(self, pack: str, start: int, end: int) -> Iterator[bytes]:
+        """A stretch of a pack, in parts.
+
+        Raises:
+            StoreError: as `read`.
+        """
+
+    def put(self, pack: str, file: Path) -> None:
+        """Make a whole pack of a file, durably; what bore its name is replaced.
+
+        Raises:
+            StoreError: it can't be written now.
         """
 
     def sizes(self) -> dict[str, int]:

@@ -45,6 +45,12 @@ def ended(tx: Tx, name: str, now: datetime) -> None:
     tx.connection.execute(update(daemons).where(daemons.c.name == name).values(seen_at=now, ended_at=now))
 
 
+def forget(tx: Tx) -> None:
+    """What was seen is of another time: the store comes from a backup."""
+    for table in (daemons, marks, mailboxes, alarms):
+        tx.connection.execute(delete(table))
+
+
 def waiting_since(connection: Connection, arrival: int | None) -> datetime | None:
     """Since when an arrival has been there, at the latest: the first mark that knows it. None: no mark tells."""
     if arrival is None:

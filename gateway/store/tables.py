@@ -266,6 +266,7 @@ citations = Table(
 )
 Index("ix_citations_message", citations.c.message)
 
+# Ids of participations and deliveries are in what we sign: none is ever given out twice.
 # `usager`: whom an agent's answers go to, as she was told with her last token; NULL where that isn't known.
 # `written_at`: when we last wrote to them with a token of it; raising `epoch` ends those given out before.
 participations = Table(
@@ -280,6 +281,7 @@ participations = Table(
     Column("written_at", Time),
     UniqueConstraint("conversation", "address", "role"),
     CheckConstraint("role IN ('usager', 'guest', 'agent')", name="role"),
+    sqlite_autoincrement=True,
 )
 
 # Agents who are to be told of a message later: with the rest of a burst, or in their digest.
@@ -391,6 +393,7 @@ deliveries = Table(
     CheckConstraint(
         "state IN ('waiting', 'sending', 'sent', 'deferred', 'refused', 'unknown', 'cancelled')", name="state"
     ),
+    sqlite_autoincrement=True,
 )
 _partial(
     "ix_deliveries_due",

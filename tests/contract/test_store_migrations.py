@@ -198,7 +198,8 @@ def _in_file(connection: Connection) -> dict[str, str]:
     for table in [name for name, (kind, _) in found.items() if kind == "table"]:
         columns = connection.execute(text(f"PRAGMA table_info({table})")).all()
         described = sorted((c.name, c.type, c.notnull, c.pk) for c in columns)
-        found[table] = ("table", str((described, "WITHOUT ROWID" in found[table][1], "CHECK" in found[table][1])))
+        words = ("WITHOUT ROWID", "CHECK", "AUTOINCREMENT")
+        found[table] = ("table", str((described, *(word in found[table][1] for word in words))))
     found.pop("alembic_version", None)
     return {name: sql.replace('"', "") for name, (_, sql) in found.items()}
 

@@ -1,0 +1,199 @@
+"""`backup` and `restore`: a copy of all that can't be had again, while the daemon runs; and a store from it."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import closing
+from datetime import datetime
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+from gateway.commands.operator import Operator
+from gateway.commands.output import Shown, when
+from gateway.config import Settings
+from gateway.config.include import gather
+from gateway.errors import Refused, StoreError
+from gateway.store import arrivals, audit, backup, copying, manifests, restoring, schema
+from gateway.store.database import Store, Tx
+from gateway.store.manifests import Manifest
+from gateway.store.places import packs_for
+
+KEYS, CONFIGURATION = "token.keys", "configuration"
+_NAMED = 5  # faults that are told
+
+
+# --- backup ----------------------------------------------------------------------------------------------
+
+
+def made(settings: Settings, path: Path, folder: Path, now: datetime, keep: int | None) -> Shown:
+    """Make a backup in `folder`; with `keep`, remove all but so many afterwards."""
+    database = _database(settings)
+    if not database.exists():
+        raise Refused(f"there is no store {database} yet: nothing to back up")
+    dump = partial(copying.sqlite, database)
+    with closing(packs_for(settings.store)) as packs:
+        target, manifest = backup.make(
+            folder, dump, packs, _files(settings, path), version=version("gateway"), now=now
+        )
+    gone = backup.thin_out(folder, keep) if keep else []
+    document = {"backup": str(target), **_about(manifest), "removed": gone}
+    lines = [f"{target} holds {_words(manifest)}."]
+    if gone:
+        lines.append(f"Removed: {', '.join(gone)}.")
+    return Shown(document, tuple(lines))
+
+
+def checked(folder: Path) -> Shown:
+    """Read a backup whole, and hold it against its manifest; status 1 where it isn't right."""
+    found = _chosen(folder)
+    faults = manifests.problems(found) or manifests.pack_problems(found)
+    if faults:
+        return Shown({"backup": str(found), "faults": faults}, (f"{found} is damaged:", *faults), status=1)
+    manifest = manifests.read(found)
+    return Shown(
+        {"backup": str(found), **_about(manifest), "faults": []}, (f"{found} is whole: {_words(manifest)}.",)
+    )
+
+
+def _files(settings: Settings, path: Path) -> dict[str, Path]:
+    """What goes in beside the database: token keys, and the configuration with what it includes. No other secrets."""
+    found = {f"{CONFIGURATION}/{path.name}": path}
+    folder = path.absolute().parent
+    for source in gather(path).files[1:]:
+        file = Path(source.name)
+        inside = file.absolute().is_relative_to(folder)
+        found[f"{CONFIGURATION}/{file.absolute().relative_to(folder) if inside else file.name}"] = file
+    if settings.store.token_keys_file.exists():
+        found[KEYS] = settings.store.token_keys_file
+    return found
+
+
+def _database(settings: Settings) -> Path:
+    return Path(settings.store.url.removeprefix("sqlite:///"))
+
+
+def _about(manifest: Manifest) -> dict[str, object]:
+    return {
+        "made_at": manifest.made_at,
+        "schema": manifest.schema,
+        "arrivals": manifest.arrivals,
+        "last_arrival": manifest.last_arrival or None,
+        "packs": len(manifest.packs),
+    }
+
+
+def _words(manifest: Manifest) -> str:
+    if not manifest.last_arrival:
+        return "a store without any mail"
+    return f"{manifest.arrivals} mails, the last of {when(datetime.fromisoformat(manifest.last_arrival))}"
+
+
+def _chosen(folder: Path) -> Path:
+    """The backup that is meant: this folder itself, or the latest in it."""
+    if (folder / manifests.MANIFEST).exists():
+        return folder
+    found = backup.backups(folder)
+    if not found:
+        raise Refused(f"{folder} holds no whole backup")
+    return found[-1]
+
+
+# --- restore ---------------------------------------------------------------------------------------------
+
+
+def restored(
+    settings: Settings,
+    folder: Path,
+    by: Operator,
+    now: datetime,
+    *,
+    replace: bool,
+    send: bool,
+    lost_at: datetime,
+) -> Shown:
+    """Put a backup where the configuration says that the store is. No daemon runs on it.
+
+    `send`: nothing has left since the backup, and what waits goes out. Else what was open, and what is caused by mail
+    of before `lost_at`, is held.
+    """
+    found = _chosen(folder)
+    manifest = _sound(found)
+    database, keys = _database(settings), settings.store.token_keys_file
+    _make_room(database, found, keys, now, replace=replace)
+    held = 0
+
+    def finish(tx: Tx) -> None:
+        nonlocal held
+        restoring.begin_anew(tx)
+        held = 0 if send else restoring.hold(tx, lost_at, now, by.name)
+        words = f"restored the store from the backup of {manifest.made_at}; {held} deliveries are held"
+        audit.record(tx, at=now, by=by.name, what=words, proof=by.proof)
+
+    with closing(packs_for(settings.store)) as packs:
+        put = restoring.put_packs(packs, found.parent / manifests.PACKS, manifest.packs)
+        restoring.put_database(found / copying.DATABASE, database, packs, finish)
+    if (found / KEYS).exists():
+        _put_keys(found / KEYS, keys)
+    document = {"backup": str(found), **_about(manifest), "packs_put": put, "held": held}
+    return Shown(document, _told(found, manifest, held, send=send))
+
+
+def _sound(found: Path) -> Manifest:
+    """The manifest of a backup that is whole, and not from the future."""
+    faults = manifests.problems(found) or manifests.pack_problems(found)
+    if faults:
+        more = f"; and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
+        raise Refused(f"{found} is damaged, and nothing was restored: {'; '.join(faults[:_NAMED])}{more}")
+    manifest = manifests.read(found)
+    if manifest.schema > schema.HEAD:
+        needed = f"schema {manifest.schema}, not {schema.HEAD}"
+        raise Refused(f"{found} was made by a newer gateway ({needed}): install version {manifest.version} first")
+    return manifest
+
+
+def _make_room(database: Path, found: Path, keys: Path, now: datetime, *, replace: bool) -> None:
+    """Nothing is lost that is there: an empty store gives way, another one is set aside if that is wanted."""
+    if database.exists() and not _is_empty(database) and not replace:
+        raise Refused(f"{database} holds a store already: --replace sets it aside, and takes the backup's")
+    others = keys.exists() and (found / KEYS).exists() and keys.read_bytes() != (found / KEYS).read_bytes()
+    if others and database.exists() and not _is_empty(database) and not replace:
+        raise Refused(f"{keys} holds other keys than the backup: --replace sets it aside, and takes the backup's")
+    restoring.set_aside(database, now)
+    if others:
+        restoring.set_aside(keys, now)
+
+
+def _is_empty(database: Path) -> bool:
+    """Has no mail come into it yet? What can't be read is not for us to call empty."""
+    try:
+        with closing(Store(f"sqlite:///{database}", database.parent)) as store:
+            return not store.read_now(schema.current) or store.read_now(arrivals.last)[0] == 0
+    except StoreError:
+        return False
+
+
+def _put_keys(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = target.with_name(target.name + ".restoring")
+    shutil.copyfile(source, temporary)
+    temporary.chmod(0o600)
+    restoring.owned_like(target.parent, temporary)
+    temporary.rename(target)
+
+
+def _told(found: Path, manifest: Manifest, held: int, *, send: bool) -> tuple[str, ...]:
+    """What there is now, and what to do next."""
+    lines = [f"Restored from {found}: {_words(manifest)}. What came later isn't in it."]
+    if not send:
+        lines.append(
+            f"{held} deliveries were open, and may have been sent since: they are held. So is what mail causes that "
+            "came before the loss and comes again. `gateway outbox list` shows it; send it with "
+            "`gateway outbox retry ID`, or all of it with `gateway outbox retry --held`, or `cancel` it."
+        )
+    lines += [
+        "If the folder or bucket of raw mail outlived, `gateway recover` finds the mail in it that came later.",
+        "Then start the daemon: it looks through the mailboxes again, and files what the store doesn't know.",
+        f"The configuration of then is in {found / CONFIGURATION}; passwords in files of their own aren't.",
+    ]
+    return tuple(lines)

@@ -1,0 +1,83 @@
+"""`recover`: mail that lies in the packs, and that the store doesn't know, is taken in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from functools import partial
+from itertools import islice
+
+from gateway.commands.operator import Operator
+from gateway.commands.output import Shown, when
+from gateway.store import arrivals, audit, outbox, rounds, salvage
+from gateway.store.database import Store, Tx
+from gateway.store.salvage import Damage, Found
+
+_BATCH = 100
+
+
+def recovered(store: Store, by: Operator, now: datetime, *, apply: bool) -> Shown:
+    """Look for it; with `apply` take it in: the daemon files it. What it causes is held, since it was filed before.
+
+    Raises:
+        StoreError: the packs or the database can't be had now.
+    """
+    damages: list[Damage] = []
+    times: list[datetime] = []
+    extents = store.read_now(arrivals.extents)
+    take = _kept if apply else _strange
+    for batch in _batches(_mails(salvage.unknown(store.packs, extents), damages)):
+        fresh = store.write_now(partial(take, batch))
+        times += [found.mail.received_at for found in fresh]
+    if apply and times:
+        words = f"recovered {len(times)} mails from the packs"
+        store.write_now(lambda tx: audit.record(tx, at=now, by=by.name, what=words, proof=by.proof))
+    return _shown(times, damages, apply=apply)
+
+
+def _strange(batch: list[Found], tx: Tx) -> list[Found]:
+    return arrivals.strange(tx.connection, batch)
+
+
+def _kept(batch: list[Found], tx: Tx) -> list[Found]:
+    fresh = arrivals.adopt(tx, batch)
+    last = max((found.mail.received_at for found in fresh), default=None)
+    before = rounds.last(tx.connection, outbox.RESTORED)
+    if last is not None and (before is None or before < last):
+        rounds.made(tx, outbox.RESTORED, last)
+    return fresh
+
+
+def _mails(found: Iterable[Found | Damage], damages: list[Damage]) -> Iterator[Found]:
+    for each in found:
+        if isinstance(each, Damage):
+            damages.append(each)
+        else:
+            yield each
+
+
+def _batches(found: Iterator[Found]) -> Iterator[list[Found]]:
+    while batch := list(islice(found, _BATCH)):
+        yield batch
+
+
+def _shown(times: list[datetime], damages: list[Damage], *, apply: bool) -> Shown:
+    first, last = (min(times), max(times)) if times else (None, None)
+    document = {
+        "mails": len(times),
+        "first": first,
+        "last": last,
+        "applied": apply,
+        "damaged": [{"pack": damage.pack, "offset": damage.offset} for damage in damages],
+    }
+    lines = ["There is no mail in the packs that the store doesn't know."]
+    if first is not None and last is not None:
+        span = f"{len(times)} mails, of {when(first)} to {when(last)},"
+        lines = [f"{span} lie in the packs and aren't known to the store. `gateway recover --apply` takes them in."]
+        if apply:
+            lines = [
+                f"{span} were taken in: the daemon files them when it is started.",
+                "What they cause is held, since it may have been sent before: `gateway outbox list` shows it then.",
+            ]
+    lines += [f"{damage.pack} can't be read from octet {damage.offset} on." for damage in damages]
+    return Shown(document, tuple(lines))

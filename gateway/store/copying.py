@@ -1,0 +1,61 @@
+"""A database as it is at one moment, while others write to it; and one that takes its place."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from sqlalchemy import Connection, create_engine
+
+from gateway.errors import Permanent, StoreError
+from gateway.store import arrivals
+from gateway.store.backup import Snapshot
+from gateway.store.engines import check_integrity
+from gateway.store.schema import current
+
+DATABASE = "gateway.db"
+
+
+def sqlite(source: Path, folder: Path) -> Snapshot:
+    """Copy a SQLite file into a folder, and look whether the copy is sound.
+
+    All in one step, within one read transaction: a copy in steps begins anew whenever somebody writes, and would
+    never end. Writers aren't kept waiting meanwhile; the write-ahead log grows for so long.
+
+    Raises:
+        StoreError: it can't be read or written now.
+        Permanent: it is damaged.
+    """
+    target = folder / DATABASE
+    try:
+        with (
+            closing(sqlite3.connect(f"{source.as_uri()}?mode=rw", uri=True, timeout=30)) as ours,
+            closing(sqlite3.connect(target)) as theirs,
+        ):
+            ours.backup(theirs, pages=-1)
+            theirs.execute("PRAGMA journal_mode=DELETE").close()  # one file, and nothing that belongs beside it
+    except sqlite3.DatabaseError as error:
+        raise _unusable(source, error) from error
+    engine = create_engine(f"sqlite:///{target}")
+    try:
+        with engine.connect() as connection:
+            if (damage := check_integrity(connection)) != "ok":
+                raise Permanent(f"{source} is damaged ({damage}): nothing of it is kept; restore an earlier backup")
+            return looked_at(connection)
+    finally:
+        engine.dispose()
+
+
+def looked_at(connection: Connection) -> Snapshot:
+    """What a database is, for the manifest. A pack is needed with the line feed that ends its last record."""
+    count, last = arrivals.last(connection)
+    extents = {name: end + 1 for name, end in arrivals.extents(connection).items()}
+    return Snapshot(current(connection), count, last, extents)
+
+
+def _unusable(source: Path, error: sqlite3.DatabaseError) -> StoreError | Permanent:
+    words = str(error)
+    if "not a database" in words or "malformed" in words:
+        return Permanent(f"{source} is damaged: nothing of it is kept; restore an earlier backup")
+    return StoreError(f"{source} can't be copied: {words}; this backup isn't kept")
