@@ -27,7 +27,7 @@ from gateway.antivirus import Antivirus
 from gateway.config import Settings
 from gateway.context import Context, context, rekeyed
 from gateway.errors import ConfigError, GatewayError, Temporary
-from gateway.health import watch
+from gateway.health import flight, watch
 from gateway.inspecting import Inspector
 from gateway.intake import imap, smtp
 from gateway.mail.tokens import Keys
@@ -219,6 +219,11 @@ async def _serve(path: Path, settings: Settings, store: Store, announce: Callabl
         tasks.append(group.create_task(making, name="rounds"))
         looking = watch.run(store, state.current, name=name, planned=state.planned, now=utc_now)
         tasks.append(group.create_task(looking, name="health"))
+        doors = [
+            (intake.protocol, each.address) for intake, each in zip(settings.intake.smtp, listeners, strict=True)
+        ]
+        testing = flight.run(store, state.current, doors, now=utc_now)
+        tasks.append(group.create_task(testing, name="canary"))
         pace = imap.Pace(whole=settings.health.reconcile.total_seconds())
         for mailbox in settings.intake.imap:
             poller = imap.poll(mailbox, keep=keeper.keep, ledger=StoreLedger(store, utc_now), now=utc_now, pace=pace)

@@ -17,6 +17,8 @@ from gateway import private
 from gateway.context import Context
 from gateway.decision import Decision, by_itself, clues, decide, hints, notified, rules, spared, trace, traits, valid
 from gateway.errors import StoreError
+from gateway.health import canary
+from gateway.health.canary import Leg
 from gateway.model import Arrival, Mail, Nature, Purpose, Recalled, Role, Thread, Traits, Volume
 from gateway.reading.question import Question, answered
 from gateway.store import arrivals, confirmations, engines, filing, recall, references, scans, volume
@@ -24,6 +26,8 @@ from gateway.store.database import Store, Tx, savepoint
 from gateway.store.neighbourhood import neighbourhood
 from gateway.threading.place import Placement, hinted, place, unsettled
 from gateway.threading.settle import placed
+
+Filed = Decision | Leg | str  # what became of a mail: filed; a test mail; or set aside, and why
 
 _NOTICES = (Purpose.NOTICE, Purpose.CONFIRMATION)  # what mail in an agent's name sends her
 _QUICK, _PATIENT = 2.0, 5.0  # seconds that reading a mail may take at the first attempt, and at the others
@@ -110,15 +114,20 @@ def file_mail(tx: Tx, arrival: Arrival, mail: Mail, context: Context, now: datet
 
 def file_batch(
     tx: Tx, batch: Iterable[tuple[Arrival, Mail | Exception]], context: Context, now: datetime
-) -> list[tuple[Arrival, Decision | str]]:
+) -> list[tuple[Arrival, Filed]]:
     """File mails in one transaction. One that fails is set aside with its reason, beside the others."""
-    done: list[tuple[Arrival, Decision | str]] = []
+    done: list[tuple[Arrival, Filed]] = []
     for arrival, mail in batch:
         try:
             if isinstance(mail, Exception):
                 raise mail
             with savepoint(tx.connection):
-                decision: Decision | str = file_mail(tx, arrival, mail, context, now)
+                leg = canary.leg_of(arrival, mail, context)
+                decision: Filed = (
+                    file_mail(tx, arrival, mail, context, now)
+                    if leg is None
+                    else canary.filed(tx, arrival, leg, context, now)
+                )
         except Exception as error:
             if store_trouble(error):
                 raise

@@ -332,6 +332,16 @@ def alarm_over(*, kind: str, minutes: float) -> None:
     _info("alarm_over", kind=kind, minutes=round(minutes, 1))
 
 
+def canary_passed(*, mail: str, arrival: int, back: bool) -> None:
+    """A test mail came through as far as filing; `back`: after it had left by the relay."""
+    _info("canary_passed", mail=mail, arrival=arrival, back=back)
+
+
+def canary_refused(*, reason: str) -> None:
+    """A test mail couldn't be handed in, or taken out of the relay's folder."""
+    _warning("canary_refused", reason=reason)
+
+
 def health_paused(*, reason: str) -> None:
     """The gateway couldn't look after itself: the store failed, or the file of the metrics can't be written."""
     _error("health_paused", reason=reason)

@@ -731,6 +731,7 @@ class Purpose(StrEnum):
     ANSWER = "answer"
     ACKNOWLEDGEMENT = "acknowledgement"
     NOTICE = "notice"  # to an agent: a refusal, a failed delivery, what a command did
+    CANARY = "canary"  # a test mail of our own
     CONFIRMATION = "confirmation"  # asks an agent whether a mail in her name is hers
 
 

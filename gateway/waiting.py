@@ -17,6 +17,7 @@ from gateway import inbound, log, private
 from gateway.context import Context
 from gateway.decision import Decision
 from gateway.errors import Temporary
+from gateway.health.canary import Leg
 from gateway.model import Arrival, Filing, Mail, Message, Nature
 from gateway.outcries import place
 from gateway.reading.question import Question
@@ -226,9 +227,11 @@ async def _either(event: asyncio.Event, seconds: float) -> None:
         pass
 
 
-def _log_filed(arrival: Arrival, decision: Decision | str) -> None:
+def _log_filed(arrival: Arrival, decision: inbound.Filed) -> None:
     mail = log.mail_id(arrival.digest)
-    if isinstance(decision, str):
+    if isinstance(decision, Leg):
+        log.canary_passed(mail=mail, arrival=arrival.id, back=decision is Leg.BACK)
+    elif isinstance(decision, str):
         log.mail_set_aside(mail=mail, arrival=arrival.id, reason=decision.partition(":")[0])
     elif decision.filing is None:
         log.mail_duplicate(mail=mail, arrival=arrival.id)

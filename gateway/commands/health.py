@@ -8,7 +8,7 @@ from datetime import datetime
 
 from gateway.commands.output import Shown, when
 from gateway.config import Settings
-from gateway.health import gaps, metrics
+from gateway.health import canary, gaps, metrics
 from gateway.health.gaps import WORDS, Gap, Kind
 from gateway.store import schema
 from gateway.store.database import Store
@@ -44,7 +44,12 @@ def _found(seen: Vitals, settings: Settings, now: datetime) -> tuple[Gap, ...]:
         for one in seen.standing
         if one.kind in _SEEN_FROM_INSIDE
     )
-    return (*gaps.silent(seen.daemons, now), *gaps.found(seen, settings.intake.polls, now), *inside)
+    return (
+        *gaps.silent(seen.daemons, now),
+        *gaps.found(seen, settings.intake.polls, now),
+        *inside,
+        *canary.untested(seen, settings, now),
+    )
 
 
 def _document(seen: Vitals, found: tuple[Gap, ...]) -> dict[str, object]:

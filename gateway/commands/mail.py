@@ -20,6 +20,7 @@ from gateway.commands.operator import Operator
 from gateway.commands.output import Shown, progress, table
 from gateway.context import Context
 from gateway.decision import IMPORTED, Decision
+from gateway.health.canary import Leg
 from gateway.model import Arrival, Envelope, Filing, Incoming, Mail
 from gateway.store import arrivals, audit, outbox, recall, tables, views
 from gateway.store.database import Store, Tx
@@ -198,7 +199,7 @@ def _import_chunk(
         read.append((arrival, inbound.read_arrival(store, arrival, context)))
     totals["read"] += len(chunk)
 
-    def work(tx: Tx) -> list[tuple[Arrival, Decision | str]]:
+    def work(tx: Tx) -> list[tuple[Arrival, inbound.Filed]]:
         audit.record(tx, at=now, by=by.name, what=f"imported {len(read)} mails", proof=by.proof)
         return inbound.file_batch(tx, read, context, now)
 
@@ -206,7 +207,9 @@ def _import_chunk(
         totals[_became(decision)] += 1
 
 
-def _became(decision: Decision | str) -> str:
+def _became(decision: inbound.Filed) -> str:
+    if isinstance(decision, Leg):
+        return "duplicates"  # nothing more comes of it
     if isinstance(decision, str):
         return "aside"
     return "filed" if isinstance(decision.filing, Filing) else "duplicates"

@@ -58,6 +58,14 @@ def _unchecked(settings: Settings) -> _Found:
             yield "inert", ("trust", key), "it serves checks of ours, and no [[intake.smtp]] has verify = true"
 
 
+def _canary(settings: Settings) -> _Found:
+    """Test mails that would fill a mailbox."""
+    kept = [place for place, box in enumerate(settings.intake.imap) if box.after == "keep"]
+    if settings.health.canary and settings.health.canary_returns and kept:
+        text = 'test mails would stay in the mailbox; set "delete" or "move:FOLDER"'
+        yield "warning", ("intake", "imap", kept[0], "after"), text
+
+
 _LOOPBACK = {"localhost": "127.0.0.1"}
 
 
@@ -208,6 +216,7 @@ def _separators(settings: Settings) -> _Found:
 
 _LOOKS = (
     _unchecked,
+    _canary,
     _proof,
     _trusting,
     _in_the_clear,

@@ -165,9 +165,11 @@ class Antivirus(Table):
 
 
 class Health(Table):
-    """How the gateway looks after itself. `metrics_file` is None where nothing is written."""
+    """How the gateway looks after itself. `canary` is None for « never », `metrics_file` where none is written."""
 
     reconcile: values.Interval = timedelta(minutes=5)
+    canary: values.OptionalInterval = timedelta(minutes=4)
+    canary_returns: StrictBool = False
     metrics_file: values.OptionalPath = None
 
 

@@ -37,9 +37,9 @@ _LA_POSTE = "356000000"
 SEPARATORS = "+-_="
 
 
-def interval(value: timedelta) -> timedelta:
+def interval(value: timedelta | None) -> timedelta | None:
     """What is done again and again needs a pause."""
-    if not value:
+    if value is not None and not value:
         raise ValueError("must be at least a second")
     return value
 
@@ -392,6 +392,7 @@ def shown(value: Any) -> str:
 Text = Annotated[str, AfterValidator(filled)]
 Duration = Annotated[timedelta, BeforeValidator(duration)]
 Interval = Annotated[timedelta, BeforeValidator(duration), AfterValidator(interval)]
+OptionalInterval = Annotated[timedelta | None, BeforeValidator(or_never(duration)), AfterValidator(interval)]
 OptionalDuration = Annotated[timedelta | None, BeforeValidator(or_none(duration))]
 Lifetime = Annotated[timedelta | None, BeforeValidator(or_never(duration))]
 DigestTimes = Annotated[tuple[Annotated[time, BeforeValidator(clock)], ...], AfterValidator(times)]

@@ -45,6 +45,7 @@ class Kind(StrEnum):
     UNPROVEN = "unproven"
     ROUNDS = "rounds"
     ANTIVIRUS = "antivirus"
+    CANARY = "canary"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,10 @@ WORDS: dict[Kind, tuple[str, str]] = {
     Kind.ANTIVIRUS: (
         "attachments wait for the antivirus",
         "does clamd run? `gateway scans list` says what is held, `gateway scans release` lets one go",
+    ),
+    Kind.CANARY: (
+        "no test mail came through",
+        "its last step says where it stands still: sent, filed, left, or back; canary_refused in the log says more",
     ),
 }
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from gateway.health.canary import STEPS
 from gateway.health.gaps import Gap, Kind
 from gateway.store.vitals import Vitals
 
@@ -35,6 +36,8 @@ def _lines(seen: Vitals, gaps: Sequence[Gap], now: datetime) -> Iterator[str]:
     yield from _series("outbox", "gauge", "deliveries that aren't done", states)
     yield from _figure("overdue_oldest_seconds", "gauge", "overdue deliveries", _age(seen.overdue.since, now))
     yield from _figure("held", "gauge", "mails whose attachments wait for the antivirus", seen.held.count)
+    passed = max((at for name, at in seen.rounds.items() if name in STEPS), default=None)
+    yield from _figure("canary_seconds", "gauge", "since the last step of a test mail", _age(passed, now))
     looks = [({"mailbox": box.name}, _age(box.looked_at, now)) for box in seen.boxes]
     yield from _series("mailbox_looked_seconds", "gauge", "since when a mailbox wasn't looked at", looks)
     alive = [({"daemon": each.name}, _age(each.seen_at, now)) for each in seen.daemons if each.ended_at is None]

@@ -16,7 +16,7 @@ from typing import NoReturn
 from gateway import log
 from gateway.context import Context
 from gateway.errors import StoreError
-from gateway.health import alarms, gaps, metrics
+from gateway.health import alarms, canary, gaps, metrics
 from gateway.health.gaps import Gap, Kind
 from gateway.store import arrivals, packs, pulses
 from gateway.store.database import Store
@@ -90,7 +90,12 @@ async def look(
 def _found(seen: Vitals, context: Context, memory: Memory, now: datetime) -> tuple[Gap, ...]:
     memory.sending = {delivery: memory.sending.get(delivery, now) for delivery in seen.sending}
     polls = context.settings.intake.polls
-    return (*gaps.found(seen, polls, now), *gaps.stuck(memory.sending, now), *memory.packs)
+    return (
+        *gaps.found(seen, polls, now),
+        *gaps.stuck(memory.sending, now),
+        *memory.packs,
+        *canary.untested(seen, context.settings, now),
+    )
 
 
 async def _compare_packs(store: Store, memory: Memory, every: timedelta, now: datetime) -> None:

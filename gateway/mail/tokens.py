@@ -4,8 +4,9 @@ A token is 20 octets, written as 32 lower-case base32 characters (RFC 4648 §6, 
 
     kind (1) · key id (1) · subject (5) · epoch (1) · HMAC-SHA-256 over these, truncated to 96 bits (12)
 
-`subject` is the participation for `REPLY` and `MESSAGE`, the delivery for `BOUNCE`, and the delivery that asks for
-`CONFIRM`. One kind is never valid as another. Checking is constant in time and asks no database.
+`subject` is the participation for `REPLY` and `MESSAGE`, the delivery for `BOUNCE`, the delivery that asks for
+`CONFIRM`, and the second of sending for `CANARY`. One kind is never valid as another. Checking is constant in time
+and asks no database.
 """
 
 from __future__ import annotations
@@ -28,12 +29,13 @@ LAST_EPOCH = 255
 
 
 class TokenKind(IntEnum):
-    """What a token stands in: a reply address, a Message-ID, an envelope sender, a question to an agent."""
+    """What a token stands in: a reply address, a Message-ID, an envelope sender, a question, a test mail."""
 
     REPLY = 1
     MESSAGE = 2
     BOUNCE = 3
     CONFIRM = 4  # in a reply address and in a Message-ID alike: it leads to no conversation
+    CANARY = 5  # in the address of a test mail of our own: it leads nowhere
 
 
 _KINDS = frozenset(int(kind) for kind in TokenKind)

@@ -9,6 +9,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 
 from gateway.folders import make_folder, sync_folder
@@ -16,6 +17,11 @@ from gateway.model import Attempt, DeliveryState, Outgoing
 from gateway.relay.wire import enveloped
 
 _FLAGS = ("", ":2,", ":2,S", ":2,RS", ":2,FS", ":2,FRS", ":2,F", ":2,R", ":2,ST", ":2,T", ":2,PS", ":2,DS")
+
+
+def file_name(created_at: datetime, message_id: str) -> str:
+    """What the file of a delivery is called."""
+    return f"{int(created_at.timestamp())}.{message_id.partition('@')[0]}.gateway"
 
 
 class MaildirTransport:
@@ -43,7 +49,7 @@ class MaildirTransport:
         with self._making:  # whoever finds a folder there is to find it durable
             for name in ("tmp", "new", "cur"):
                 make_folder(self.folder / name)
-        name = f"{int(outgoing.created_at.timestamp())}.{outgoing.message_id.partition('@')[0]}.gateway"
+        name = file_name(outgoing.created_at, outgoing.message_id)
         if not self._there(name):
             self._put(name, enveloped(outgoing.envelope_sender, outgoing.draft.to, wire))
         return Attempt(DeliveryState.SENT, f"written as new/{name}", str(self.folder))

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Connection,
     bindparam,
     case,
+    exists,
     literal,
     literal_column,
     or_,
@@ -157,6 +158,9 @@ class Signer:
 
     def confirm_to(self, delivery: int) -> str:
         return self._address(Token(TokenKind.CONFIRM, delivery, 0))
+
+    def canary_to(self, second: int, leg: int) -> str:
+        return self._address(Token(TokenKind.CANARY, second, leg))
 
     def envelope_sender(self, delivery: int) -> str:
         return self._address(Token(TokenKind.BOUNCE, delivery, 0))
@@ -406,7 +410,8 @@ def held(connection: Connection) -> list[int]:
 def listed(connection: Connection) -> list[dict[str, Any]]:
     """Deliveries that aren't done, and the last thousand that are, as `outbox list` shows them."""
     open_ = or_(_DUE, _SENDING, deliveries.c.state == "unknown")
-    latest = select(deliveries.c.id).order_by(deliveries.c.id.desc()).limit(1000)
+    people = deliveries.c.purpose != Purpose.CANARY.value
+    latest = select(deliveries.c.id).where(people).order_by(deliveries.c.id.desc()).limit(1000)
     query = (
         select(deliveries, conversations.c.reference)
         .outerjoin(conversations, conversations.c.id == deliveries.c.conversation)
@@ -426,6 +431,18 @@ def listed(connection: Connection) -> list[dict[str, Any]]:
         }
         for row in connection.execute(query)
     ]
+
+
+def is_written_to(connection: Connection, address: str) -> bool:
+    """Is there a delivery to this very address?"""
+    return bool(connection.scalar(select(exists().where(deliveries.c.recipient == address))))
+
+
+def sent_to(connection: Connection, address: str) -> list[tuple[datetime, str]]:
+    """When the deliveries to this very address were written that are sent, and their Message-IDs."""
+    sent = (deliveries.c.recipient == address, deliveries.c.state == DeliveryState.SENT.value)
+    rows = connection.execute(select(deliveries.c.created_at, deliveries.c.message_id).where(*sent))
+    return [(row.created_at, row.message_id) for row in rows]
 
 
 def signed_by(connection: Connection, since: datetime) -> Counter[int]:

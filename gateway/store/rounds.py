@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
 from sqlalchemy import (
@@ -49,6 +49,12 @@ def _filed(late: timedelta) -> ColumnElement[bool]:
 def last(connection: Connection, name: str) -> datetime | None:
     """When a round was last made."""
     return connection.scalar(select(rounds.c.at).where(rounds.c.name == name))
+
+
+def times(connection: Connection, names: Collection[str]) -> dict[str, datetime]:
+    """The same of several; those that were never made aren't in it."""
+    rows = connection.execute(select(rounds).where(rounds.c.name.in_(names)))
+    return {row.name: row.at for row in rows}
 
 
 def made(tx: Tx, name: str, at: datetime) -> None:

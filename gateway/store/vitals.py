@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, exists, func, lite
 
 from gateway.model import DeliveryState, Occasion
 from gateway.store import pulses
+from gateway.store.arrivals import TEST_MAIL
 from gateway.store.database import AnyRow
 from gateway.store.pulses import Standing
 from gateway.store.tables import (
@@ -179,8 +180,8 @@ def _lost(connection: Connection) -> Heap:
     """Of the newest arrivals, those that are said to be filed, and whose message isn't there."""
     newest = arrivals.c.id > (connection.scalar(select(func.max(arrivals.c.id))) or 0) - NEWEST
     there = exists().where(messages.c.id == arrivals.c.message)
-    done = arrivals.c.state.in_(("filed", "duplicate"))
-    return _heap(connection, arrivals, arrivals.c.id, arrivals.c.received_at, newest, done, ~there)
+    done = (arrivals.c.state.in_(("filed", "duplicate")), arrivals.c.reason != TEST_MAIL)
+    return _heap(connection, arrivals, arrivals.c.id, arrivals.c.received_at, newest, *done, ~there)
 
 
 def _open(connection: Connection) -> dict[DeliveryState, int]:

@@ -5,6 +5,7 @@ Five minutes are made of a moment: what the store says of the past is moved back
 
 from __future__ import annotations
 
+import smtplib
 import socket
 import sqlite3
 from collections.abc import Iterator
@@ -17,8 +18,8 @@ import pytest
 from tests.servers import dovecot as dovecots
 from tests.servers.clients import letter
 from tests.servers.dovecot import Dovecot, free_ports
-from tests.servers.gateway import MANON, Gateway, configuration, imap_intake, running, smtp_relay
-from tests.servers.sink import Sink
+from tests.servers.gateway import MANON, Gateway, Sent, configuration, imap_intake, running, smtp_relay
+from tests.servers.sink import TAKEN, Sink
 
 NORA = "nora@usager.example.net"
 OFTEN = '[health]\nreconcile = "1s"\nmetrics_file = "gateway.prom"\n'
@@ -148,3 +149,53 @@ def test_a_smarthost_that_is_gone_and_a_daemon_that_is(tmp_path: Path) -> None:
         finally:
             sink.close()
         assert not [mail for mail in sink.accepted(MANON) if "gateway health" in mail.text], "not by that relay"
+
+
+# --- the canary ---------------------------------------------------------------------------------------------
+
+CANARY = '[health]\nreconcile = "1s"\ncanary = "1s"\n'
+
+
+def test_a_test_mail_goes_in_and_out_and_leaves_no_trace(tmp_path: Path) -> None:
+    with running(tmp_path, configuration() + CANARY) as gateway:
+        gateway.logged("canary_passed", 2)
+        gateway.until(lambda: step(gateway, "canary left"), "a test mail that left")
+        assert gateway.conversations() == []
+        assert gateway.health() == {}
+        gateway.configure(configuration())
+        gateway.restart()  # what had left by then is taken away by the next process
+        gateway.until(lambda: not list((tmp_path / "sent/new").iterdir()), "an empty folder")
+        assert gateway.outbox() == []
+        assert not gateway.events("canary_refused", "mail_filed")
+
+
+def test_a_test_mail_comes_back_from_the_smarthost_and_is_missed_when_it_doesnt(tmp_path: Path) -> None:
+    door = tmp_path / "lmtp"
+
+    def back(mail: Sent) -> str:
+        """Our domain is known there: mail for it is brought here."""
+        if mail.to.startswith("reponse+"):
+            with smtplib.LMTP(str(door)) as client:
+                client.sendmail(mail.sender, mail.to, b"Received: from smarthost\r\n" + mail.raw)
+        return TAKEN
+
+    with closing(Sink()) as sink:
+        sink.on_mail = back
+        config = configuration(listen=f"unix:{door}", protocol="lmtp", relay=smtp_relay(sink.port))
+        with running(tmp_path, config + CANARY + "canary_returns = true\n") as gateway:
+            gateway.until(lambda: [e for e in gateway.events("canary_passed") if e["back"]], "one that came back")
+            assert gateway.health() == {}
+            sink.on_recipient = lambda _: "451 4.3.0 later"
+            gateway.until(lambda: "4.3.0" in str(gateway.outbox()), "one that is put off")
+            sql(
+                gateway,
+                f"UPDATE daemons SET started_at = started_at - {6 * MINUTES}",
+                f"UPDATE rounds SET at = at - {6 * MINUTES} WHERE name = 'canary back'",
+            )
+            gateway.until(lambda: "canary" in [e["kind"] for e in gateway.events("alarm_raised")], "an alarm")
+            assert gateway.conversations() == []
+
+
+def step(gateway: Gateway, name: str) -> bool:
+    with closing(sqlite3.connect(gateway.folder / "var/gateway.db", timeout=30)) as base:
+        return base.execute("SELECT 1 FROM rounds WHERE name = ?", (name,)).fetchone() is not None
