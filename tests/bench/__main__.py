@@ -28,6 +28,7 @@ from tests.bench.latency import latency
 from tests.bench.placing import placed
 from tests.bench.processing import processed
 from tests.bench.relaying import relayed
+from tests.bench.sizing import sized
 from tests.bench.starting import starting
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -43,7 +44,9 @@ MEASURES: dict[str, Callable[[int, float], list[Figure]]] = {
     "file": lambda rounds, n: filed(rounds, int(250 * n)),
     "latency": lambda rounds, n: latency(rounds, int(100 * n)),
     "footprint": lambda rounds, n: footprint(rounds, int(1500 * n)),
-    "grow": lambda rounds, n: grown(rounds, int(1_000_000 * n), 250),
+    "grow": lambda rounds, n: grown(rounds, int(1_000_000 * n), 250, "SQLite"),
+    "grow-postgresql": lambda rounds, n: grown(rounds, int(1_000_000 * n), 250, "PostgreSQL"),
+    "size": lambda rounds, n: sized(rounds, int(500 * n)),
     "start": lambda rounds, _: starting(rounds),
     "imap": lambda rounds, n: caught_up(rounds, int(20_000 * n)),
     "idle": lambda rounds, n: told_by_idle(rounds, int(40 * n)),

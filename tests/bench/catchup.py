@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import smtplib
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -73,7 +72,7 @@ def _gateway(port: int, mails: int, peaks: list[float]) -> Iterator[Callable[[in
 
 
 def _await_kept(server: servers.Server, count: int) -> None:
-    with contextlib.closing(sqlite3.connect(f"file:{server.folder}/var/gateway.db?mode=ro", uri=True)) as store:
+    with servers.asking(server) as store:
 
         def kept() -> int:
             return int(store.execute("SELECT count(*) FROM arrivals").fetchone()[0])

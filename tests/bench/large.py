@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvloop
-from sqlalchemy import Column, LargeBinary, Table, Text, UniqueConstraint, func, select
+from sqlalchemy import Column, Connection, LargeBinary, Table, Text, UniqueConstraint, create_engine, func, select
 from sqlalchemy.types import TypeDecorator
 
 from gateway import config, waiting
@@ -30,6 +31,7 @@ from gateway.reading.readers import Readers
 from gateway.relay.transport import transport_for
 from gateway.store import keys
 from gateway.store.database import Store
+from gateway.store.engines import is_shared
 from gateway.store.tables import deliveries, metadata
 from tests.bench import filing, servers
 
@@ -39,15 +41,14 @@ _LEFT = {"audit"}  # acts of agents: here there are none
 _REFERENCES = {"evidence.chain"}  # by which conversations are called elsewhere
 
 
-def grow(folder: Path, mails: int, template: int = TEMPLATE) -> Path:
-    """Make a store of at least so many mails in a folder. Returns its configuration."""
-    path = servers.configured(folder, servers.free_port())
+def grow(folder: Path, mails: int, url: str = "", template: int = TEMPLATE) -> Path:
+    """Make a store of at least so many mails, at `url` or in the folder. Returns its configuration."""
+    path = servers.configured(folder, servers.free_port(), url=url)
     settings = config.load(path)
     with opened(settings) as store:
         filing.keep(store, [_mail(number) for number in range(template)])
         uvloop.run(_through(store, settings))
-    database = folder / settings.store.url.removeprefix("sqlite:///")
-    multiply(database, -(-mails // template) - 1)
+    multiply(settings.store.url, -(-mails // template) - 1)
     return path
 
 
@@ -84,21 +85,71 @@ async def _through(store: Store, settings: config.Settings) -> None:
         await work
 
 
-def multiply(database: Path, copies: int) -> None:
-    """Add so many copies of all rows. Indices and triggers are put back when the rows are there."""
-    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as connection:
-        connection.create_function("moved", 2, _moved, deterministic=True)
-        for pragma in ("foreign_keys = OFF", "journal_mode = OFF", "synchronous = OFF", "cache_size = -500000"):
-            connection.execute(f"PRAGMA {pragma}")
-        with _bare(connection):
-            strides = {table.name: _highest(connection, table) for table in metadata.sorted_tables}
-            for table in metadata.sorted_tables:
-                if table.name not in _LEFT:
-                    connection.execute("CREATE TEMP TABLE source AS SELECT * FROM " + table.name)
-                    connection.execute(copying(table, strides), (copies,))
-                    connection.execute("DROP TABLE temp.source")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("ANALYZE")
+@dataclass(frozen=True, slots=True)
+class _Dialect:
+    """How an engine is told to take rows as they come: statements before and after. `kept`: a query for how to drop
+    what slows copies down or refuses them, and for how it was made."""
+
+    before: tuple[str, ...]
+    kept: str
+    after: tuple[str, ...]
+
+
+_SQLITE = _Dialect(
+    tuple(
+        f"PRAGMA {setting}"
+        for setting in ("foreign_keys = OFF", "journal_mode = OFF", "synchronous = OFF", "cache_size = -500000")
+    ),
+    "SELECT 'DROP ' || type || ' ' || name, sql FROM sqlite_master"
+    " WHERE type IN ('index', 'trigger') AND sql IS NOT NULL",
+    ("PRAGMA journal_mode = WAL", "ANALYZE"),
+)
+_MOVED = """
+    CREATE FUNCTION moved(octets bytea, k int) RETURNS bytea LANGUAGE sql IMMUTABLE
+    AS 'SELECT substr(octets, 1, length(octets) - 8) || int8send(k)'
+"""
+_POSTGRESQL = _Dialect(
+    (
+        "SET session_replication_role = replica",  # no triggers, no foreign keys
+        "SET synchronous_commit = off",
+        _MOVED,
+    ),
+    "SELECT 'DROP INDEX ' || indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema()"
+    " AND indexname NOT IN (SELECT conname FROM pg_constraint)",
+    ("DROP FUNCTION moved", "VACUUM ANALYZE"),
+)
+
+
+def multiply(url: str, copies: int) -> None:
+    """Add so many copies of all rows. What is put back when they are there: indices, triggers, the next ids."""
+    shared = is_shared(url)
+    dialect = _POSTGRESQL if shared else _SQLITE
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
+    with contextlib.closing(engine.connect()) as connection:
+        if not shared:
+            sqlite: Any = connection.connection.driver_connection
+            sqlite.create_function("moved", 2, _moved, deterministic=True)
+        _do(connection, dialect.before)
+        kept = connection.exec_driver_sql(dialect.kept).all()
+        _do(connection, [drop for drop, _ in kept])
+        highest = {table.name: _highest(connection, table) for table in metadata.sorted_tables}
+        for table in metadata.sorted_tables:
+            if table.name not in _LEFT:
+                copy = copying(table, highest, copies)
+                _do(
+                    connection, [f"CREATE TEMP TABLE source AS SELECT * FROM {table.name}", copy, "DROP TABLE source"]
+                )
+            if shared and highest[table.name]:
+                serial = f"pg_get_serial_sequence('{table.name}', 'id')"
+                _do(connection, [f"SELECT setval({serial}, (SELECT max(id) FROM {table.name}))"])
+        _do(connection, [make for _, make in kept])
+        _do(connection, dialect.after)
+    engine.dispose()
+
+
+def _do(connection: Connection, statements: Iterable[str]) -> None:
+    for statement in statements:
+        connection.exec_driver_sql(statement)
 
 
 def _moved(octets: bytes | None, copy: int) -> bytes | None:
@@ -106,45 +157,33 @@ def _moved(octets: bytes | None, copy: int) -> bytes | None:
     return octets and octets[:-8] + copy.to_bytes(8, "big")
 
 
-@contextlib.contextmanager
-def _bare(connection: sqlite3.Connection) -> Iterator[None]:
-    """Tables without what slows down or refuses copies."""
-    asked = "SELECT type, name, sql FROM sqlite_master WHERE type IN ('index', 'trigger') AND sql IS NOT NULL"
-    made = connection.execute(asked).fetchall()
-    for kind, name, _ in made:
-        connection.execute(f"DROP {kind} {name}")
-    yield
-    for _, _, sql in made:
-        connection.execute(sql)
-
-
-def _highest(connection: sqlite3.Connection, table: Table) -> int:
+def _highest(connection: Connection, table: Table) -> int:
     """By how much the ids of a copy are moved on; 0 for a table without."""
     if [column.name for column in table.primary_key] != ["id"]:
         return 0
-    return int(connection.execute(f"SELECT coalesce(max(id), 0) FROM {table.name}").fetchone()[0])
+    return int(connection.exec_driver_sql(f"SELECT coalesce(max(id), 0) FROM {table.name}").scalar_one())
 
 
-def copying(table: Table, strides: dict[str, int]) -> str:
-    """The statement that adds copies 1 to ? of a table's rows, which `source` holds."""
+def copying(table: Table, highest: dict[str, int], copies: int) -> str:
+    """The statement that adds copies 1 to `copies` of a table's rows, which `source` holds."""
     names = ", ".join(f'"{column.name}"' for column in table.columns)
-    values = ", ".join(_copied(column, strides) for column in table.columns)
-    numbers = "WITH RECURSIVE numbers(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM numbers WHERE k < ?)"
+    values = ", ".join(_copied(column, highest) for column in table.columns)
+    numbers = f"WITH RECURSIVE numbers(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM numbers WHERE k < {copies})"
     return f"{numbers} INSERT INTO {table.name} ({names}) SELECT {values} FROM numbers CROSS JOIN source"
 
 
-def _copied(column: Column[object], strides: dict[str, int]) -> str:
+def _copied(column: Column[object], highest: dict[str, int]) -> str:
     """A column's value in copy `k`."""
     name = f'"{column.name}"'
     referred = next((key.column for key in column.foreign_keys), column)
-    stride = strides[referred.table.name] if referred.name == "id" else 0
+    stride = highest[referred.table.name] if referred.name == "id" else 0
     if stride:
         return f"{name} + k * {stride}"
     if _is(referred, LargeBinary):
         return f"moved({name}, k)" if _single(referred) else name
     if not _is(column, Text):
         return name
-    replaced = f"replace({name}, '{_MARK}', substr(10000000 + k, 2))"
+    replaced = f"replace({name}, '{_MARK}', substr(CAST(10000000 + k AS TEXT), 2))"
     return f"{replaced} || '-' || k" if _single(column) or str(column) in _REFERENCES else replaced
 
 

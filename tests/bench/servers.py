@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -46,15 +47,19 @@ def scratch() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def configured(folder: Path, port: int, relay: str = "", more: str = "", size: Size | None = None) -> Path:
-    """The shipped configuration with another port, no limits, `relay` instead of its [relay], `more` tables, and a
-    directory of that size besides its own."""
+def configured(
+    folder: Path, port: int, relay: str = "", more: str = "", size: Size | None = None, url: str = ""
+) -> Path:
+    """The shipped configuration with another port, no limits, `relay` instead of its [relay], `more` tables, a
+    directory of that size besides its own, and the store at another url."""
     text = (ROOT / "gateway.toml").read_text()
     text = text.replace('listen = "127.0.0.1:2525"', f'listen = "127.0.0.1:{port}"')
     text = re.sub(r"^(\w+_per_\w+|alarm_above) = \d+", r"\1 = 1000000", text, flags=re.MULTILINE)
     if relay:
         begin = text.index('transport = "maildir"')
         text = text[:begin] + relay + text[text.index("[trust]") :]
+    if url:
+        text = text.replace('url = "sqlite:///var/gateway.db"', f'url = "{url}"')
     if size:
         directories.write(folder / "directory", size)
         text = text.replace("include = []", directories.INCLUDE, 1)
@@ -161,6 +166,13 @@ def load(port: int, clients: int, mails: int, size: int, first: int, greeting: s
     return float(done.stdout)
 
 
+@contextlib.contextmanager
+def asking(server: Server) -> Iterator[sqlite3.Connection]:
+    """The store of a daemon, to read beside it."""
+    with contextlib.closing(sqlite3.connect(f"file:{server.folder}/var/gateway.db?mode=ro", uri=True)) as store:
+        yield store
+
+
 def filed(server: Server) -> int:
     """How many mails it has filed or set aside, as its log says."""
     return len(re.findall(r'"event": "mail_(?:filed|set_aside)"', (server.folder / "log").read_text()))
@@ -197,3 +209,14 @@ def memory(process: int) -> int:
         return 0
     pss = next(line for line in rollup.splitlines() if line.startswith("Pss:"))
     return int(pss.split()[1]) * 1024 + sum(memory(int(child)) for child in children)
+
+
+def cpu(process: int) -> float:
+    """Seconds of a core that a process and its children have taken, those that have ended included."""
+    try:
+        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    ticks = sum(map(int, fields[11:15]))  # utime, stime, cutime, cstime (proc(5))
+    return ticks / os.sysconf("SC_CLK_TCK") + sum(cpu(int(child)) for child in children)

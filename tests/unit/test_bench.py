@@ -10,18 +10,18 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
 
 from gateway import config
 from gateway.config.values import siret as check_siret
 from gateway.daemon import opened
-from gateway.store.tables import messages
-from tests.bench import chart, directories, large, record, report, servers
+from gateway.store.engines import file_of
+from tests.bench import chart, directories, filing, large, record, report, servers
 from tests.bench.directories import Size, siret
 from tests.bench.figures import Contender, Figure, Goal, Peer, Spread, interleaved, percentile
 from tests.bench.load import LARGE, mail
 from tests.bench.record import Measured, Run
 from tests.measured import BEGIN, END
+from tests.servers.postgresql import BIN, MISSING, PostgreSQL
 
 RATE = Figure(
     "accepted",
@@ -197,20 +197,47 @@ def test_a_directory_has_the_size_asked_for(tmp_path: Path) -> None:
     assert {agent.email for agent in directory.agents} >= {directories.agent(nth) for nth in range(40)}
 
 
-def test_a_store_is_multiplied_with_all_that_belongs_together(tmp_path: Path) -> None:
-    """Each copy has other people and other ids, and its rows refer to each other."""
-    path = large.grow(tmp_path, mails=24, template=8)
-    with contextlib.closing(sqlite3.connect(tmp_path / "var" / "gateway.db")) as store:
-        assert store.execute("PRAGMA foreign_key_check").fetchall() == []
-        assert store.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        asked = """SELECT count(*), count(DISTINCT messages.message_id), count(DISTINCT conversation),
-            sum(author = usager), sum(waits.id IS NOT NULL) FROM messages
-            JOIN conversations ON conversations.id = messages.conversation
-            LEFT JOIN arrivals waits ON waits.message = messages.id AND waits.state = 'filed'"""
-        assert store.execute(asked).fetchone() == (24, 24, 18, 24, 24)
-        answered = """SELECT count(*) FROM citations JOIN messages reply ON reply.id = citations.message
-            JOIN messages parent ON parent.message_id = cited AND parent.conversation = reply.conversation"""
-        assert store.execute(answered).fetchone() == (6,)
-    with opened(config.load(path)) as store:
-        mails = store.read_now(lambda connection: connection.scalar(select(func.count()).select_from(messages)))
-        assert mails == 24
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield ""
+        return
+    if BIN is None:
+        pytest.skip(MISSING)
+    with contextlib.closing(PostgreSQL(durable=False)) as server:
+        yield server.url(server.database())
+
+
+def test_a_store_is_multiplied_with_all_that_belongs_together(tmp_path: Path, url: str) -> None:
+    """Each copy has other people and other ids, its rows refer to each other, and more mail can be filed."""
+    path = large.grow(tmp_path, mails=24, url=url, template=8)
+    settings = config.load(path)
+    with opened(settings) as store:
+
+        def told(question: str) -> tuple[int, ...]:
+            return store.read_now(lambda connection: tuple(connection.exec_driver_sql(question).one()))
+
+        assert told(WHOLE) == (24, 24, 18, 24, 24)
+        assert told(REPLIES) == (6,)
+        assert url or sound(settings.store.url)
+        filing.rate(store, settings, [mail(1, 4000)])
+        assert told(WHOLE) == (25, 25, 19, 25, 25)
+
+
+# Mails, their Message-IDs, conversations, mails of whom opened the conversation, and mails whose arrival is filed.
+WHOLE = """
+    SELECT count(*), count(DISTINCT messages.message_id), count(DISTINCT conversation),
+    count(CASE WHEN author = usager THEN 1 END), count(arrivals.id) FROM messages
+    JOIN conversations ON conversations.id = messages.conversation
+    LEFT JOIN arrivals ON arrivals.message = messages.id AND arrivals.state = 'filed'
+"""
+REPLIES = """
+    SELECT count(*) FROM citations JOIN messages reply ON reply.id = citations.message
+    JOIN messages parent ON parent.message_id = cited AND parent.conversation = reply.conversation
+"""
+
+
+def sound(url: str) -> bool:
+    with contextlib.closing(sqlite3.connect(file_of(url) or "")) as store:
+        whole = store.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        return whole and store.execute("PRAGMA foreign_key_check").fetchall() == []
