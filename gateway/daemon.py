@@ -74,7 +74,8 @@ def opened(settings: Settings) -> Iterator[Store]:
     """The store of a configuration, its schema current. What is written meanwhile is for this account alone.
 
     Raises:
-        StoreError: it can't be opened, or is of a newer version.
+        StoreError: it can't be opened.
+        Permanent: it is damaged, or of a newer version.
     """
     with private(), closing(Store(settings.store.database, packs_for(settings.store))) as store:
         schema.upgrade(store.engine)

@@ -176,9 +176,21 @@ _LOCK = select(func.pg_advisory_xact_lock(_TURN))
 
 
 def words(error: DBAPIError) -> str:
-    """The driver's words, without statement, parameters and rows: those may hold what people wrote."""
-    primary = getattr(getattr(error.orig, "diag", None), "message_primary", None)
-    return f"the database failed: {primary or error.orig}"
+    """The driver's words and the remedy, without statement, parameters and rows: those may hold what people wrote."""
+    said = str(getattr(getattr(error.orig, "diag", None), "message_primary", None) or error.orig)
+    remedy = next((remedy for known, remedy in _REMEDIES.items() if known in said), "")
+    return f"the database failed: {said}{remedy}"
+
+
+_DAMAGED = "; stop the daemon, look at the disk and at `gateway check`, and restore a backup"
+_REMEDIES = {
+    "malformed": _DAMAGED,
+    "not a database": _DAMAGED,
+    "disk I/O error": "; look at the disk and at the system's log",
+    "database or disk is full": "; make room, it goes on by itself",
+    "readonly database": "; the gateway's account must be able to write the file and its folder",
+    "unable to open database file": "; the gateway's account must be able to write the file and its folder",
+}
 
 
 def breaks_a_rule(error: DBAPIError) -> bool:

@@ -38,13 +38,14 @@ def upgrade(engine: Engine) -> str:
     """Bring the schema to `HEAD`; return the version it had.
 
     Raises:
-        StoreError: it is newer than this code, the file isn't a database, or the server refuses.
+        StoreError: it can't be opened or changed now.
+        Permanent: it is newer than this code, or the file isn't a database.
     """
     before = _current(engine)
     if before == HEAD:
         return before
     if before > HEAD:
-        raise StoreError(
+        raise Permanent(
             f"the store {engines.shown(engine)} was written by a newer gateway (schema {before}, not {HEAD}): "
             "install that version again, or restore a backup made before it"
         )

@@ -316,7 +316,7 @@ def test_an_upgrade_of_what_is_current_changes_nothing(store: Store) -> None:
 
 def test_a_newer_database_is_refused(store: Store) -> None:
     store.write_now(lambda tx: tx.connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
-    with pytest.raises(StoreError, match="newer"):
+    with pytest.raises(Permanent, match="newer"):
         schema.upgrade(store.engine)
 
 
