@@ -288,6 +288,15 @@ def undelivered_drafts(context: Context, sent: Sent, reply: str, *, uncertain: b
     )
 
 
+def arrived_drafts(context: Context, sent: Sent, reply: str) -> tuple[Draft, ...]:
+    """Tell whoever was told that nobody knew whether a mail had arrived."""
+    place, subject = context.place_of(sent.conversation), sent.conversation.subject
+    return tuple(
+        plan.arrived(to, place, subject=subject, recipient=sent.recipient, reply=reply)
+        for to in _concerned(context, sent)
+    )
+
+
 def _concerned(context: Context, sent: Sent) -> tuple[str, ...]:
     """Of an answer its author, else who is told of mail now; of a notification the others, or those above them."""
     if sent.purpose is Purpose.NOTIFICATION:
@@ -298,6 +307,6 @@ def _concerned(context: Context, sent: Sent) -> tuple[str, ...]:
     return (author,) if context.seen_by(author, conversation) else context.told(conversation, "")
 
 
-def failure_event(sent: Sent, what: str) -> Event:
-    """The line that a failed delivery leaves in the history."""
+def delivery_event(sent: Sent, what: str) -> Event:
+    """The line that is left in the history by a delivery that failed, or that there was doubt about."""
     return Event("gateway", f"the {sent.purpose.value} to {sent.recipient} {what}")

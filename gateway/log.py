@@ -264,6 +264,11 @@ def delivery_uncertain(*, deliveries: int, held: bool) -> None:
     _warning("delivery_uncertain", deliveries=deliveries, held=held)
 
 
+def delivery_looked_up(*, delivery: int, state: str) -> None:
+    """The operator's program was asked what became of an uncertain delivery; `unknown`: it couldn't tell."""
+    _info("delivery_looked_up", delivery=delivery, state=state)
+
+
 def relay_failing(*, reply_code: str) -> None:
     """The smarthost can't be reached, or takes nothing: mail waits, and one connection tries again now and then."""
     _error("relay_failing", reply_code=reply_code)

@@ -230,7 +230,7 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A bounce or a delay: which mail of ours it is about, and what became of whom."""
+    """A bounce, a delay, or word of an arrival: which mail of ours it is about, and what became of whom."""
 
     original_message_id: str
     recipients: tuple[Reported, ...]
@@ -604,13 +604,14 @@ class Linked:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A delivery that a bounce or an echo is about."""
+    """A delivery that a bounce, a receipt or an echo is about."""
 
     id: int
     conversation: Conversation
     purpose: Purpose
     recipient: str
     author: str
+    uncertain: bool = False
 
 
 GATHERING = timedelta(minutes=10)  # in which notifications to one agent are counted, and the rest is gathered
@@ -820,6 +821,7 @@ class Occasion(StrEnum):
     INTERRUPTED = "interrupted"  # the gateway stopped while it was at its last step
     GIVEN_UP = "given up"  # without another attempt: the smarthost had failed for all that time
     BOUNCE = "bounce"
+    RECEIPT = "receipt"  # a mail server says that it has it, or passed it on
     RETRY = "retry"  # a person let it be sent again
     CANCEL = "cancel"  # a person withdrew it
     RESTORE = "restore"  # the store is a backup's: it may have been sent since that was made
@@ -871,7 +873,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What a mail of the digest `by` says of a delivery, as a bounce does."""
+    """What a mail of the digest `by` says of a delivery: that it came back, or that it arrived."""
 
     delivery: int
     state: DeliveryState

@@ -24,7 +24,7 @@ from gateway.errors import GatewayError, Permanent, Refused, StoreError, Tempora
 from gateway.mail.contents import contents
 from gateway.model import Attempt, DeliveryState, Fact, Occasion, Outgoing
 from gateway.redaction import pseudonym
-from gateway.relay import pace, schedule, withheld
+from gateway.relay import lookup, pace, schedule, withheld
 from gateway.relay.compose import compose
 from gateway.relay.pace import Pace, domain
 from gateway.relay.transport import Transport
@@ -37,6 +37,9 @@ _IDLE = 1.0  # seconds until the outbox is looked at unasked: another process ma
 _AHEAD = 16  # deliveries that are known to wait for each connection
 _FAILING = "relay failing"  # the name under which is remembered since when
 _MOST_GIVEN_UP = 200  # at a time
+_STILL_AT_IT = 60.0  # seconds for which a smarthost may go on with a mail whose connection broke
+_LOOK_UPS = 4  # at a time
+_STOPPED = "the gateway stopped before the answer came"
 _MOST_DOMAINS = 1000  # of which is remembered how they are
 
 
@@ -71,6 +74,8 @@ class Relay:
         self._on_their_way: Counter[str] = Counter()
         self._slow: dict[str, datetime] = {}  # until when domains are taken for it
         self._quick: dict[str, datetime] = {}
+        self._doubts: set[asyncio.Task[None]] = set()
+        self._looking = asyncio.Semaphore(_LOOK_UPS)
         self._moved = asyncio.Event()  # a delivery ended
 
     async def run(self, planned: asyncio.Event) -> NoReturn:
@@ -93,12 +98,17 @@ class Relay:
         ids = await self._store.read(outbox.interrupted)
         if not ids:
             return
-        hold = not self._transport.idempotent and self._context().settings.relay.uncertain == "hold"
-        log.delivery_uncertain(deliveries=len(ids), held=hold)
-        state = DeliveryState.UNKNOWN if hold else DeliveryState.WAITING
-        stopped = Attempt(state, "the gateway stopped before the answer came")
-        facts = (Fact(delivery, Occasion.INTERRUPTED, stopped) for delivery in ids)
-        await asyncio.gather(*(self._book.settle(Settled(fact, self._now())) for fact in facts))
+        relay, again = self._context().settings.relay, self._transport.idempotent
+        log.delivery_uncertain(deliveries=len(ids), held=not again and relay.uncertain == "hold")
+        stopped = Attempt(DeliveryState.WAITING if again else DeliveryState.UNKNOWN, _STOPPED)
+        facts = [Fact(delivery, Occasion.INTERRUPTED, stopped) for delivery in ids]
+        if relay.lookup and not again:
+            message_ids = await self._store.read(lambda connection: outbox.message_ids(connection, ids))
+            for fact in facts:
+                self._look_into(fact, message_ids[fact.delivery])
+            return
+        decided = (replace(fact, attempt=self._decided(fact.attempt)) for fact in facts)
+        await asyncio.gather(*(self._book.settle(Settled(fact, self._now())) for fact in decided))
 
     async def once(self) -> bool:
         """Work on what is due now, to its end; was there anything?"""
@@ -182,6 +192,9 @@ class Relay:
     async def _finish(self) -> None:
         """What is at its last step is waited for; cancelling it would make it uncertain."""
         self._waiting.clear()
+        for task in self._doubts:
+            task.cancel()
+        await asyncio.gather(*self._doubts, return_exceptions=True)
         if self._busy:
             await asyncio.wait(self._busy.values(), timeout=8.0)
         for task in list(self._busy.values()):
@@ -201,6 +214,10 @@ class Relay:
             return
         self._learn(outgoing, attempt, begun)
         fact = Fact(outgoing.id, Occasion.ATTEMPT, attempt)
+        if attempt.state is DeliveryState.UNKNOWN and self._context().settings.relay.lookup:
+            self._look_into(fact, outgoing.message_id, outgoing)
+            self._leave(outgoing)
+            return
         noted = self._book.settle(Settled(fact, self._next_try(outgoing, attempt)))
         self._leave(outgoing)  # and it is noted before the next mail of this connection is
         await noted
@@ -261,13 +278,36 @@ class Relay:
             # Servers like to repeat the addresses that they were given.
             reply = self._context().tokenless(attempt.reply)
             attempt = replace(attempt, reply=reply, sha256=hashlib.sha256(wire).hexdigest())
-        if attempt.state is DeliveryState.UNKNOWN and self._context().settings.relay.uncertain == "retry":
+        return attempt if self._context().settings.relay.lookup else self._decided(attempt, outgoing)
+
+    def _decided(self, attempt: Attempt, outgoing: Outgoing | None = None) -> Attempt:
+        """What to do about a mail that didn't arrive, or of which nobody knows, as the configuration says."""
+        relay = self._context().settings.relay
+        if attempt.state is DeliveryState.UNKNOWN and relay.uncertain == "retry":
             attempt = replace(attempt, state=DeliveryState.DEFERRED)
-        patience = self._context().settings.relay.give_up_after
-        tired = schedule.given_up(outgoing.created_at, outgoing.attempts + 1, self._now(), patience)
-        if attempt.state is DeliveryState.DEFERRED and tired:
-            return replace(attempt, state=DeliveryState.REFUSED, reply=_given_up(patience, attempt.reply))
-        return attempt
+        if attempt.state is not DeliveryState.DEFERRED or outgoing is None:
+            return attempt
+        if not schedule.given_up(outgoing.created_at, outgoing.attempts + 1, self._now(), relay.give_up_after):
+            return attempt
+        return replace(attempt, state=DeliveryState.REFUSED, reply=_given_up(relay.give_up_after, attempt.reply))
+
+    def _look_into(self, fact: Fact, message_id: str, outgoing: Outgoing | None = None) -> None:
+        """Find out what became of a mail. Until then it stays at its last step: a restart asks again."""
+        task = asyncio.create_task(self._looked_into(fact, message_id, outgoing), name=f"look-up-{fact.delivery}")
+        self._doubts.add(task)
+        task.add_done_callback(self._doubts.discard)
+
+    async def _looked_into(self, fact: Fact, message_id: str, outgoing: Outgoing | None) -> None:
+        """The smarthost may still be at it: what it hasn't logged yet would be said never to have come."""
+        await asyncio.sleep(_STILL_AT_IT)
+        async with self._looking:
+            state, words = await lookup.ask(self._context().settings.relay.lookup, message_id)
+        found = replace(fact.attempt, state=state, reply=f"{fact.attempt.reply}; {words}")
+        attempt = self._decided(found, outgoing)
+        next_at = self._next_try(outgoing, attempt) if outgoing else self._now()
+        await self._book.settle(Settled(replace(fact, attempt=attempt), next_at))
+        log.delivery_looked_up(delivery=fact.delivery, state=state.value)
+        self._bell.set()
 
     async def _deliver(self, outgoing: Outgoing, wire: bytes) -> Attempt:
         """Hand over. A defect of a transport ends one try, and leaves no doubt about what is uncertain."""
@@ -284,7 +324,7 @@ class Relay:
         except StoreError:
             raise
         except _Withdrawn:
-            return Attempt(DeliveryState.CANCELLED, "cancelled before it left")
+            return Attempt(DeliveryState.CANCELLED, "it didn't leave: it was cancelled, or is said to have arrived")
         except Permanent as error:
             return Attempt(DeliveryState.REFUSED, f"it can't leave: {error}")
         except Exception as error:  # noqa: BLE001 (one delivery's trouble isn't the others')

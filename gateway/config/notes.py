@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
@@ -123,6 +124,12 @@ def _nobody_receives(settings: Settings) -> _Found:
         yield "warning", ("relay", "transport"), text
 
 
+def _cannot_be_run(settings: Settings) -> _Found:
+    program = settings.relay.lookup[:1]
+    if program and not os.access(program[0], os.X_OK):
+        yield "warning", ("relay", "lookup"), f"{program[0]} can't be run; what is uncertain is not looked up"
+
+
 def _passwords(settings: Settings) -> _Found:
     named: list[tuple[Path, File | None]] = [
         (("store", "password_file"), settings.store.password_file),
@@ -221,6 +228,7 @@ _LOOKS = (
     _trusting,
     _in_the_clear,
     _nobody_receives,
+    _cannot_be_run,
     _passwords,
     _unused_storage,
     _people,

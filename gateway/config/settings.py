@@ -134,6 +134,7 @@ class RelaySettings(Table):
     connections: values.Connections = 4
     give_up_after: values.Duration = timedelta(days=5)
     uncertain: Literal["hold", "retry"] = "hold"
+    lookup: values.Program = ()
 
 
 # What runs when it is opened, carries what runs, or shows itself as a page of somebody else's: no file of a dossier.

@@ -381,6 +381,12 @@ def not_yet(value: Any) -> Any:
     return value
 
 
+def program(value: tuple[str, ...]) -> tuple[str, ...]:
+    if value and not value[0].startswith("/"):
+        raise ValueError(f'must begin with the whole path of a program: ["/usr/local/bin/{value[0]}"]')
+    return value
+
+
 def shown(value: Any) -> str:
     """A value as a person wrote it, cut short."""
     if isinstance(value, bool):
@@ -390,6 +396,7 @@ def shown(value: Any) -> str:
 
 
 Text = Annotated[str, AfterValidator(filled)]
+Program = Annotated[tuple[Text, ...], AfterValidator(program)]
 Duration = Annotated[timedelta, BeforeValidator(duration)]
 Interval = Annotated[timedelta, BeforeValidator(duration), AfterValidator(interval)]
 OptionalInterval = Annotated[timedelta | None, BeforeValidator(or_never(duration)), AfterValidator(interval)]

@@ -6,7 +6,8 @@
 | delay           | nobody: the server still tries, and reports an end | stays                                   |
 | auto-reply      | nobody: her answer is waited for as before         | stays                                   |
 | acknowledgement | nobody: a desk's answer will come as a person's    | stays                                   |
-| receipt, echo   | nobody: proof that a mail arrived is no answer     | stays                                   |
+| receipt         | nobody; but whoever was told that we don't know    | stays; the delivery is sent             |
+| echo            | nobody: proof that a mail arrived is no answer     | stays                                   |
 | loop            | nobody: whatever it caused would go round again    | stays                                   |
 | bulk, report, … | nobody: none of these is anybody's request         | stays                                   |
 | challenge       | its agents: only a person can do what it asks      | active: our mail doesn't arrive before  |
@@ -50,8 +51,12 @@ def from_machine(case: Case) -> Decision:
     if _is_work(case):
         changes, told = _put_before(case, filed)
         return Decision(case.placement, case.route, case.grade, no, changes, told)
-    bounced = nature is Nature.BOUNCE and case.recalled.sent
-    changes = _bounced(case, filed) if bounced else filing(case, _placed(case), filed, (), _of_persons(case))
+    if nature is Nature.BOUNCE and case.recalled.sent:
+        changes = _bounced(case, filed)
+    elif nature is Nature.RECEIPT and case.recalled.sent and _arrival(case):
+        changes = _arrived(case, filed)
+    else:
+        changes = filing(case, _placed(case), filed, (), _of_persons(case))
     return Decision(case.placement, case.route, case.grade, no, changes)
 
 
@@ -88,7 +93,27 @@ def _bounced(case: Case, filed: Message) -> Filing:
     return replace(
         filing(case, case.conversation, filed, drafts),
         settlements=(Settlement(sent.id, DeliveryState.REFUSED, reply, case.arrival.digest),),
-        history=(acting.failure_event(sent, f"came back: {reply}"),),
+        history=(acting.delivery_event(sent, f"came back: {reply}"),),
+    )
+
+
+def _arrival(case: Case) -> str:
+    """What a report of an arrival says (RFC 3464 §2.3.3), "" where it is none."""
+    report, to = case.mail.report, case.recalled.sent[0].recipient
+    arrived = [r for r in report.recipients if r.action in {"delivered", "relayed", "expanded"}] if report else []
+    one = next((r for r in arrived if to in (r.original, r.recipient)), arrived[0] if len(arrived) == 1 else None)
+    return f"{one.status} {one.action} {one.diagnostic}".strip()[:500] if one else ""
+
+
+def _arrived(case: Case, filed: Message) -> Filing:
+    """Who was told that nobody knows is told that it is known now."""
+    sent, reply = case.recalled.sent[0], _arrival(case)
+    drafts = acting.arrived_drafts(case.context, sent, reply) if sent.uncertain else ()
+    event = acting.delivery_event(sent, f"arrived after all: {reply}")
+    return replace(
+        filing(case, case.conversation, filed, drafts),
+        settlements=(Settlement(sent.id, DeliveryState.SENT, reply, case.arrival.digest),),
+        history=(event,) if sent.uncertain else (),
     )
 
 

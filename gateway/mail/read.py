@@ -116,7 +116,8 @@ def outline(
 
 def _report(raw: bytes, head: Head, found: Tree, shown: Body, judgement: Judgement) -> Report | None:
     if judgement.nature not in (Nature.BOUNCE, Nature.DELAY):
-        return None
+        arrived = judgement.nature is Nature.RECEIPT and reports.statuses(raw, found.parts)
+        return reports.report(raw, head, found.parts, shown.text) if arrived else None
     return reports.report(raw, head, found.parts, shown.text, late=judgement.nature is Nature.DELAY)
 
 

@@ -356,6 +356,12 @@ def undelivered(
     return _to_agent(Purpose.NOTICE, to, place, words)
 
 
+def arrived(to: str, place: Place, *, subject: str, recipient: str, reply: str) -> Draft:
+    """Tells an agent that a mail arrived of which she was told that nobody knew."""
+    words = texts.render("arrived", place, subject=_named(subject, place), recipient=recipient, reply=reply)
+    return _to_agent(Purpose.NOTICE, to, place, words)
+
+
 # --- what they have in common ----------------------------------------------------------------------------
 
 

@@ -186,6 +186,7 @@ MAILS: Mapping[str, Values] = {
         "attachments": ["a.pdf"],
         "held": _HELD,
     },
+    "arrived": {"subject": "Ma question", "recipient": _USAGER, "reply": "2.0.0 delivered 250 2.0.0 Ok"},
     "undelivered": {
         "subject": "Ma question",
         "recipient": _USAGER,
@@ -250,6 +251,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "help": ("reference",),
     "modeles": ("reference", "names"),
     "refused": ("reference", "text", "problems"),
+    "arrived": ("reference", "recipient"),
     "undelivered": ("reference", "recipient", "reply"),
 }
 TO_USAGER = frozenset({"acknowledgement", "answer", "transferred"})  # say what to do if they went astray

@@ -20,7 +20,7 @@ from aiosmtplib.errors import (
 )
 
 from gateway.config.settings import RelaySettings
-from gateway.model import Attempt, DeliveryState, Outgoing
+from gateway.model import Attempt, DeliveryState, Outgoing, Purpose
 from gateway.relay.wire import path, transmitted
 
 _CONNECT, _REPLY, _FINAL_REPLY = 30.0, 120.0, 600.0  # seconds; RFC 5321 §4.5.3.2 asks for 10 minutes at the end
@@ -273,8 +273,14 @@ def _report_options(outgoing: Outgoing) -> list[str]:
 
 
 def _wanted_reports(outgoing: Outgoing) -> list[str]:
-    """Nothing comes back of what nobody wrote and nobody misses (RFC 3834 §3.3, RFC 3461 §4.1)."""
-    return ["NOTIFY=NEVER" if outgoing.draft.silent else "NOTIFY=FAILURE,DELAY"]
+    """Nothing comes back of what nobody wrote and nobody misses (RFC 3834 §3.3, RFC 3461 §4.1).
+
+    Of what a person wrote, also word that it arrived: that is evidence, and ends all doubt.
+    """
+    if outgoing.draft.silent:
+        return ["NOTIFY=NEVER"]
+    answer = outgoing.draft.purpose is Purpose.ANSWER
+    return ["NOTIFY=SUCCESS,FAILURE,DELAY" if answer else "NOTIFY=FAILURE,DELAY"]
 
 
 def _tls(client: aiosmtplib.SMTP) -> str:

@@ -33,7 +33,7 @@ def file(tx: Tx, filing: Filing, signer: Signer, now: datetime) -> tuple[int, tu
     if ids:
         notices.keep(tx, conversation, ids[0], filing.notices, now)
     for settlement in filing.settlements:
-        outbox.bounced(tx, settlement, now)
+        outbox.reported(tx, settlement, now)
     if filing.asks is not None:
         confirmations.ask(tx, sent[0], ids[0], filing.asks, now)
     if filing.answered is not None:

@@ -352,8 +352,8 @@ def committing(tx: Tx, ids: Collection[int]) -> set[int]:
 def settle(tx: Tx, settled: Sequence[Settled], at: datetime) -> None:
     """Write what became of attempts, and the attempts themselves as evidence.
 
-    What was decided while one ran stands: a delivery that was cancelled isn't tried again, and one whose bounce came
-    before our own word of it stays refused.
+    What became known while one ran stands: a delivery that was cancelled isn't tried again, one whose bounce came
+    before our own word of it stays refused, and one that is said to have arrived has.
     """
     facts = [one.fact for one in settled]
     known = evidence.about(tx.connection, facts)
@@ -361,7 +361,8 @@ def settle(tx: Tx, settled: Sequence[Settled], at: datetime) -> None:
     overtaken, changed = [], []
     for one in settled:
         delivery, attempt = one.fact.delivery, one.fact.attempt
-        if attempt.state is stands.get(known[delivery].state):
+        before = known[delivery].state
+        if before == "sent" or attempt.state is stands.get(before):
             overtaken.append({"delivery": delivery})
         else:
             values = {"outcome": attempt.state.value, "reply": attempt.reply, "then": one.next_at}
@@ -378,13 +379,26 @@ def interrupted(connection: Connection) -> list[int]:
     return list(connection.scalars(select(deliveries.c.id).where(_SENDING).order_by(deliveries.c.id)))
 
 
-def bounced(tx: Tx, settlement: Settlement, at: datetime) -> None:
-    """Mark a delivery by what a bounce says. One that was cancelled stays so."""
-    where = (deliveries.c.id == settlement.delivery, deliveries.c.state != "cancelled")
+def message_ids(connection: Connection, ids: Collection[int]) -> dict[int, str]:
+    """Delivery → its Message-ID."""
+    query = select(deliveries.c.id, deliveries.c.message_id).where(deliveries.c.id.in_(ids))
+    return {row.id: row.message_id for row in connection.execute(query)}
+
+
+def reported(tx: Tx, settlement: Settlement, at: datetime) -> None:
+    """Mark a delivery by what a mail says of it.
+
+    One that was cancelled stays so. Where one has arrived, there is no doubt any more, and nothing to repeat.
+    """
+    arrived = settlement.state is DeliveryState.SENT
+    occasion = Occasion.RECEIPT if arrived else Occasion.BOUNCE
+    open_ = deliveries.c.state.in_(("waiting", "deferred", "sending", "unknown"))
+    may = open_ if arrived else deliveries.c.state != "cancelled"
+    where = (deliveries.c.id == settlement.delivery, may)
     values = {"state": settlement.state.value, "last_reply": settlement.reply}
     tx.connection.execute(update(deliveries).where(*where).values(**values))
     said = Attempt(settlement.state, settlement.reply)
-    evidence.record(tx, [Fact(settlement.delivery, Occasion.BOUNCE, said, settlement.by)], at)
+    evidence.record(tx, [Fact(settlement.delivery, occasion, said, settlement.by)], at)
 
 
 def hold(tx: Tx, at: datetime, by: str) -> int:

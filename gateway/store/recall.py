@@ -15,6 +15,7 @@ from gateway.model import (
     Attachment,
     Clues,
     Conversation,
+    DeliveryState,
     Direction,
     Inbox,
     InboxKind,
@@ -358,7 +359,8 @@ def sent_by_id(connection: Connection, delivery: int) -> Sent | None:
     if row is None or row.conversation is None:
         return None
     conversation = conversation_by_id(connection, row.conversation)
-    return Sent(row.id, conversation, Purpose(row.purpose), row.recipient, row.author or "")
+    uncertain = row.state == DeliveryState.UNKNOWN
+    return Sent(row.id, conversation, Purpose(row.purpose), row.recipient, row.author or "", uncertain)
 
 
 def count_since_yesterday(connection: Connection, address: str, purpose: Purpose, now: datetime) -> int:

@@ -254,7 +254,7 @@ def test_a_digest_is_of_no_conversation(store: Store) -> None:
     assert store.read_now(lambda c: recall.sent_by_id(c, sent.id)) is None
     fact = Fact(sent.id, Occasion.ATTEMPT, Attempt(DeliveryState.SENT, "250"))
     store.write_now(lambda tx: outbox.settle(tx, [outbox.Settled(fact, NOW)], NOW))
-    store.write_now(lambda tx: outbox.bounced(tx, Settlement(sent.id, DeliveryState.REFUSED, "550"), NOW))
+    store.write_now(lambda tx: outbox.reported(tx, Settlement(sent.id, DeliveryState.REFUSED, "550"), NOW))
     assert store.read_now(lambda c: c.scalar(select(deliveries.c.state))) == "refused"
 
     def answers(author: str, *cited: int) -> bool:

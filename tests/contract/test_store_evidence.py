@@ -82,7 +82,7 @@ def test_whatever_happens_is_written_once_in_its_chain(store: Store) -> None:
     settle(store, attempted(1, S.DEFERRED), attempted(3), attempted(2, S.UNKNOWN), attempted(5))
     store.write_now(lambda tx: outbox.retry(tx, 2, MANON, NOW))
     store.write_now(lambda tx: outbox.cancel(tx, 1, MANON, NOW))
-    store.write_now(lambda tx: outbox.bounced(tx, Settlement(3, S.REFUSED, "5.1.1", SHA), NOW))
+    store.write_now(lambda tx: outbox.reported(tx, Settlement(3, S.REFUSED, "5.1.1", SHA), NOW))
     assert told(store, 1) == [
         ("REF-0", 1, 1, "attempt"),
         ("REF-0", 2, 2, "attempt"),

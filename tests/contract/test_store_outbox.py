@@ -169,7 +169,7 @@ def test_the_last_step_is_taken_once(store: Store) -> None:
 def test_many_are_settled_at_once_and_what_was_decided_meanwhile_stands(store: Store) -> None:
     file(store, message(), draft(), draft(), draft())
     store.write_now(lambda tx: outbox.cancel(tx, 1, MANON, NOW))
-    store.write_now(lambda tx: outbox.bounced(tx, Settlement(2, S.REFUSED, "5.1.1"), NOW))
+    store.write_now(lambda tx: outbox.reported(tx, Settlement(2, S.REFUSED, "5.1.1"), NOW))
     later = NOW + timedelta(hours=1)
     found = ((1, S.DEFERRED), (2, S.SENT), (3, S.DEFERRED))
     facts = [Settled(Fact(d, Occasion.ATTEMPT, Attempt(s, "said")), later) for d, s in found]
@@ -217,7 +217,7 @@ def test_what_may_be_retried_and_cancelled(store: Store, before: S, may_retry: b
 def test_a_bounce_does_not_undo_a_cancellation(store: Store) -> None:
     file(store, message(), draft())
     store.write_now(lambda tx: outbox.cancel(tx, 1, MANON, NOW))
-    store.write_now(lambda tx: outbox.bounced(tx, Settlement(1, S.REFUSED, "no"), NOW))
+    store.write_now(lambda tx: outbox.reported(tx, Settlement(1, S.REFUSED, "no"), NOW))
     assert state(store) == "cancelled"
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from gateway.context import Context
 from gateway.decision import Decision
 from gateway.model import Nature, Outgoing
-from gateway.store import outbox
+from gateway.store import evidence, outbox, tables
 from gateway.store.database import Store
 from tests.builders import DOMAIN, MANON, NOW, ULYSSE, listed, make_context, opened, raw_mail, shown, take
 
@@ -172,3 +173,76 @@ def test_a_bounce_of_many_is_told_in_the_words_for_the_one_it_was_for(store: Sto
     assert [d.draft.to for d in told] == [MANON]
     assert "no such user" in told[0].draft.text
     assert "full" not in told[0].draft.text
+
+
+# --- word of an arrival ----------------------------------------------------------------------------------------
+
+
+def told_by_a_server(
+    store: Store, context: Context, sent: Outgoing, action: str, kind: str = "delivery-status"
+) -> None:
+    """A report of what became of a mail (RFC 3464), or of how it was shown (RFC 8098)."""
+    text = (
+        "--b\n\nRapport.\n"
+        f"--b\nContent-Type: message/{kind}\n\nReporting-MTA: dns; mx.example.net\n\n"
+        f"Final-Recipient: rfc822; {ULYSSE}\nAction: {action}\nStatus: 2.0.0\nDiagnostic-Code: smtp; 250 2.0.0 Ok\n\n"
+        f"--b\nContent-Type: text/rfc822-headers\n\nMessage-ID: <{sent.message_id}>\n\n--b--"
+    )
+    raw = raw_mail(
+        "mailer-daemon@mx.example.net",
+        sent.envelope_sender,
+        subject="Delivery report",
+        text=text,
+        identifier="report@mx.example.net",
+        Content_Type=f"multipart/report; report-type={kind}; boundary=b",
+    )
+    take(store, context, raw, recipients=(sent.envelope_sender,), envelope_sender="")
+
+
+def put(store: Store, delivery: int, state: str) -> None:
+    query = update(tables.deliveries).where(tables.deliveries.c.id == delivery).values(state=state)
+    store.write_now(lambda tx: tx.connection.execute(query))
+
+
+def state_of(store: Store, delivery: int) -> str:
+    return next(row["state"] for row in store.read_now(outbox.listed) if row["id"] == delivery)
+
+
+@pytest.mark.parametrize("action", ["delivered", "relayed", "expanded"])
+def test_word_that_a_mail_arrived_ends_the_doubt_and_the_agent_is_told(
+    store: Store, context: Context, action: str
+) -> None:
+    sent = answered(store, context)
+    put(store, sent.id, "unknown")
+    before = one(store)["status"]
+    told_by_a_server(store, context, sent, action)
+    assert state_of(store, sent.id) == "sent"
+    (notice,) = [d.draft for d in deliveries(store) if d.draft.purpose.value == "notice"]
+    assert (notice.to, f"2.0.0 {action} 250 2.0.0 Ok" in notice.text) == (MANON, True)
+    conversation = one(store)
+    assert conversation["status"] == before
+    assert any("arrived after all" in event["what"] for event in conversation["history"])
+    rows = store.read_now(lambda c: evidence.of_conversation(c, sent.conversation or 0))
+    assert [(row["event"], row["delivery"]) for row in rows] == [("receipt", sent.id)]
+
+
+def test_word_that_a_mail_arrived_of_which_that_was_known_is_evidence_alone(store: Store, context: Context) -> None:
+    sent = answered(store, context)
+    put(store, sent.id, "sent")
+    told_by_a_server(store, context, sent, "delivered")
+    assert [d for d in deliveries(store) if d.draft.purpose.value == "notice"] == []
+    assert not any("arrived" in event["what"] for event in one(store)["history"])
+    assert len(store.read_now(lambda c: evidence.of_conversation(c, sent.conversation or 0))) == 1
+
+
+@pytest.mark.parametrize(
+    ("action", "kind"), [("delayed", "delivery-status"), ("displayed", "disposition-notification")]
+)
+def test_what_says_nothing_of_an_arrival_ends_no_doubt(
+    store: Store, context: Context, action: str, kind: str
+) -> None:
+    sent = answered(store, context)
+    put(store, sent.id, "unknown")
+    told_by_a_server(store, context, sent, action, kind)
+    assert state_of(store, sent.id) == "unknown"
+    assert [d for d in deliveries(store) if d.draft.purpose.value == "notice"] == []

@@ -40,7 +40,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         sent = Attempt(DeliveryState.SENT, "250 é « Ok » \\ \u2028", "mx:25", "TLSv1.3 X", "ab" * 32)
         facts = [Settled(Fact(d, Occasion.ATTEMPT, sent), NOW) for d in (1, 2, 3)]
         store.write_now(lambda tx: outbox.settle(tx, facts, NOW))
-        store.write_now(lambda tx: outbox.bounced(tx, Settlement(1, DeliveryState.REFUSED, "5.1.1", "cd" * 32), NOW))
+        store.write_now(lambda tx: outbox.reported(tx, Settlement(1, DeliveryState.REFUSED, "5.1.1", "cd" * 32), NOW))
         store.write_now(lambda tx: outbox.cancel(tx, 4, BY.name, NOW))
         joined = Filing(conversation(1, reference="AAAA-0001"), merge=(2,))
         store.write_now(lambda tx: filing.file(tx, joined, SIGNER, NOW))

@@ -125,7 +125,7 @@ def test_what_is_missing_is_inferred(fields: str, action: str, status: str) -> N
 def test_success_is_no_failure(action: str) -> None:
     mail = read(dsn(f"Final-Recipient: rfc822; a@example.org\nAction: {action}\nStatus: 2.0.0"))
     assert mail.nature is Nature.RECEIPT
-    assert mail.report is None
+    assert told(mail) == [("a@example.org", action, "2.0.0")]
 
 
 def test_a_report_that_is_wrapped_in_another_mail() -> None:

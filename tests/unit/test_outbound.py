@@ -18,7 +18,16 @@ from gateway import acting
 from gateway.context import Context
 from gateway.desk.commands import Parsed
 from gateway.errors import StoreError
-from gateway.model import Attachment, Attempt, DeliveryState, Enclosure, Outgoing, Settlement
+from gateway.model import (
+    Attachment,
+    Attempt,
+    DeliveryState,
+    Enclosure,
+    Fact,
+    Occasion,
+    Outgoing,
+    Settlement,
+)
 from gateway.outbound import Relay
 from gateway.relay.maildir import MaildirTransport
 from gateway.relay.wire import WireError
@@ -200,6 +209,90 @@ async def test_unknown_is_tried_again_where_the_configuration_says_so(world: Wor
     assert world.state()["state"] == "deferred"
 
 
+LOOKED_UP = [
+    ("exit 0", "hold", "sent"),
+    ("exit 1", "hold", "deferred"),
+    ("exit 2", "hold", "unknown"),
+    ("exit 2", "retry", "deferred"),
+]
+
+
+def looking(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch, lines: str, way: str) -> Context:
+    monkeypatch.setattr("gateway.outbound._STILL_AT_IT", 0.0)
+    program = folder / "was-it-sent"
+    program.write_text(f"#!/bin/sh\n{lines}\n", "utf-8")
+    program.chmod(0o755)
+    held = uncertain(world.context, way)
+    relay = held.settings.relay.model_copy(update={"lookup": (str(program),)})
+    return replace(held, settings=held.settings.model_copy(update={"relay": relay}))
+
+
+async def looked_up(relay: Relay) -> None:
+    while relay._doubts:
+        await asyncio.wait(relay._doubts)
+
+
+@pytest.mark.parametrize(("lines", "way", "state"), LOOKED_UP)
+async def test_unknown_is_looked_up(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: str, way: str, state: str
+) -> None:
+    context = looking(world, tmp_path, monkeypatch, lines, way)
+    relay = world.relay(Pretended(Attempt(UNKNOWN, "broke", "mx", "TLSv1.3")), context)
+    await world.worked(relay)
+    assert world.state()["state"] == "sending", "nobody is told before it is known"
+    assert world.notices() == []
+    await looked_up(relay)
+    assert (world.state()["state"], world.state()["attempts"]) == (state, 1)
+    assert world.state()["last_reply"].startswith("broke; looked up: ")
+    (row,) = world.evidence()
+    assert (row["event"], row["outcome"], row["tls"], len(row["sha256"])) == ("attempt", state, "TLSv1.3", 64)
+    assert len(world.notices()) == (state == "unknown")
+
+
+@pytest.mark.parametrize(("lines", "way", "state"), LOOKED_UP)
+async def test_after_a_crash_it_is_looked_up(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: str, way: str, state: str
+) -> None:
+    at_the_last_step(world)
+    relay = world.relay(Pretended(), looking(world, tmp_path, monkeypatch, lines, way))
+    await relay.recover()
+    await looked_up(relay)
+    assert world.state()["state"] == state
+    assert [(e["event"], e["outcome"]) for e in world.evidence()] == [("interrupted", state)]
+
+
+async def test_a_look_up_that_is_under_way_at_the_end_is_begun_again(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = looking(world, tmp_path, monkeypatch, "sleep 60", "hold")
+    relay = world.relay(Pretended(Attempt(UNKNOWN, "broke")), context)
+    await world.worked(relay)
+    await relay._finish()
+    assert world.state()["state"] == "sending"
+
+
+@pytest.mark.parametrize("before", ["sending", "unknown", "deferred", "waiting"])
+async def test_word_that_it_arrived_ends_all_doubt(world: World, before: str) -> None:
+    """Also where it comes before our own word, or before a mail would leave again."""
+    world.store.write_now(lambda tx: tx.connection.execute(update(deliveries).values(state=before)))
+    back = Settlement(world.delivery, SENT, "2.0.0 delivered", "ab" * 32)
+    world.store.write_now(lambda tx: outbox.reported(tx, back, NOW))
+    assert world.state()["state"] == "sent"
+    for state in (UNKNOWN, DEFERRED):
+        fact = Fact(world.delivery, Occasion.ATTEMPT, Attempt(state, "broke"))
+        world.store.write_now(lambda tx, f=fact: outbox.settle(tx, [outbox.Settled(f, NOW)], NOW))  # type: ignore[misc]
+    assert world.state()["state"] == "sent"
+    first, *_ = world.evidence()
+    assert (first["event"], first["outcome"]) == ("receipt", "sent")
+
+
+@pytest.mark.parametrize("before", ["refused", "cancelled"])
+async def test_word_that_it_arrived_brings_nothing_back(world: World, before: str) -> None:
+    world.store.write_now(lambda tx: tx.connection.execute(update(deliveries).values(state=before)))
+    world.store.write_now(lambda tx: outbox.reported(tx, Settlement(world.delivery, SENT, "2.0.0"), NOW))
+    assert world.state()["state"] == before
+
+
 @pytest.mark.parametrize(("commits", "state"), [(False, "deferred"), (True, "unknown")])
 async def test_a_defect_of_the_transport(world: World, commits: bool, state: str) -> None:
     await world.worked(world.relay(Pretended(RuntimeError("s3cret"), commits)))
@@ -368,7 +461,7 @@ async def test_a_bounce_that_is_faster_than_our_own_note(world: World) -> None:
         async def deliver(self, outgoing: Outgoing, wire: bytes, committing: Any) -> Attempt:
             found = await super().deliver(outgoing, wire, committing)
             back = Settlement(outgoing.id, REFUSED, "5.1.1 nobody")
-            await world.store.write(lambda tx: outbox.bounced(tx, back, NOW))
+            await world.store.write(lambda tx: outbox.reported(tx, back, NOW))
             return found
 
     await world.worked(world.relay(Fast()))

@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from gateway.config.settings import RelaySettings
-from gateway.model import Attempt, DeliveryState, Draft, Outgoing
+from gateway.model import Attempt, DeliveryState, Draft, Outgoing, Purpose
 from gateway.relay import smtp
 from gateway.relay.compose import compose
 from gateway.relay.smtp import SmtpTransport
@@ -141,9 +141,10 @@ async def test_answers(stage: str, answer: str, state: DeliveryState) -> None:
 @pytest.mark.parametrize(
     ("letter", "wanted"),
     [
-        (draft(), "NOTIFY=FAILURE,DELAY"),
+        (draft(purpose=Purpose.ANSWER), "NOTIFY=SUCCESS,FAILURE,DELAY"),
+        (draft(purpose=Purpose.NOTIFICATION), "NOTIFY=FAILURE,DELAY"),
         (draft(automatic=True, silent=True), "NOTIFY=NEVER"),
-        (draft(automatic=True), "NOTIFY=FAILURE,DELAY"),
+        (draft(purpose=Purpose.ACKNOWLEDGEMENT, automatic=True), "NOTIFY=FAILURE,DELAY"),
     ],
 )
 async def test_what_is_to_come_back_is_said_to_who_takes_it(letter: Draft, wanted: str) -> None:
