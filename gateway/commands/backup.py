@@ -14,9 +14,11 @@ from gateway.commands.output import Shown, when
 from gateway.config import Settings
 from gateway.config.include import gather
 from gateway.errors import Refused, StoreError
-from gateway.store import arrivals, audit, backup, copying, manifests, restoring, schema
+from gateway.store import arrivals, audit, backup, copying, dumping, manifests, restoring, schema
 from gateway.store.database import Store, Tx
+from gateway.store.engines import file_of
 from gateway.store.manifests import Manifest
+from gateway.store.packs import Packs
 from gateway.store.places import packs_for
 
 KEYS, CONFIGURATION = "token.keys", "configuration"
@@ -28,11 +30,8 @@ _NAMED = 5  # faults that are told
 
 def made(settings: Settings, path: Path, folder: Path, now: datetime, keep: int | None) -> Shown:
     """Make a backup in `folder`; with `keep`, remove all but so many afterwards."""
-    database = _database(settings)
-    if not database.exists():
-        raise Refused(f"there is no store {database} yet: nothing to back up")
-    dump = partial(copying.sqlite, database)
     with closing(packs_for(settings.store)) as packs:
+        dump = _dump(settings, packs)
         target, manifest = backup.make(
             folder, dump, packs, _files(settings, path), version=version("gateway"), now=now
         )
@@ -69,8 +68,13 @@ def _files(settings: Settings, path: Path) -> dict[str, Path]:
     return found
 
 
-def _database(settings: Settings) -> Path:
-    return Path(settings.store.url.removeprefix("sqlite:///"))
+def _dump(settings: Settings, packs: Packs) -> backup.Dump:
+    database = file_of(settings.store.url)
+    if database is None:
+        return partial(dumping.dump, settings.store.database, packs)
+    if not database.exists():
+        raise Refused(f"there is no store {database} yet: nothing to back up")
+    return partial(copying.sqlite, database)
 
 
 def _about(manifest: Manifest) -> dict[str, object]:
@@ -119,8 +123,8 @@ def restored(
     """
     found = _chosen(folder)
     manifest = _sound(found)
-    database, keys = _database(settings), settings.store.token_keys_file
-    _make_room(database, found, keys, now, replace=replace)
+    database, keys = file_of(settings.store.url), settings.store.token_keys_file
+    _same_kind(found, database)
     held = 0
 
     def finish(tx: Tx) -> None:
@@ -131,8 +135,12 @@ def restored(
         audit.record(tx, at=now, by=by.name, what=words, proof=by.proof)
 
     with closing(packs_for(settings.store)) as packs:
+        _make_room(settings, packs, found, now, replace=replace)
         put = restoring.put_packs(packs, found.parent / manifests.PACKS, manifest.packs)
-        restoring.put_database(found / copying.DATABASE, database, packs, finish)
+        if database is None:
+            dumping.restore(found / dumping.DATABASE, settings.store.database, packs, finish)
+        else:
+            restoring.put_database(found / copying.DATABASE, database, packs, finish)
     if (found / KEYS).exists():
         _put_keys(found / KEYS, keys)
     document = {"backup": str(found), **_about(manifest), "packs_put": put, "held": held}
@@ -152,15 +160,25 @@ def _sound(found: Path) -> Manifest:
     return manifest
 
 
-def _make_room(database: Path, found: Path, keys: Path, now: datetime, *, replace: bool) -> None:
+def _same_kind(found: Path, database: Path | None) -> None:
+    kinds = {dumping.DATABASE: "in PostgreSQL", copying.DATABASE: "in a file"}
+    wanted = dumping.DATABASE if database is None else copying.DATABASE
+    if not (found / wanted).exists():
+        other = next(kind for name, kind in kinds.items() if name != wanted)
+        raise Refused(f"{found} is of a store {other}, and store.url names one {kinds[wanted]}")
+
+
+def _make_room(settings: Settings, packs: Packs, found: Path, now: datetime, *, replace: bool) -> None:
     """Nothing is lost that is there: an empty store gives way, another one is set aside if that is wanted."""
-    if database.exists() and not _is_empty(database) and not replace:
-        raise Refused(f"{database} holds a store already: --replace sets it aside, and takes the backup's")
-    others = keys.exists() and (found / KEYS).exists() and keys.read_bytes() != (found / KEYS).read_bytes()
-    if others and database.exists() and not _is_empty(database) and not replace:
-        raise Refused(f"{keys} holds other keys than the backup: --replace sets it aside, and takes the backup's")
-    restoring.set_aside(database, now)
-    if others:
+    database, keys = file_of(settings.store.url), settings.store.token_keys_file
+    if database is None:
+        if not dumping.is_empty(settings.store.database, packs):
+            raise Refused("the base of store.url holds a store already: make an empty one, and name it there")
+    elif database.exists():
+        if not replace and not _is_empty(database):
+            raise Refused(f"{database} holds a store already: --replace sets it aside, and takes the backup's")
+        restoring.set_aside(database, now)
+    if keys.exists() and (found / KEYS).exists() and keys.read_bytes() != (found / KEYS).read_bytes():
         restoring.set_aside(keys, now)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from gateway.model import Envelope, Incoming
 from gateway.store.packs import Location, Packs
 
-_HEAD = 1 << 20  # octets: more than any envelope takes
+_HEADS = (1 << 12, 1 << 16, 1 << 20)  # octets: what a head takes, a long one, and more than any does
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,11 @@ def unknown(packs: Packs, extents: Mapping[str, int]) -> Iterator[Found | Damage
 
 def _record(packs: Packs, pack: str, offset: int, size: int) -> Found | None:
     """The record that begins there; None where it is cut off or changed."""
-    line, end, _ = packs.read(Location(pack, offset, min(_HEAD, size - offset))).partition(b"\n")
+    line, end = b"", b""
+    for most in _HEADS:
+        line, end, _ = packs.read(Location(pack, offset, min(most, size - offset))).partition(b"\n")
+        if end:
+            break
     try:
         head = json.loads(line)
         at = Location(pack, offset + len(line) + 1, int(head["size"]))

@@ -371,6 +371,16 @@ def test_the_envelope_comes_back(tmp_path: Path) -> None:
     assert packs.read(found.at) == whole_.raw
 
 
+def test_a_mail_to_many_is_found_too(tmp_path: Path) -> None:
+    many = incoming(mail(1), recipients=tuple(f"{'x' * 200}{n}@x.org" for n in range(100)))
+    packs = Folder(tmp_path)
+    packs.append(many.raw, arrivals._about(many))
+    packs.sync()
+    (found,) = salvage.unknown(packs, {})
+    assert isinstance(found, Found)
+    assert found.mail.envelope == many.envelope
+
+
 @pytest.mark.parametrize("damage", [cut, changed], ids=lambda each: each.__name__)
 def test_a_damaged_record_ends_its_pack(tmp_path: Path, damage: Callable[[Path], None]) -> None:
     packs = Folder(tmp_path)
