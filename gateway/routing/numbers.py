@@ -125,13 +125,16 @@ def listed_numbers(text: str) -> tuple[int, ...]:
     return _valid(figures for figures, sure in _marked(text) if not sure)
 
 
-def _marked(text: str) -> Iterator[tuple[str, bool]]:
+@lru_cache(maxsize=4)  # the same subject and text are asked for one after the other
+def _marked(text: str) -> tuple[tuple[str, bool], ...]:
     """(Figures, are they surely a dossier's number?)"""
     text = unicodedata.normalize("NFC", text)
+    found: list[tuple[str, bool]] = []
     for match in _MARKED.finditer(text) if _may_name(text, _CALLED) else ():
-        yield _figures(match), True
+        found.append((_figures(match), True))
         if _PLURAL.match(match[0]):
-            yield from _further(text, match.end())
+            found += _further(text, match.end())
+    return tuple(found)
 
 
 def _further(text: str, position: int) -> Iterator[tuple[str, bool]]:
@@ -224,8 +227,13 @@ def slugs(text: str, urls: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(slug for steps in _paths(text, urls) if (slug := _slug(steps))))
 
 
-def _paths(text: str, urls: tuple[str, ...]) -> Iterator[list[str]]:
+@lru_cache(maxsize=4)  # as above
+def _paths(text: str, urls: tuple[str, ...]) -> tuple[list[str], ...]:
     """The steps of the paths of the platform's links that name something, in the order of the text."""
+    return tuple(_steps(text, urls))
+
+
+def _steps(text: str, urls: tuple[str, ...]) -> Iterator[list[str]]:
     anywhere, ours, names = _patterns(urls)
     folded = text.casefold()
     if not any(name in folded for name in names):  # looking for links costs a hundred times as much

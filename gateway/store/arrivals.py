@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from itertools import accumulate
+from functools import cache
+from itertools import accumulate, cycle, islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Insert, bindparam, func, insert, literal_column, or_, select, update
 
 from gateway.errors import NotFound
 from gateway.model import Arrival, Envelope, ImapCursor, Incoming, Result
 from gateway.store import engines
 from gateway.store.database import AnyRow, Tx
 from gateway.store.packs import Location
+from gateway.store.prepared import Prepared
 from gateway.store.salvage import Found
 from gateway.store.tables import arrivals, imap_ledger, raws
 
@@ -30,10 +32,11 @@ _ASIDE = arrivals.c.state == literal_column("'aside'")
 _INSPECTED = or_(~arrivals.c.verify, arrivals.c.results.is_not(None))
 
 # Built once: building a statement costs more than running it.
-_KEPT = select(raws.c.digest).where(raws.c.digest.in_(bindparam("digests", expanding=True)))
+_AT_ONCE = 20  # digests that one statement looks for
+_KEPT = Prepared(select(raws.c.digest).where(raws.c.digest.in_(bindparam(f"d{n}") for n in range(_AT_ONCE))))
 _KEEP = insert(arrivals).returning(arrivals.c.id, sort_by_parameter_order=True)
-_LOCATE = select(raws.c.pack, raws.c.offset, raws.c.size).where(raws.c.digest == bindparam("digest"))
-_END = (
+_LOCATE = Prepared(select(raws.c.pack, raws.c.offset, raws.c.size).where(raws.c.digest == bindparam("digest")))
+_END = Prepared(
     update(arrivals)
     .where(arrivals.c.id == bindparam("arrival"), _WAITING)  # what somebody else ended meanwhile stays as it is
     .values(state=bindparam("end"), reason=bindparam("why"), message=bindparam("of"))
@@ -49,30 +52,54 @@ def keep(tx: Tx, mails: Sequence[Incoming], owner: str = "", until: datetime | N
     A cursor that is in the ledger already (a second poller, a repeated fetch) brings nothing in: its mail's id is
     that of the first time. `owner` claims the arrivals at once, until `until`, for whoever files them itself.
     """
-    digests = [mail.digest for mail in mails]
-    _keep_raws(tx, mails, digests)
+    _keep_raws(tx, mails)
     names: list[ImapCursor | int] = [mail.cursor or position for position, mail in enumerate(mails)]
     found = _ledger_rows(tx.connection, [mail.cursor for mail in mails if mail.cursor])
     ids: dict[ImapCursor | int, int] = dict(found.items())
     rows: dict[ImapCursor | int, dict[str, Any]] = {}
-    for name, mail, digest in zip(names, mails, digests, strict=True):
+    for name, mail in zip(names, mails, strict=True):
         if name not in ids and name not in rows:
-            rows[name] = _row(mail, digest, owner, until)
+            rows[name] = _row(mail, owner, until)
     if rows:
         ids |= zip(rows, tx.connection.scalars(_KEEP, list(rows.values())), strict=True)
     _note_cursors(tx.connection, {name: ids[name] for name in rows if isinstance(name, ImapCursor)})
     return [ids[name] for name in names]
 
 
-def _keep_raws(tx: Tx, mails: Sequence[Incoming], digests: Sequence[bytes]) -> None:
-    known = set(tx.connection.scalars(_KEPT, {"digests": digests}))
+def keep_all(tx: Tx, mails: Sequence[Incoming]) -> None:
+    """As `keep`, for whoever needs no ids: a third of its work is to have them told."""
+    fetched = [mail for mail in mails if mail.cursor]
+    if fetched:
+        keep(tx, fetched)
+    others = [mail for mail in mails if not mail.cursor]
+    if others:
+        _keep_raws(tx, others)
+        _KEEP_ALL.run_each(tx.connection, [_row(mail, "", None) for mail in others])
+
+
+def _keep_raws(tx: Tx, mails: Sequence[Incoming]) -> None:
+    known = _known(tx.connection, [mail.digest for mail in mails])
     rows: list[dict[str, Any]] = []
-    for mail, digest in zip(mails, digests, strict=True):
-        if digest not in known:
-            known.add(digest)
-            rows.append(_raw(digest, tx.packs.append(mail.raw, _about(mail))))
+    for mail in mails:
+        if mail.digest not in known:
+            known.add(mail.digest)
+            rows.append(_raw(mail.digest, tx.packs.append(mail.raw, _about(mail))))
     if rows:
-        tx.connection.execute(engines.ignoring(tx.connection, raws), rows)
+        _of_raws(engines.ignoring(tx.connection, raws)).run_each(tx.connection, rows)
+
+
+def _known(connection: Connection, digests: Sequence[bytes]) -> set[bytes]:
+    """Those of which the octets are kept. The statement is always the same: what is short is filled up."""
+    found: set[bytes] = set()
+    for start in range(0, len(digests), _AT_ONCE):
+        some = islice(cycle(digests[start : start + _AT_ONCE]), _AT_ONCE)
+        found.update(_KEPT.scalars(connection, {f"d{n}": digest for n, digest in enumerate(some)}))
+    return found
+
+
+@cache
+def _of_raws(insertion: Insert) -> Prepared:
+    return Prepared(insertion, ("digest", "pack", "offset", "size"))
 
 
 def _raw(digest: bytes, at: Location) -> dict[str, Any]:
@@ -81,7 +108,7 @@ def _raw(digest: bytes, at: Location) -> dict[str, Any]:
 
 def strange(connection: Connection, found: Sequence[Found]) -> list[Found]:
     """Those whose octets aren't known, each once."""
-    known = set(connection.scalars(_KEPT, {"digests": [each.mail.digest for each in found]}))
+    known = _known(connection, [each.mail.digest for each in found])
     return list({each.mail.digest: each for each in found if each.mail.digest not in known}.values())
 
 
@@ -90,8 +117,8 @@ def adopt(tx: Tx, found: Sequence[Found]) -> list[Found]:
     fresh = strange(tx.connection, found)
     if fresh:
         rows = [_raw(each.mail.digest, each.at) for each in fresh]
-        tx.connection.execute(engines.ignoring(tx.connection, raws), rows)
-        tx.connection.execute(_KEEP, [_row(each.mail, each.mail.digest, "", None) for each in fresh])
+        _of_raws(engines.ignoring(tx.connection, raws)).run_each(tx.connection, rows)
+        _KEEP_ALL.run_each(tx.connection, [_row(each.mail, "", None) for each in fresh])
     return fresh
 
 
@@ -108,9 +135,9 @@ def _about(mail: Incoming) -> dict[str, Any]:
     }
 
 
-def _row(mail: Incoming, digest: bytes, owner: str, until: datetime | None) -> dict[str, Any]:
+def _row(mail: Incoming, owner: str, until: datetime | None) -> dict[str, Any]:
     return {
-        "digest": digest,
+        "digest": mail.digest,
         "source": mail.source,
         "received_at": mail.received_at,
         "sender": mail.envelope.sender,
@@ -125,6 +152,9 @@ def _row(mail: Incoming, digest: bytes, owner: str, until: datetime | None) -> d
         "lease_until": until or _FREE,
         "reason": "",
     }
+
+
+_KEEP_ALL = Prepared(insert(arrivals).inline(), _row(Incoming(b"", "", _FREE), "", None))
 
 
 def _note_cursors(connection: Connection, kept: Mapping[ImapCursor, int]) -> None:
@@ -305,7 +335,7 @@ def locate(connection: Connection, digest: str) -> Location:
     Raises:
         NotFound: no mail of that digest was kept.
     """
-    row = connection.execute(_LOCATE, {"digest": bytes.fromhex(digest)}).one_or_none()
+    row = _LOCATE.first(connection, {"digest": bytes.fromhex(digest)})
     if row is None:
         raise NotFound(f"no raw mail has the digest {digest}")
     return Location(row.pack, row.offset, row.size)
@@ -356,7 +386,7 @@ def set_aside(tx: Tx, arrival: int, reason: str) -> None:
 
 
 def _end(tx: Tx, arrival: int, state: str, *, message: int | None = None, reason: str = "") -> None:
-    tx.connection.execute(_END, {"arrival": arrival, "end": state, "why": reason, "of": message})
+    _END.run(tx.connection, {"arrival": arrival, "end": state, "why": reason, "of": message})
 
 
 def aside(connection: Connection) -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ from gateway.errors import StoreError
 from gateway.store import engines
 from gateway.store.folder import Folder
 from gateway.store.packs import Packs
+from gateway.store.prepared import Prepared
 from gateway.store.writer import Tx, Writer, savepoint
 
 __all__ = ["AnyRow", "Store", "Tx", "inserted", "savepoint"]
@@ -90,11 +91,11 @@ class Store:
         self.engine.dispose()
 
 
-_into = cache(insert)  # building a statement costs more than running it
-
-
 def inserted(connection: Connection, table: Table, row: dict[str, Any]) -> int:
     """Insert a row; return the key it got."""
-    key = connection.execute(_into(table), row).inserted_primary_key
-    assert key is not None
-    return int(key[0])
+    return int(_into(table, tuple(row)).scalar(connection, row))
+
+
+@cache
+def _into(table: Table, columns: tuple[str, ...]) -> Prepared:
+    return Prepared(insert(table).returning(*table.primary_key), columns)

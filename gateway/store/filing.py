@@ -13,12 +13,13 @@ from gateway.model import GATEWAY, Conversation, Draft, Event, Filing, Message
 from gateway.store import audit, confirmations, engines, notices, outbox, references, repair, tables, traits
 from gateway.store.database import Tx, inserted
 from gateway.store.outbox import Signer
+from gateway.store.prepared import Prepared
 from gateway.store.recall import parts
 from gateway.store.tables import citations, conversations, history, messages, related
 
-_HISTORY = insert(history)
-_CITATIONS = insert(citations)
-_REFERENCE = select(conversations.c.reference).where(conversations.c.id == bindparam("id"))
+_HISTORY = Prepared(insert(history).inline(), ("conversation", "at", "by", "what"))
+_CITATIONS = Prepared(insert(citations).inline(), ("cited", "message", "position", "loose"))
+_REFERENCE = Prepared(select(conversations.c.reference).where(conversations.c.id == bindparam("id")))
 
 
 def file(tx: Tx, filing: Filing, signer: Signer, now: datetime) -> tuple[int, tuple[int, ...]]:
@@ -44,9 +45,9 @@ def file(tx: Tx, filing: Filing, signer: Signer, now: datetime) -> tuple[int, tu
 def record(tx: Tx, conversation: int, event: Event, now: datetime, proof: str = "") -> None:
     """Add a line to a conversation's history; what a person did goes to the audit, with its proof."""
     row = {"conversation": conversation, "at": now, "by": event.by, "what": event.what}
-    tx.connection.execute(_HISTORY, row)
+    _HISTORY.run(tx.connection, row)
     if event.by != GATEWAY:
-        reference = tx.connection.scalar(_REFERENCE, {"id": conversation}) or ""
+        reference = _REFERENCE.scalar(tx.connection, {"id": conversation}) or ""
         audit.record(tx, at=now, by=event.by, what=event.what, conversation=reference, proof=proof)
 
 
@@ -139,7 +140,7 @@ def _relate(tx: Tx, conversation: int, others: Iterable[int], now: datetime) -> 
             pair = {"conversation": min(conversation, other), "other": max(conversation, other)}
             if tx.connection.execute(engines.ignoring(tx.connection, related), pair).rowcount:
                 for one, two in (pair.values(), reversed(pair.values())):
-                    reference = tx.connection.scalar(_REFERENCE, {"id": two})
+                    reference = _REFERENCE.scalar(tx.connection, {"id": two})
                     record(tx, one, Event("gateway", f"related to {reference}: a mail touches both"), now)
 
 
@@ -174,7 +175,7 @@ def _message(tx: Tx, conversation: int, message: Message) -> int:
     identifier = inserted(tx.connection, messages, row)
     cited = citation_rows(identifier, message.cited, message.loose)
     if cited:
-        tx.connection.execute(_CITATIONS, cited)
+        _CITATIONS.run_each(tx.connection, cited)
     return identifier
 
 

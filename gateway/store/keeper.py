@@ -64,7 +64,7 @@ class Keeper:
 
     async def _keep(self, mails: Sequence[Incoming]) -> Exception | None:
         try:
-            await self._store.write(lambda tx: arrivals.keep(tx, mails), urgent=True)
+            await self._store.write(lambda tx: arrivals.keep_all(tx, mails), urgent=True)
         except Exception as error:  # noqa: BLE001 (whoever waits is told, whatever it was)
             if isinstance(error, StoreError):
                 self._pause(error)

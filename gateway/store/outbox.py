@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from heapq import merge
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import (
@@ -42,6 +44,7 @@ from gateway.model import (
 )
 from gateway.store import engines, evidence
 from gateway.store.database import AnyRow, Tx, inserted
+from gateway.store.prepared import Prepared
 from gateway.store.tables import conversations, deliveries, messages, participations, rounds
 
 _DUE: ColumnElement[bool] = literal_column("deliveries.state IN ('waiting', 'deferred')")
@@ -52,7 +55,7 @@ RESTORED = "restored"  # the round that tells up to when mail was answered, mayb
 HELD = "it may have been sent before the store was restored from a backup"
 
 # Built once: building a statement costs more than running it.
-_PERSON = (
+_PERSON = Prepared(
     select(
         participations.c.id,
         participations.c.epoch,
@@ -68,8 +71,8 @@ _PERSON = (
         participations.c.role == bindparam("role"),
     )
 )
-_USAGER = select(conversations.c.usager).where(conversations.c.id == bindparam("conversation"))
-_WROTE = (
+_USAGER = Prepared(select(conversations.c.usager).where(conversations.c.id == bindparam("conversation")))
+_WROTE = Prepared(
     select(messages.c.received_at.label("at"), messages.c.message_id, literal(1).label("own"))
     .where(
         messages.c.conversation == bindparam("conversation"),
@@ -78,9 +81,8 @@ _WROTE = (
     )
     .order_by(messages.c.received_at.desc())
     .limit(_MOST_REFERENCES)
-    .subquery()
 )
-_WAS_SENT = (
+_WAS_SENT = Prepared(
     select(deliveries.c.created_at.label("at"), deliveries.c.message_id, literal(0).label("own"))
     .where(
         deliveries.c.conversation == bindparam("conversation"),
@@ -90,16 +92,14 @@ _WAS_SENT = (
     )
     .order_by(deliveries.c.created_at.desc())
     .limit(_MOST_REFERENCES)
-    .subquery()
 )
-_SEEN = select(_WROTE).union_all(select(_WAS_SENT)).order_by(literal_column("at").desc()).limit(_MOST_REFERENCES)
 # Its cause came before the loss of what was restored: it may have been sent then.
 _WAS_THERE = (
     select(literal(1))
     .where(rounds.c.name == RESTORED, messages.c.id == bindparam("its_cause"), messages.c.received_at <= rounds.c.at)
     .exists()
 )
-_NAME = (
+_NAME = Prepared(
     update(deliveries)
     .where(deliveries.c.id == bindparam("delivery"))
     .values(
@@ -110,7 +110,7 @@ _NAME = (
         last_reply=case((_WAS_THERE, HELD), else_=deliveries.c.last_reply),
     )
 )
-_WRITTEN = (
+_WRITTEN = Prepared(
     update(participations)
     .where(participations.c.id == bindparam("participation"))
     .values(epoch=bindparam("raised"), usager=bindparam("told"), written_at=bindparam("now"))
@@ -227,7 +227,7 @@ def enqueue(tx: Tx, conversation: int | None, message: int, draft: Draft, signer
         reply_to = signer.reply_to(participation, epoch) if participation else signer.plain
     its_sender = "" if draft.silent else signer.envelope_sender(delivery)
     fixed = {"delivery": delivery, "its_id": its_id, "its_sender": its_sender, "its_reply_to": reply_to}
-    tx.connection.execute(_NAME, {**fixed, "its_cause": message})
+    _NAME.run(tx.connection, {**fixed, "its_cause": message})
     return delivery
 
 
@@ -245,16 +245,16 @@ def _participation(
     have expired are revoked too: what is over stays so when she is written to again.
     """
     person = {"conversation": conversation, "address": address, "role": role.value}
-    row = tx.connection.execute(_PERSON, person).one_or_none()
+    row = _PERSON.first(tx.connection, person)
     if row is None:
         agent = role is Role.AGENT
-        usager = tx.connection.scalar(_USAGER, {"conversation": conversation}) if agent else None
+        usager = _USAGER.scalar(tx.connection, {"conversation": conversation}) if agent else None
         return inserted(tx.connection, participations, {**person, "epoch": 0, "usager": usager, "written_at": now}), 0
     told = row.usager if role is Role.AGENT else row.told
     over = row.told not in {None, told} or tokens.expired(row.written_at, life, now)
     participation, epoch = _raised(tx, row.id, row.epoch) if over else (row.id, row.epoch)
     written = {"participation": participation, "raised": epoch, "told": told, "now": now}
-    tx.connection.execute(_WRITTEN, written)
+    _WRITTEN.run(tx.connection, written)
     return participation, epoch
 
 
@@ -291,10 +291,17 @@ def _thread(connection: Connection, conversation: int, address: str) -> tuple[li
 
     The mail answers the last one she wrote, or else the last one she was sent.
     """
-    rows = connection.execute(_SEEN, {"conversation": conversation, "address": address}).all()
+    person = {"conversation": conversation, "address": address}
+    seen = merge(_WROTE.rows(connection, person), _WAS_SENT.rows(connection, person), key=_at, reverse=True)
+    rows = list(islice(seen, _MOST_REFERENCES))
     answers = next((row.message_id for row in rows if row.own), rows[0].message_id if rows else None)
     references = dict.fromkeys(row.message_id for row in reversed(rows))
     return [answers] if answers else [], list(references)
+
+
+def _at(row: AnyRow) -> datetime:
+    at: datetime = row.at
+    return at
 
 
 def follow(tx: Tx, conversation: int, into: int) -> None:

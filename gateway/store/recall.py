@@ -34,6 +34,7 @@ from gateway.model import (
     Thread,
 )
 from gateway.store.database import AnyRow
+from gateway.store.prepared import Prepared
 from gateway.store.tables import citations, conversations, deliveries, messages, notices, participations
 from gateway.store.traits import as_traits
 
@@ -57,9 +58,9 @@ _LINK = (
 )
 
 # Built once: building a query costs more than running it.
-_SAME = select(messages.c.id).where(messages.c.fingerprint == bindparam("fingerprint"))
-_CONVERSATION = select(conversations).where(conversations.c.id == bindparam("id"))
-_PARTICIPATION = select(participations).where(participations.c.id == bindparam("id"))
+_SAME = Prepared(select(messages.c.id).where(messages.c.fingerprint == bindparam("fingerprint")))
+_CONVERSATION = Prepared(select(conversations).where(conversations.c.id == bindparam("id")))
+_PARTICIPATION = Prepared(select(participations).where(participations.c.id == bindparam("id")))
 _MESSAGES = select(messages).where(messages.c.id.in_(bindparam("ids", expanding=True)))
 _CITED = (
     select(*_LINK)
@@ -67,14 +68,14 @@ _CITED = (
     .order_by(messages.c.id)
     .limit(_MOST_LINKS)
 )
-_CITING = (
+_CITING = Prepared(
     select(*_LINK)
     .join(citations, citations.c.message == messages.c.id)
     .where(citations.c.cited == bindparam("message_id"))
     .order_by(messages.c.id)
     .limit(_MOST_LINKS)
 )
-_ALIKE = (
+_SIMILAR = (
     select(messages.c.conversation)
     .where(
         ((messages.c.matter == bindparam("matter")) & _OF_A_MATTER & messages.c.sent_at.between(*_AROUND))
@@ -84,16 +85,19 @@ _ALIKE = (
     .order_by(func.max(messages.c.sent_at).desc().nulls_last(), messages.c.conversation)
     .limit(_MOST_ALIKE)
 )
-_ORPHANS = _ALIKE.where(messages.c.orphan)
-_SENT = (
+_ALIKE = Prepared(_SIMILAR)
+_ORPHANS = Prepared(_SIMILAR.where(messages.c.orphan))
+_SENT = Prepared(
     select(deliveries, messages.c.author)
     .outerjoin(messages, messages.c.id == deliveries.c.message)
     .where(deliveries.c.id == bindparam("id"))
 )
-_SINCE = select(func.count()).where(
-    deliveries.c.recipient == bindparam("address"),
-    deliveries.c.created_at > bindparam("since"),
-    deliveries.c.purpose == bindparam("purpose"),
+_SINCE = Prepared(
+    select(func.count()).where(
+        deliveries.c.recipient == bindparam("address"),
+        deliveries.c.created_at > bindparam("since"),
+        deliveries.c.purpose == bindparam("purpose"),
+    )
 )
 _OUTSIDE = (
     messages.c.conversation == bindparam("conversation"),
@@ -127,11 +131,11 @@ _LAST_ACT = (
     select(func.coalesce(func.max(messages.c.id), 0))
     .where(
         messages.c.conversation == bindparam("conversation"),
-        (messages.c.direction == "out") | messages.c.kind.in_(("internal", "event")),
+        (messages.c.direction == "out") | (messages.c.kind == "internal") | (messages.c.kind == "event"),
     )
     .scalar_subquery()
 )
-_NOTIFIED = (
+_NOTIFIED = Prepared(
     select(deliveries.c.recipient, func.max(deliveries.c.created_at).label("at"))
     .where(
         deliveries.c.conversation == bindparam("conversation"),
@@ -140,13 +144,15 @@ _NOTIFIED = (
     )
     .group_by(deliveries.c.recipient)
 )
-_HELD = select(notices.c.agent).where(notices.c.conversation == bindparam("conversation"), ~notices.c.digest)
+_HELD = Prepared(
+    select(notices.c.agent).where(notices.c.conversation == bindparam("conversation"), ~notices.c.digest)
+)
 
 
 def recall(connection: Connection, clues: Clues, now: datetime) -> Recalled:
     """Look everything up. A mail that is there already is recalled as a duplicate, and nothing more."""
     fingerprint = bytes.fromhex(clues.fingerprint)
-    same = connection.scalar(_SAME, {"fingerprint": fingerprint})
+    same = _SAME.scalar(connection, {"fingerprint": fingerprint})
     if same is not None:
         return Recalled(duplicate_of=same)
     return Recalled(
@@ -167,8 +173,8 @@ def thread(connection: Connection, conversation: int, without: Iterable[int] = (
         latest=None if latest is None else as_message(latest),
         unanswered=tuple(as_message(row) for row in reversed(connection.execute(_UNANSWERED, values).all())),
         writers=tuple(connection.scalars(_WRITERS, values)),
-        notified={row.recipient: row.at for row in connection.execute(_NOTIFIED, values)},
-        held=frozenset(connection.scalars(_HELD, values)),
+        notified={row.recipient: row.at for row in _NOTIFIED.rows(connection, values)},
+        held=frozenset(_HELD.scalars(connection, values)),
     )
 
 
@@ -236,9 +242,9 @@ def as_message(row: AnyRow) -> Message:
 
 def conversation_by_id(connection: Connection, identifier: int) -> Conversation:
     """A conversation, or the one it was merged into."""
-    row = connection.execute(_CONVERSATION, {"id": identifier}).one()
+    row = _CONVERSATION.first(connection, {"id": identifier})
     while row.merged_into is not None:
-        row = connection.execute(_CONVERSATION, {"id": row.merged_into}).one()
+        row = _CONVERSATION.first(connection, {"id": row.merged_into})
     return as_conversation(row)
 
 
@@ -276,7 +282,7 @@ def _participations(connection: Connection, clues: Clues) -> tuple[tuple[Partici
     moved = _moved(connection, clues.deliveries)
     found: list[tuple[Participation, Conversation]] = []
     for identifier in clues.participations:
-        row = connection.execute(_PARTICIPATION, {"id": identifier}).one_or_none()
+        row = _PARTICIPATION.first(connection, {"id": identifier})
         if row is not None:
             conversation = conversation_by_id(connection, moved.get(row.id, row.conversation))
             participation = Participation(
@@ -290,7 +296,7 @@ def _moved(connection: Connection, cited: tuple[int, ...]) -> dict[int, int]:
     """Participation → conversation of the nearest of its deliveries that the mail cites."""
     moved: dict[int, int] = {}
     for delivery in cited:
-        row = connection.execute(_SENT, {"id": delivery}).one_or_none()
+        row = _SENT.first(connection, {"id": delivery})
         if row is not None and row.conversation is not None and row.participation is not None:
             moved.setdefault(row.participation, row.conversation)
     return moved
@@ -312,7 +318,7 @@ def _citing(connection: Connection, message_id: str) -> tuple[Linked, ...]:
     """Messages that cite the mail and came before it."""
     if not message_id:
         return ()
-    rows = connection.execute(_CITING, {"message_id": message_id}).all()
+    rows = _CITING.rows(connection, {"message_id": message_id})
     return tuple(_linked(connection, row, replies=True) for row in rows)
 
 
@@ -334,7 +340,7 @@ def _alike(connection: Connection, clues: Clues) -> tuple[int, ...]:
         "since": max(clues.sent_at, _FIRST_DAY) - MATTER_WINDOW,
         "until": min(clues.sent_at, _LAST_DAY) + MATTER_WINDOW,
     }
-    found = connection.scalars(query, values)
+    found = query.scalars(connection, values)
     return tuple(dict.fromkeys(conversation_by_id(connection, identifier).id for identifier in found))
 
 
@@ -349,13 +355,13 @@ def _sent(connection: Connection, ids: tuple[int, ...]) -> tuple[Sent, ...]:
 
 def _answers_digest(connection: Connection, clues: Clues) -> bool:
     """Is one of the deliveries that it cites a mail to its author that is of no conversation?"""
-    rows = (connection.execute(_SENT, {"id": identifier}).one_or_none() for identifier in clues.deliveries)
+    rows = (_SENT.first(connection, {"id": identifier}) for identifier in clues.deliveries)
     return any(row is not None and row.conversation is None and row.recipient == clues.author for row in rows)
 
 
 def sent_by_id(connection: Connection, delivery: int) -> Sent | None:
     """What a delivery was, who wrote it, and in which conversation; None for a digest, which is of none."""
-    row = connection.execute(_SENT, {"id": delivery}).one_or_none()
+    row = _SENT.first(connection, {"id": delivery})
     if row is None or row.conversation is None:
         return None
     conversation = conversation_by_id(connection, row.conversation)
@@ -366,4 +372,4 @@ def sent_by_id(connection: Connection, delivery: int) -> Sent | None:
 def count_since_yesterday(connection: Connection, address: str, purpose: Purpose, now: datetime) -> int:
     """How many mails of a kind an address was sent within a day."""
     values = {"address": address, "since": now - _DAY, "purpose": purpose.value}
-    return int(connection.scalar(_SINCE, values) or 0)
+    return int(_SINCE.scalar(connection, values) or 0)

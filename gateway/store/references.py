@@ -6,11 +6,12 @@ import secrets
 
 from sqlalchemy import Connection, bindparam, select
 
+from gateway.store.prepared import Prepared
 from gateway.store.tables import conversations
 
 # Without 0/O, 1/I/L, 5/S, 8/B, U/V: what is easily misread or misheard.
 _ALPHABET = "ACDEFGHJKMNPQRTWXYZ234679"
-_TAKEN = select(conversations.c.id).where(conversations.c.reference == bindparam("reference"))
+_TAKEN = Prepared(select(conversations.c.id).where(conversations.c.reference == bindparam("reference")))
 
 
 def unused(connection: Connection) -> str:
@@ -18,5 +19,5 @@ def unused(connection: Connection) -> str:
     while True:
         drawn = "".join(secrets.choice(_ALPHABET) for _ in range(8))
         reference = f"{drawn[:4]}-{drawn[4:]}"
-        if connection.scalar(_TAKEN, {"reference": reference}) is None:
+        if _TAKEN.scalar(connection, {"reference": reference}) is None:
             return reference

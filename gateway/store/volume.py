@@ -14,6 +14,7 @@ from sqlalchemy import Connection, bindparam, func, literal_column, select
 from gateway.config.settings import Limits
 from gateway.model import GATHERING, GLOBAL, PERIOD, Acknowledged, Inbox, InboxKind, Purpose, Volume
 from gateway.store.database import AnyRow
+from gateway.store.prepared import Prepared
 from gateway.store.tables import conversations, deliveries, messages
 
 _ALARMING = 10  # times as many as usual
@@ -23,7 +24,7 @@ _MOST_COMPARED = 20  # acknowledgements of one author
 _ACKNOWLEDGEMENT = deliveries.c.purpose == literal_column("'acknowledgement'")  # so that its index is used
 
 # Built once: building a query costs more than running it.
-_TO_AUTHOR = (
+_TO_AUTHOR = Prepared(
     select(
         deliveries.c.created_at,
         deliveries.c.draft,
@@ -42,39 +43,43 @@ _TO_AUTHOR = (
     .order_by(deliveries.c.created_at.desc())
     .limit(_MOST_COMPARED)
 )
-_LATEST = (
+_LATEST = Prepared(
     select(deliveries.c.created_at)
     .where(_ACKNOWLEDGEMENT, deliveries.c.created_at <= bindparam("now"))
     .order_by(deliveries.c.created_at.desc())
     .limit(1)
     .offset(bindparam("before"))
 )
-_BETWEEN = select(func.count()).select_from(
-    select(deliveries.c.created_at)
-    .where(
-        _ACKNOWLEDGEMENT,
-        deliveries.c.created_at > bindparam("since"),
-        deliveries.c.created_at <= bindparam("until"),
+_BETWEEN = Prepared(
+    select(func.count()).select_from(
+        select(deliveries.c.created_at)
+        .where(
+            _ACKNOWLEDGEMENT,
+            deliveries.c.created_at > bindparam("since"),
+            deliveries.c.created_at <= bindparam("until"),
+        )
+        .limit(bindparam("most"))
+        .subquery()
     )
-    .limit(bindparam("most"))
-    .subquery()
 )
-_NOTIFIED = select(func.count()).select_from(
-    select(deliveries.c.id)
-    .where(
-        deliveries.c.recipient == bindparam("address"),
-        deliveries.c.created_at > bindparam("since"),
-        deliveries.c.purpose == Purpose.NOTIFICATION.value,
+_NOTIFIED = Prepared(
+    select(func.count()).select_from(
+        select(deliveries.c.id)
+        .where(
+            deliveries.c.recipient == bindparam("address"),
+            deliveries.c.created_at > bindparam("since"),
+            deliveries.c.purpose == Purpose.NOTIFICATION.value,
+        )
+        .limit(bindparam("most"))
+        .subquery()
     )
-    .limit(bindparam("most"))
-    .subquery()
 )
 
 
 def lately(connection: Connection, author: str, limits: Limits, now: datetime) -> Volume:
     """What bears on one more acknowledgement to `author`."""
     values = {"address": author, "since": now - PERIOD, "purpose": Purpose.ACKNOWLEDGEMENT.value}
-    rows = connection.execute(_TO_AUTHOR, values)
+    rows = _TO_AUTHOR.rows(connection, values)
     to_author = tuple(_acknowledged(row) for row in rows)
     in_a_minute = _count(connection, now - _MINUTE, now, limits.acknowledgements_per_minute)
     return Volume(to_author, in_a_minute, braked(connection, limits, now))
@@ -113,7 +118,7 @@ def crowded(connection: Connection, agents: Iterable[str], limits: Limits, now: 
     enough = limits.notifications_per_agent
     values = {"since": now - GATHERING, "most": enough}
     return frozenset(
-        agent for agent in agents if connection.scalar(_NOTIFIED, {**values, "address": agent}) == enough
+        agent for agent in agents if _NOTIFIED.scalar(connection, {**values, "address": agent}) == enough
     )
 
 
@@ -125,8 +130,9 @@ def _crowded(connection: Connection, number: int, last: datetime, now: datetime)
 
 def _latest(connection: Connection, before: int, now: datetime) -> datetime | None:
     """When the latest acknowledgement left, or the one so many before it."""
-    return connection.scalar(_LATEST, {"now": now, "before": before})
+    latest: datetime | None = _LATEST.scalar(connection, {"now": now, "before": before})
+    return latest
 
 
 def _count(connection: Connection, since: datetime, until: datetime, most: int = 100_000) -> int:
-    return int(connection.scalar(_BETWEEN, {"since": since, "until": until, "most": most}) or 0)
+    return int(_BETWEEN.scalar(connection, {"since": since, "until": until, "most": most}) or 0)

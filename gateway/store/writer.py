@@ -16,16 +16,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from gateway.errors import StoreError
 from gateway.store import engines
 from gateway.store.packs import Packs
+from gateway.store.prepared import Prepared
 
 T = TypeVar("T")
 _LONGEST = 0.1  # seconds for which a transaction takes up jobs while none is urgent
 _PUT_OFF = 0.025  # seconds for which urgent jobs may go before the others
+_SAVE, _GO_BACK, _RELEASE = (
+    Prepared(text(words)) for words in ("SAVEPOINT work", "ROLLBACK TO SAVEPOINT work", "RELEASE SAVEPOINT work")
+)
 _TRIES = 5  # of what comes into the way of other transactions
 
 
@@ -155,12 +159,12 @@ def _run(job: _Job, tx: Tx) -> _Outcome:
 @contextmanager
 def savepoint(connection: Connection) -> Iterator[None]:
     """Take back what was written inside if it raises. (SQLAlchemy's own one is compiled anew each time.)"""
-    connection.exec_driver_sql("SAVEPOINT work")
+    _SAVE.run(connection, {})
     try:
         yield
     except BaseException as error:
         if not engines.is_lost(error):  # else there is nothing left to go back to
-            connection.exec_driver_sql("ROLLBACK TO work")
-            connection.exec_driver_sql("RELEASE work")
+            _GO_BACK.run(connection, {})
+            _RELEASE.run(connection, {})
         raise
-    connection.exec_driver_sql("RELEASE work")
+    _RELEASE.run(connection, {})

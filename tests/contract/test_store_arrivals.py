@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from gateway.errors import NotFound
-from gateway.model import Arrival, ImapCursor
+from gateway.model import Arrival, ImapCursor, Incoming
 from gateway.store import arrivals
 from gateway.store.database import Store
 from gateway.store.tables import raws
@@ -200,3 +200,18 @@ def test_what_was_filed_is_not_set_aside_by_whoever_comes_late(store: Store) -> 
     store.write_now(lambda tx: arrivals.set_aside(tx, arrival, "too late"))
     (aside,) = store.read_now(arrivals.aside)
     assert aside["reason"] == "the first reason"
+
+
+def test_whoever_asks_for_no_ids_has_mail_kept_the_same(store: Store) -> None:
+    """Many at once, some of them there already; each mail has its arrival, and each octets lie in the packs once."""
+    mails = [Incoming(f"Subject: {n}\r\n\r\n".encode(), "smtp", NOW) for n in range(50)]
+    fetched = Incoming(b"Subject: fetched\r\n\r\n", "imap", NOW, cursor=ImapCursor("box", 1, 7))
+    store.write_now(lambda tx: arrivals.keep(tx, mails[30:]))
+    store.write_now(lambda tx: arrivals.keep_all(tx, [*mails, fetched, mails[0]]))
+    before = sum(store.packs.sizes().values())
+    store.write_now(lambda tx: arrivals.keep_all(tx, [fetched, *mails]))
+    assert sum(store.packs.sizes().values()) == before
+    claimed = store.write_now(lambda tx: arrivals.claim(tx, "x", NOW, 500))
+    assert len(claimed) == 20 + 52 + 50
+    assert {arrival.digest for arrival in claimed} == {mail.digest.hex() for mail in (*mails, fetched)}
+    assert store.read_now(lambda c: arrivals.known_uids(c, "box", 1, 0, 9)) == {7}

@@ -1,0 +1,108 @@
+"""Statements that run with every mail, compiled once: what SQLAlchemy does around each costs more than most of them.
+
+They are written as all others are, mean the same on every engine, and raise the same errors. Parameters have names;
+one that stands for a list can't be among them. They need an open transaction, and run in it.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Dialect
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql import ClauseElement
+from sqlalchemy.types import TypeEngine
+
+Values = Mapping[str, Any]
+
+
+class Prepared:
+    """A statement. `columns`: of an INSERT, those that it gives."""
+
+    def __init__(self, statement: ClauseElement, columns: Iterable[str] | None = None) -> None:
+        self._statement = statement
+        self._columns = None if columns is None else list(columns)
+        self._made: dict[str, _Made] = {}
+
+    def run(self, connection: Connection, values: Values) -> int:
+        """Run it; how many rows it changed."""
+        made = self._for(connection.dialect)
+        return int(made.run(connection, made.bound(values)).rowcount)
+
+    def run_each(self, connection: Connection, rows: Iterable[Values]) -> None:
+        """Run it with each of these, in one go."""
+        made = self._for(connection.dialect)
+        made.run(connection, list(map(made.bound, rows)), many=True)
+
+    def rows(self, connection: Connection, values: Values) -> list[Any]:
+        """What it finds, as tuples with the columns' names."""
+        made = self._for(connection.dialect)
+        return list(map(made.row, made.run(connection, made.bound(values)).fetchall()))
+
+    def first(self, connection: Connection, values: Values) -> Any:
+        """The first row that it finds, or None."""
+        return next(iter(self.rows(connection, values)), None)
+
+    def scalars(self, connection: Connection, values: Values) -> list[Any]:
+        """The first column of what it finds."""
+        return [row[0] for row in self.rows(connection, values)]
+
+    def scalar(self, connection: Connection, values: Values) -> Any:
+        """The first column of the first row that it finds, or None."""
+        return next(iter(self.scalars(connection, values)), None)
+
+    def _for(self, dialect: Dialect) -> _Made:
+        made = self._made.get(dialect.name)
+        if made is None:
+            made = self._made[dialect.name] = _Made(self._statement, dialect, self._columns)
+        return made
+
+
+class _Made:
+    """What a statement comes to on one engine."""
+
+    def __init__(self, statement: ClauseElement, dialect: Dialect, columns: list[str] | None) -> None:
+        compiled: Any = statement.compile(dialect=dialect, column_keys=columns)
+        assert not compiled.post_compile_params, "a list is of no fixed length"
+        self._sql = str(compiled)
+        self._by_place = bool(compiled.positional)
+        self._names = compiled.positiontup if self._by_place else list(compiled.params)
+        self._fixed = {name: bind.value for bind, name in compiled.bind_names.items() if not bind.required}
+        self._binding: dict[str, Callable[[Any], Any]] = dict(compiled._bind_processors)
+        found = compiled._result_columns or ()
+        names = " ".join(column.keyname for column in found)
+        self._row: Any = namedtuple("Found", names, rename=True)  # type: ignore[misc]  # known at run time alone
+        self._reading = [(n, read) for n, c in enumerate(found) if (read := _reader(c.type, dialect)) is not None]
+
+    def run(self, connection: Connection, values: Any, *, many: bool = False) -> Any:
+        """Its cursor, once it has run. The driver's errors become SQLAlchemy's, without what was to be written."""
+        cursor = connection.connection.cursor()
+        try:
+            (cursor.executemany if many else cursor.execute)(self._sql, values)
+        except Exception as error:
+            raise _as_elsewhere(error, self._sql, connection.dialect) from error
+        return cursor
+
+    def bound(self, values: Values) -> Any:
+        """The values as the driver takes them: by place, or by name."""
+        taken = {**self._fixed, **values}
+        for name, convert in self._binding.items():
+            taken[name] = convert(taken[name])
+        return tuple([taken[name] for name in self._names]) if self._by_place else taken
+
+    def row(self, found: Sequence[Any]) -> Any:
+        row = list(found)
+        for place, read in self._reading:
+            row[place] = read(row[place])
+        return self._row._make(row)
+
+
+def _reader(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    return kind.dialect_impl(dialect).result_processor(dialect, None)
+
+
+def _as_elsewhere(error: Exception, sql: str, dialect: Dialect) -> BaseException:
+    driver = dialect.loaded_dbapi.Error
+    return DBAPIError.instance(sql, None, error, driver, dialect=dialect)
