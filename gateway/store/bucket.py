@@ -18,6 +18,7 @@ from gateway.config.settings import S3
 from gateway.config.values import Bucket as Place
 from gateway.errors import ConfigError, StoreError
 from gateway.store.packs import SUFFIX, Location, fresh_name, record
+from gateway.store.recent import Recent
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
@@ -34,7 +35,7 @@ _STATUS = re.compile(r"status code: (\d{3})")
 _CERTIFICATE = re.compile(r"InvalidCertificate\(\s*(\w+)")
 _REMEDIES = {
     "InvalidAccessKeyId": "it doesn't know the key_id of [store.s3]: correct it",
-    "SignatureDoesNotMatch": "the secret of [store.s3] isn't that of its key_id: correct it",
+    "SignatureDoesNotMatch": "key_id and secret of [store.s3] don't match: correct them",
     "RequestTimeTooSkewed": "this machine's clock is wrong: set it",
     "NoSuchBucket": "there is no such bucket: make it, or correct store.raw",
     "NoSuchKey": "it isn't there: restore it from a backup",
@@ -48,15 +49,16 @@ _REMEDIES = {
 class Bucket:
     """The objects of a bucket (`gateway.store.packs.Packs`), and what waits to be one."""
 
-    def __init__(self, place: Place, s3: S3) -> None:
+    def __init__(self, place: Place, s3: S3, recent: Recent | None = None) -> None:
         self.place, self._s3 = place, s3
+        self._recent = recent or Recent()
         self._small, self._large = (_objects(place, s3, timeout) for timeout in (_SMALL, _LARGE))
         self._lost = False
         self._name, self._end = fresh_name(), 0
         self._waiting: list[bytes] = []
 
     def another(self) -> Bucket:
-        return Bucket(self.place, self._s3)
+        return Bucket(self.place, self._s3, self._recent)
 
     def append(self, raw: bytes, about: Mapping[str, Any]) -> Location:
         if self._end >= _MOST:
@@ -83,8 +85,10 @@ class Bucket:
         if not location.size:
             return b""
         end = location.offset + location.size
-        failing = f"{location.pack} can't be read from"
-        raw = self._asked(failing, lambda: self._range(location.pack, location.offset, end))
+        raw = self._recent.stretch(location.pack, location.offset, end)
+        if raw is None:
+            failing = f"{location.pack} can't be read from"
+            raw = self._asked(failing, lambda: self._range(location.pack, location.offset, end))
         if len(raw) != location.size:
             raise StoreError(f"{location.pack} in {self.place} is damaged: it ends before a mail that it held")
         return raw
@@ -126,6 +130,7 @@ class Bucket:
         self._begin()
         objects = self._fit(len(octets))
         self._asked("raw mail can't be written to", lambda: objects.put(name, octets, use_multipart=False))
+        self._recent.keep(name, octets)
 
     def _fit(self, octets: int) -> S3Store:
         return self._large if octets > _LARGER_THAN else self._small

@@ -14,10 +14,13 @@ from pathlib import Path
 
 import pytest
 import trustme
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.errors import StoreError
 from gateway.store import bucket as module
 from gateway.store.packs import Location
+from gateway.store.recent import Recent
 from tests.servers.storage import Storage, bucket, serving
 
 
@@ -97,7 +100,8 @@ def test_what_can_be_wrong_with_it_is_said(server: Storage) -> None:
         return str(found.value)
 
     failing = "raw mail can't be written to s3://raw/mail: "
-    assert said(secret="another") == f"{failing}the secret of [store.s3] isn't that of its key_id: correct it"
+    together = "key_id and secret of [store.s3] don't match: correct them"
+    assert said(secret="another") == failing + together
     assert said(key_id="AKIASOMEBODYELSE") == f"{failing}it doesn't know the key_id of [store.s3]: correct it"
     assert said(bucket="other").endswith("s3://other/mail: there is no such bucket: make it, or correct store.raw")
     assert server.secret not in said(secret=server.secret + "x")
@@ -159,10 +163,33 @@ def _shake_hands(context: ssl.SSLContext, listener: socket.socket) -> None:
         return  # it was closed
 
 
-def test_octets_that_come_back_changed_are_told(server: Storage, tmp_path: Path) -> None:
+def test_what_was_put_last_isnt_asked_for(server: Storage, tmp_path: Path) -> None:
     packs = bucket(server, tmp_path.name)
-    found = packs.append(b"octets", {})
-    packs.sync()
+    beside = packs.another()
+    found = beside.append(b"octets", {})
+    beside.sync()
+    server.delete(f"{tmp_path.name}/{found.pack}")
+    assert packs.read(found) == b"octets"
+
+
+@settings(deadline=None)
+@given(st.lists(st.binary(max_size=9), max_size=12))
+def test_no_more_is_held_than_fits(objects: list[bytes]) -> None:
+    recent = Recent(most=8)
+    for number, octets in enumerate(objects):
+        recent.keep(str(number), octets)
+        held = [recent.stretch(str(n), 0, 100) for n in range(number + 1)]
+        assert sum(len(each) for each in held if each is not None) <= 8
+        assert held[-1] == (octets if len(octets) <= 8 else None)
+        assert all(each in {None, objects[n]} for n, each in enumerate(held))
+        assert recent.stretch(str(number), 1, 3) in {None, octets[1:3]}
+
+
+def test_octets_that_come_back_changed_are_told(server: Storage, tmp_path: Path) -> None:
+    writing = bucket(server, tmp_path.name)
+    found = writing.append(b"octets", {})
+    writing.sync()
+    packs = bucket(server, tmp_path.name)
     server.put(f"{tmp_path.name}/{found.pack}", b"short")
     with pytest.raises(StoreError, match="damaged"):
         packs.read(found)

@@ -64,7 +64,7 @@ def test_a_wrong_key_is_said_at_once_and_nothing_is_taken(storage: Storage, tmp_
     with running(tmp_path, configuration(store=wrong.tables("wrong"))) as gateway:
         paused = gateway.logged("keeping_paused")
         assert paused["reason"] == (
-            "nothing can be written to s3://raw/wrong: the secret of [store.s3] isn't that of its key_id: correct it"
+            "nothing can be written to s3://raw/wrong: key_id and secret of [store.s3] don't match: correct them"
         )
         assert refused(gateway, letter(NORA, "Bonjour")) == 451
     assert storage.objects("wrong/") == {}

@@ -62,6 +62,6 @@ def test_a_bucket_is_tried_and_compared_with_the_store(tmp_path: Path) -> None:
         )
         wrong = looked_at(in_a_bucket(tmp_path, replace(storage, secret="another")))
         assert wrong.text == (
-            "nothing can be written to s3://raw/mail: the secret of [store.s3] isn't that of its key_id: correct it"
+            "nothing can be written to s3://raw/mail: key_id and secret of [store.s3] don't match: correct them"
         )
         assert storage.objects() == {}
