@@ -3,9 +3,9 @@
     python -m tests.bench.large FOLDER 1000000     leaves FOLDER/gateway.toml and its store
 
 Every row that filing and relay wrote is there for each copy, with ids moved on, and with other people, subjects and
-Message-IDs: all that is text carries a mark that the copies replace by their number. What isn't as it would be: the
-copies' raw mail lies at the same place as the first's, and chains of hashes aren't computed anew (`gateway audit`
-and `gateway evidence` would complain), so that this is for measuring alone.
+Message-IDs: all that is text carries a mark that the copies replace by their number. They came in the course of a
+year, the last of them now. What isn't as it would be: the copies' raw mail lies at the same place as the first's, and
+chains of hashes aren't computed anew (`gateway audit` and `gateway evidence` would complain). It is for measuring.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ from gateway.relay.transport import transport_for
 from gateway.store import keys
 from gateway.store.database import Store
 from gateway.store.engines import is_shared
-from gateway.store.tables import deliveries, metadata
+from gateway.store.tables import Time, deliveries, metadata
 from tests.bench import filing, servers
 
 TEMPLATE = 400  # mails that go through the gateway; a quarter of them are replies to the one before
 _MARK = "0000000"
-_LEFT = {"audit"}  # acts of agents: here there are none
+_LEFT = {"audit", "rounds"}  # acts of agents: here there are none; what is done at set times
+_YEAR = 365 * 86_400 * 1_000_000  # microseconds
 _REFERENCES = {"evidence.chain"}  # by which conversations are called elsewhere
 
 
@@ -133,12 +134,12 @@ def multiply(url: str, copies: int) -> None:
         kept = connection.exec_driver_sql(dialect.kept).all()
         _do(connection, [drop for drop, _ in kept])
         highest = {table.name: _highest(connection, table) for table in metadata.sorted_tables}
+        apart = _YEAR // max(1, copies)
         for table in metadata.sorted_tables:
             if table.name not in _LEFT:
-                copy = copying(table, highest, copies)
-                _do(
-                    connection, [f"CREATE TEMP TABLE source AS SELECT * FROM {table.name}", copy, "DROP TABLE source"]
-                )
+                _do(connection, earlier(table, apart * copies))
+                source = f"CREATE TEMP TABLE source AS SELECT * FROM {table.name}"
+                _do(connection, [source, copying(table, highest, copies, apart), "DROP TABLE source"])
             if shared and highest[table.name]:
                 serial = f"pg_get_serial_sequence('{table.name}', 'id')"
                 _do(connection, [f"SELECT setval({serial}, (SELECT max(id) FROM {table.name}))"])
@@ -164,17 +165,25 @@ def _highest(connection: Connection, table: Table) -> int:
     return int(connection.exec_driver_sql(f"SELECT coalesce(max(id), 0) FROM {table.name}").scalar_one())
 
 
-def copying(table: Table, highest: dict[str, int], copies: int) -> str:
-    """The statement that adds copies 1 to `copies` of a table's rows, which `source` holds."""
+def earlier(table: Table, by: int) -> list[str]:
+    """What puts a table's rows so many microseconds back."""
+    times = ", ".join(f'"{column.name}" = "{column.name}" - {by}' for column in table.columns if _is_time(column))
+    return [f"UPDATE {table.name} SET {times}"] if times else []
+
+
+def copying(table: Table, highest: dict[str, int], copies: int, apart: int) -> str:
+    """The statement that adds copies 1 to `copies` of a table's rows, which `source` holds; microseconds between."""
     names = ", ".join(f'"{column.name}"' for column in table.columns)
-    values = ", ".join(_copied(column, highest) for column in table.columns)
+    values = ", ".join(_copied(column, highest, apart) for column in table.columns)
     numbers = f"WITH RECURSIVE numbers(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM numbers WHERE k < {copies})"
     return f"{numbers} INSERT INTO {table.name} ({names}) SELECT {values} FROM numbers CROSS JOIN source"
 
 
-def _copied(column: Column[object], highest: dict[str, int]) -> str:
+def _copied(column: Column[object], highest: dict[str, int], apart: int) -> str:
     """A column's value in copy `k`."""
     name = f'"{column.name}"'
+    if _is_time(column):
+        return f"{name} + k * {apart}"
     referred = next((key.column for key in column.foreign_keys), column)
     stride = highest[referred.table.name] if referred.name == "id" else 0
     if stride:
@@ -185,6 +194,10 @@ def _copied(column: Column[object], highest: dict[str, int]) -> str:
         return name
     replaced = f"replace({name}, '{_MARK}', substr(CAST(10000000 + k AS TEXT), 2))"
     return f"{replaced} || '-' || k" if _single(column) or str(column) in _REFERENCES else replaced
+
+
+def _is_time(column: Column[object]) -> bool:
+    return isinstance(column.type, Time)
 
 
 def _is(column: Column[object], kind: type) -> bool:

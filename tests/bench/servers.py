@@ -200,15 +200,18 @@ def awaited(true: Callable[[], bool], what: str, seconds: float = 60.0, pause: f
         time.sleep(pause)
 
 
-def memory(process: int) -> int:
-    """Octets of a process and its children: shared pages count for their share (PSS). 0 for one that has ended."""
+def memory(process: int, kind: str = "Pss") -> int:
+    """Octets of a process and its children; 0 for one that has ended.
+
+    Shared pages count for their share (PSS). `Pss_Anon`: what it made itself, without the files that others share.
+    """
     try:
         children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
         rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return 0
-    pss = next(line for line in rollup.splitlines() if line.startswith("Pss:"))
-    return int(pss.split()[1]) * 1024 + sum(memory(int(child)) for child in children)
+    pss = next(line for line in rollup.splitlines() if line.startswith(f"{kind}:"))
+    return int(pss.split()[1]) * 1024 + sum(memory(int(child), kind) for child in children)
 
 
 def cpu(process: int) -> float:

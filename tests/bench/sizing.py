@@ -91,10 +91,10 @@ def _folder(folder: Path) -> int:
 
 @contextlib.contextmanager
 def _resting(size: Size) -> Iterator[Callable[[int], float]]:
-    """Octets of a daemon with that directory."""
+    """Octets of a daemon with that directory: those it made itself, since what it shares depends on who else runs."""
 
     def measured(_: int) -> float:
         with servers.daemon(size=size) as server:
-            return servers.memory(server.process.pid)
+            return servers.memory(server.process.pid, "Pss_Anon")
 
     yield measured

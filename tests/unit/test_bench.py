@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -219,6 +221,9 @@ def test_a_store_is_multiplied_with_all_that_belongs_together(tmp_path: Path, ur
 
         assert told(WHOLE) == (24, 24, 18, 24, 24)
         assert told(REPLIES) == (6,)
+        first, last = told("SELECT min(received_at), max(received_at) FROM messages")
+        assert 364 < timedelta(microseconds=last - first).days < 366
+        assert timedelta(microseconds=time.time_ns() // 1000 - last) < timedelta(minutes=5)
         assert url or sound(settings.store.url)
         filing.rate(store, settings, [mail(1, 4000)])
         more = 1 + filing.WARMING
