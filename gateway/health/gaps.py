@@ -114,7 +114,9 @@ WORDS: dict[Kind, tuple[str, str]] = {
 def found(vitals: Vitals, mailboxes: Mapping[str, timedelta], now: datetime) -> tuple[Gap, ...]:
     """All that the store shows to be wrong, whether a daemon runs or not. `mailboxes`: how often each is polled."""
     boxes = {box: mailboxes[box.name] for box in vitals.boxes if box.name in mailboxes}
-    return (*_heaps(vitals, now), *_outbox(vitals, now), *_relay(vitals, now), *_mailboxes(boxes, now))
+    # While the smarthost is away, hardly anything is tried: that is one trouble, not two.
+    leaving = tuple(_relay(vitals, now)) or _outbox(vitals, now)
+    return (*_heaps(vitals, now), *leaving, *_mailboxes(boxes, now))
 
 
 def _heaps(vitals: Vitals, now: datetime) -> Iterator[Gap]:

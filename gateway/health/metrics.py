@@ -27,6 +27,7 @@ def _lines(seen: Vitals, gaps: Sequence[Gap], now: datetime) -> Iterator[str]:
     yield from _series("gap", "gauge", "how much of it is wrong", [({"kind": k}, found.get(k, 0)) for k in Kind])
     yield from _figure("accepted_total", "counter", "mails that came in", seen.arrivals)
     yield from _figure("filed_total", "counter", "mails that are filed, or were there already", done)
+    yield from _figure("database_octets", "gauge", "how large the database is", seen.octets)
     yield from _figure("waiting", "gauge", "mails that wait to be filed", seen.waiting.count)
     age = _age(seen.waiting.since, now)
     yield from _figure("waiting_oldest_seconds", "gauge", "for how long the oldest of them waits", age)

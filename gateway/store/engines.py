@@ -160,6 +160,14 @@ def for_reading(engine: Engine) -> Engine:
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
+def octets(connection: Connection) -> int:
+    """How large the database is, without its log."""
+    if connection.dialect.name == POSTGRESQL:
+        return int(connection.scalar(select(func.pg_database_size(func.current_database()))) or 0)
+    pages, size = (connection.scalar(text(f"PRAGMA {name}")) or 0 for name in ("page_count", "page_size"))
+    return int(pages * size)
+
+
 def take_turn(connection: Connection) -> None:
     """Wait until no other transaction, of whichever process, decides about conversations.
 

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, FromClause, exists, func, literal_column, or_, select
 
 from gateway.model import DeliveryState, Occasion
-from gateway.store import pulses
+from gateway.store import engines, pulses
 from gateway.store.arrivals import TEST_MAIL
 from gateway.store.database import AnyRow
 from gateway.store.pulses import Standing
@@ -115,6 +115,7 @@ class Vitals:
     daemons: tuple[Process, ...] = ()
     standing: tuple[Standing, ...] = ()
     rounds: Mapping[str, datetime] = field(default_factory=dict)
+    octets: int = 0
 
 
 def vitals(connection: Connection, now: datetime, patience: timedelta) -> Vitals:
@@ -140,6 +141,7 @@ def vitals(connection: Connection, now: datetime, patience: timedelta) -> Vitals
         daemons=_daemons(connection),
         standing=pulses.standing(connection),
         rounds={row.name: row.at for row in connection.execute(select(rounds))},
+        octets=engines.octets(connection),
     )
 
 

@@ -207,7 +207,7 @@ async def test_what_begins_together_is_one_mail_and_a_relay_isnt_told_through_it
     daemon.relaying = False
     tried(daemon, [1], [(NOW, DeliveryState.DEFERRED, "SMTPConnectError: no route")])
     lines = await daemon.six()
-    assert {kind for kind, _ in events(lines, "alarm_raised")} == {Kind.ASIDE, Kind.LOST, Kind.RELAY, Kind.OUTBOX}
+    assert {kind for kind, _ in events(lines, "alarm_raised")} == {Kind.ASIDE, Kind.LOST, Kind.RELAY}
     (letter,) = letters(daemon.store)
     assert [line[:2] for line in letter.splitlines()].count("- ") == 2
 
