@@ -21,6 +21,7 @@ from gateway.reading import frames
 from gateway.reading.question import Question, answered
 
 MOST_MEMORY = 640 << 20  # octets of address space; some 60 MB of them are the interpreter's and the libraries'
+_NICENESS = 5
 _SPENT = 70  # exit status: the memory didn't suffice (EX_SOFTWARE)
 _TRIAL = b"From: =?utf-8?q?=C3=A9?= <a@\xc3\xa9.example>\r\nDate: Mon, 3 Feb 2025 10:12:00 +0100\r\n\r\nBonjour\r\n"
 
@@ -29,6 +30,7 @@ def main(read: Callable[[bytes, Question], Mail] = answered) -> None:
     """Answer until nobody asks any more. `read`: how, in the place of the real reading."""
     answers = _own_output()
     _prepare()
+    os.nice(_NICENESS)  # somebody waits for mail to be taken, nobody for its being read
     _confine()
     answers.write(frames.READY)
     while answer := _answer(sys.stdin.buffer, read):

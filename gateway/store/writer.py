@@ -1,12 +1,14 @@
 """A writer: a thread that takes all jobs that wait, runs them in one transaction, commits once.
 
-Each job has its own savepoint: one that raises takes back its own work only. Urgent jobs go first, but one other has
-its turn forty times a second, so that nothing is put off for ever. Where transactions of several daemons come into
-each other's way, the jobs are run again: a job must do nothing but what is taken back with its transaction.
+Each job has its own savepoint: one that raises takes back its own work only. Urgent jobs go first; while they come
+one after the other, one of those that aren't has its turn forty times a second, so that nothing waits for ever.
+Where transactions of several daemons come into each other's way, the jobs are run again: a job must do nothing but
+what is taken back with its transaction.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -27,6 +29,7 @@ from gateway.store.prepared import Prepared
 T = TypeVar("T")
 _LONGEST = 0.1  # seconds for which a transaction takes up jobs while none is urgent
 _PUT_OFF = 0.025  # seconds for which urgent jobs may go before the others
+_CLOSE = 0.01  # seconds between urgent transactions that come one after the other
 _SAVE, _GO_BACK, _RELEASE = (
     Prepared(text(words)) for words in ("SAVEPOINT work", "ROLLBACK TO SAVEPOINT work", "RELEASE SAVEPOINT work")
 )
@@ -50,6 +53,28 @@ class _Job:
 _Outcome = tuple[_Job, Any, BaseException | None]
 
 
+class Rush:
+    """Do urgent jobs come one after the other? Then what isn't urgent would take the processor from them, too."""
+
+    def __init__(self) -> None:
+        self._apart = math.inf  # the last two urgent transactions
+        self._last = -math.inf  # when the last one ended
+        self._going = False
+
+    def begins(self, now: float) -> None:
+        """An urgent transaction begins."""
+        self._apart, self._going = now - self._last, True
+
+    def ends(self, now: float) -> None:
+        """A transaction is over."""
+        if self._going:
+            self._last, self._going = now, False
+
+    def until(self, now: float) -> float:
+        """When it is over, as far as can be told."""
+        return self._last + _CLOSE if self._apart < _CLOSE else now
+
+
 class Writer:
     """The thread and what waits for it. `in_turn`: its transactions keep those of other daemons' waiting."""
 
@@ -62,6 +87,7 @@ class Writer:
         self._changed = threading.Condition()
         self._closing = False
         self._turn = 0.0  # when one of the others must be taken
+        self._rush = Rush()
         self._thread = threading.Thread(target=self._write_all, name=name, daemon=True)
         self._thread.start()
 
@@ -83,7 +109,9 @@ class Writer:
 
     def _write_all(self) -> None:
         while self._await_jobs():
-            for job, result, failure in self._committed():
+            outcomes = self._committed()
+            self._rush.ends(time.monotonic())
+            for job, result, failure in outcomes:
                 if failure is not None:
                     job.done.set_exception(failure)
                 else:
@@ -92,17 +120,28 @@ class Writer:
     def _await_jobs(self) -> bool:
         """Wait for a job. False: the store is being closed, and all are done."""
         with self._changed:
-            self._changed.wait_for(lambda: self._urgent or self._others or self._closing)
+            while not (self._urgent or self._closing):
+                left = self._put_off(time.monotonic()) if self._others else None
+                if left is not None and left <= 0:
+                    break
+                self._changed.wait(left)
             return bool(self._urgent or self._others)
+
+    def _put_off(self, now: float) -> float:
+        """Seconds until the others may be taken."""
+        return min(self._turn, self._rush.until(now)) - now
 
     def _jobs(self) -> Iterator[_Job]:
         """The jobs of one transaction: others while none is urgent, or one whose turn it is; then the urgent ones."""
         start = time.monotonic()
-        if self._others and (not self._urgent or start >= self._turn):
+        rush = self._rush.until(start) > start
+        if self._others and (start >= self._turn or not (self._urgent or rush)):
             yield self._others.popleft()
-            while self._others and not self._urgent and time.monotonic() < start + _LONGEST:
+            while self._others and not (self._urgent or rush) and time.monotonic() < start + _LONGEST:
                 yield self._others.popleft()
             self._turn = time.monotonic() + _PUT_OFF
+        if self._urgent:
+            self._rush.begins(time.monotonic())
         for _ in range(len(self._urgent)):
             yield self._urgent.popleft()
 

@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from gateway.errors import StoreError
 from gateway.store.database import Store, Tx
+from gateway.store.writer import Rush
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -56,3 +57,34 @@ def test_whoever_waits_is_told_when_no_transaction_can_begin(store: Store, monke
             with pytest.raises(StoreError, match="locked"):
                 store.submit(lambda _: None, urgent=urgent).result(10)
     assert store.write_now(lambda _: "well again") == "well again"
+
+
+def test_single_urgent_jobs_are_no_rush() -> None:
+    rush, now = Rush(), 100.0
+    for _ in range(5):
+        rush.begins(now)
+        rush.ends(now + 0.5)  # a slow disk makes none
+        assert rush.until(now + 0.501) <= now + 0.501
+        now += 0.6
+
+
+def test_urgent_jobs_one_after_the_other_are_a_rush_that_ends() -> None:
+    rush = Rush()
+    for start in (100.0, 100.5):
+        rush.begins(start)
+        rush.ends(start + 0.499)
+    assert 100.999 < rush.until(101.0) < 101.1
+    rush.ends(102.0)  # a transaction in which nothing was urgent
+    assert rush.until(101.1) <= 101.1
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_in_a_rush_what_isnt_urgent_is_taken_one_by_one(store: Store) -> None:
+    """So that whoever waits for an answer finds the writer free."""
+    for _ in range(2):  # one that lasts
+        store._writer._rush.begins(time.monotonic() + 3600)
+        store._writer._rush.ends(time.monotonic() + 3600)
+    transactions: list[object] = []
+    for done in [store.submit(lambda tx: transactions.append(tx.connection)) for _ in range(5)]:
+        done.result(10)
+    assert len(set(map(id, transactions))) == 5
