@@ -95,6 +95,7 @@ def _words(manifest: Manifest) -> str:
 
 def _chosen(folder: Path) -> Path:
     """The backup that is meant: this folder itself, or the latest in it."""
+    folder = folder.resolve()
     if (folder / manifests.MANIFEST).exists():
         return folder
     found = backup.backups(folder)

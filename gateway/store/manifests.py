@@ -61,6 +61,8 @@ def read(backup: Path) -> Manifest:
         raise Refused(f"{backup / MANIFEST} is damaged: it isn't what {_SUM} says")
     try:
         found = json.loads(octets)
+        if any("/" in name for name in found[PACKS]):
+            raise ValueError("a pack outside of its folder")
         files, packs = ({name: Copy(**each) for name, each in found.pop(kind).items()} for kind in ("files", PACKS))
         return Manifest(**found, files=files, packs=packs)
     except (ValueError, TypeError, KeyError, AttributeError) as error:

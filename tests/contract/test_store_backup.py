@@ -8,6 +8,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -208,6 +209,13 @@ def test_damage_is_told(whole: Path, name: str, damage: Callable[[Path], None]) 
     faults = manifests.problems(whole) or manifests.pack_problems(whole)
     assert len(faults) == 1
     assert file.name in faults[0]
+
+
+def test_a_pack_outside_of_its_folder_is_refused(whole: Path) -> None:
+    manifest = manifests.read(whole)
+    (copy,) = manifest.packs.values()
+    manifests.write(whole, replace(manifest, packs={"../../elsewhere": copy}))
+    assert "another version" in manifests.problems(whole)[0]
 
 
 class Full:

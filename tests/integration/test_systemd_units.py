@@ -34,7 +34,8 @@ def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
 def copied(folder: Path, extra: str = "") -> list[Path]:
     """The units with a program that is there in the place of the installed one, as users activate them."""
     made = []
-    for unit in ("gateway.service", "gateway.socket", "gateway-health.service", "gateway-health.timer"):
+    timed = [f"gateway-{what}.{kind}" for what in ("health", "backup") for kind in ("service", "timer")]
+    for unit in ("gateway.service", "gateway.socket", *timed):
         text = (UNITS / unit).read_text(encoding="utf-8")
         text, replaced = re.subn(r"^ExecStart=\S+", "ExecStart=/bin/true", text, flags=re.MULTILINE)
         assert replaced == unit.endswith(".service")
