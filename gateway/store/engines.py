@@ -90,6 +90,7 @@ def _sqlite(url: str) -> Engine:
     engine = create_engine(url, connect_args={"timeout": 30}, hide_parameters=True)
     event.listen(engine, "connect", _pragmas)
     event.listen(engine, "begin", _begin)
+    event.listen(engine, "commit", _look_for_it)
     return engine
 
 
@@ -110,6 +111,30 @@ def _pragmas(connection: Any, _record: Any) -> None:
 def _begin(connection: Connection) -> None:
     writing = connection.get_execution_options().get("writing")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+    if writing:
+        connection.info.setdefault("files", _files(connection))
+
+
+def _look_for_it(connection: Connection) -> None:
+    """What is written to a file that somebody removed is taken like any other, and nobody would ever find it."""
+    if connection.info.get("files") not in {None, _files(connection)}:
+        raise StoreError(
+            f"the database {connection.engine.url.database}, or its -wal file, was removed or replaced: "
+            "nothing is written until it is put back; restart the gateway if it is to work on another file"
+        )
+
+
+def _files(connection: Connection) -> tuple[tuple[int, int] | None, ...]:
+    """Which files bear the names of the database and of its WAL; None where none does."""
+    return tuple(_file(Path(f"{connection.engine.url.database}{ending}")) for ending in ("", "-wal"))
+
+
+def _file(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _postgresql(url: str) -> Engine:

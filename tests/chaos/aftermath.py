@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +16,8 @@ from gateway import config, daemon, inbound
 from gateway.context import Context, context
 from gateway.errors import GatewayError
 from gateway.store import arrivals, keys
-from gateway.store.database import Store, check_integrity
+from gateway.store.database import Store
+from gateway.store.engines import check_integrity
 from gateway.store.packs import Location
 from gateway.store.tables import arrivals as arrivals_table
 from gateway.store.tables import deliveries, raws
@@ -59,6 +62,22 @@ def aftermath(folder: Path, acknowledged: Collection[str], left: Mapping[str, by
             )
     except GatewayError as error:
         return Aftermath(lost=frozenset(acknowledged), damaged=str(error))
+
+
+def done(folder: Path) -> bool:
+    """Whether nothing waits to be filed in the store of a daemon that runs, by what was committed last."""
+    return not _count(folder, "arrivals WHERE state = 'waiting'")
+
+
+def tried(folder: Path) -> bool:
+    """Whether what is to leave has left, or was tried at least."""
+    return not _count(folder, "deliveries WHERE state IN ('waiting', 'sending')")
+
+
+def _count(folder: Path, which: str) -> int:
+    with closing(sqlite3.connect(f"file:{folder}/var/gateway.db?mode=ro", uri=True)) as base:
+        (count,) = base.execute(f"SELECT count(*) FROM {which}").fetchone()
+    return int(count)
 
 
 def _file_begun(store: Store, situation: Context) -> None:

@@ -8,26 +8,33 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from gateway import cli
+from gateway.intake import imap_take
+from gateway.intake.imap_after import carry_out
+from gateway.intake.imap_client import Session, View
+from gateway.intake.imap_take import Mailbox
+from gateway.intake.smtp import Listener
 from gateway.model import Incoming
-from gateway.store import database
+from gateway.reading.readers import Readers
+from gateway.store import engines
 from gateway.store.folder import Folder
 from gateway.store.keeper import Keeper
 
 
 def commits() -> None:
     """SQLite syncs no commit, as with `synchronous=NORMAL`, which is how many run it."""
-    prepare = database._prepare
+    prepare = engines._pragmas
 
     def hasty(connection: Any, record: Any) -> None:
         prepare(connection, record)
         connection.execute("PRAGMA synchronous=NORMAL").close()
 
-    database._prepare = hasty
+    engines._pragmas = hasty
 
 
 def pack() -> None:
@@ -58,15 +65,57 @@ def answer() -> None:
     Keeper.keep = at_once  # type: ignore[method-assign]
 
 
+def heed() -> None:
+    """What a sync answers is ignored."""
+
+    def deaf(sync: Callable[[int], None]) -> Callable[[int], None]:
+        def synced(file: int) -> None:
+            with suppress(OSError):
+                sync(file)
+
+        return synced
+
+    os.fsync, os.fdatasync = deaf(os.fsync), deaf(os.fdatasync)  # type: ignore[assignment]
+
+
+def files() -> None:
+    """Nobody looks whether the database is still where it was."""
+    engines._files = lambda connection: ()
+
+
+def order() -> None:
+    """What is taken from a mailbox is moved before it is kept."""
+
+    async def group(box: Mailbox, session: Session, view: View, sizes: Mapping[int, int]) -> int:
+        there = await session.bodies(sizes)
+        await carry_out(session, box.settings.after, list(there))
+        return len(await imap_take._keep(box, view, there, sizes))
+
+    imap_take._group = group
+
+
+def readers() -> None:
+    """Processes that read mail go on when nobody asks any more."""
+    wait = "import contextlib, os, time\nwith contextlib.suppress(OSError): os.write(1, b'R')\ntime.sleep(60)"
+    Readers.__init__.__defaults__ = ((sys.executable, "-I", "-c", wait, "gateway.reading"),)
+
+
+def grace() -> None:
+    """At the end clients are waited for, for a minute."""
+    Listener.close.__defaults__ = (60.0,)
+
+
 _ROOT = Path(__file__).resolve().parents[2]
 _PROGRAM = (
     f"import sys; sys.path.insert(0, {str(_ROOT)!r}); from tests.chaos import careless; careless.main(sys.argv[1:])"
 )
+Program = tuple[str | Path, ...]
 _later: set[asyncio.Task[None]] = set()
-WITHOUT: dict[str, Callable[[], None]] = {each.__name__: each for each in (commits, pack, folders, answer)}
+_ALL = (commits, pack, folders, answer, heed, files, order, readers, grace)
+WITHOUT: dict[str, Callable[[], None]] = {each.__name__: each for each in _ALL}
 
 
-def program(defence: str) -> tuple[str | Path, ...]:
+def program(defence: str) -> Program:
     """What a `Gateway` runs."""
     assert defence in WITHOUT
     return (sys.executable, "-c", _PROGRAM, defence)

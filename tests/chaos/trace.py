@@ -21,7 +21,8 @@ CALLS = (
     "link,linkat,unlink,unlinkat,mkdir,mkdirat,rmdir,fsync,fdatasync,sync_file_range,mmap,sendto,sendmsg,"
     "copy_file_range,sendfile,symlink,symlinkat"
 )
-OPTIONS = ("-D", "-f", "--seccomp-bpf", "-q", "-y", "-xx", "-s", "64000000", "-e", "signal=none")
+ATTACHED = ("-f", "-q", "-y", "-xx", "-s", "64000000", "-e", "signal=none")  # to a process that runs already
+OPTIONS = ("-D", "--seccomp-bpf", *ATTACHED)
 _UNREAD = frozenset(
     ["writev", "pwritev", "pwritev2", "fallocate", "truncate", "sync_file_range", "copy_file_range", "sendfile"]
 )
@@ -77,15 +78,19 @@ def lacking() -> str:
     return "" if done.returncode == 0 else "no ptrace: strace may not trace here"
 
 
-def steps(record: Path, folder: Path) -> list[Step]:
-    """What happened below `folder`, in the order in which it was done.
+def steps(record: Path, folder: Path, before: Path | None = None) -> list[Step]:
+    """What happened below `folder`, in the order in which it was done. `before`: a copy of it at the beginning.
 
     Raises:
         ValueError: something was done that isn't understood here: what would be concluded could be wrong.
     """
-    reader = _Reader(str(folder))
+    reader = _Reader(str(folder), _sizes(before) if before else {})
     with record.open("rb") as lines:
         return [step for call in _calls(lines) for step in reader.read(call)]
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    return {str(path.relative_to(folder)): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
 
 
 def _calls(lines: Iterable[bytes]) -> Iterator[_Call]:
@@ -100,6 +105,8 @@ def _calls(lines: Iterable[bytes]) -> Iterator[_Call]:
             yield _call(int(thread), begun[int(thread)], "")
             continue
         if rest.startswith("<... "):
+            if int(thread) not in begun:
+                continue  # it was under way when the record began
             rest = begun.pop(int(thread)) + rest.partition(" resumed>")[2]
         else:
             yield _call(int(thread), rest, "")
@@ -118,13 +125,13 @@ def _octets(hexadecimal: str) -> bytes:
 
 
 class _Reader:
-    """Keeps how far each open file was written to."""
+    """Keeps how far each open file was written to. One that was open before is a pack, or the like: it grows."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, sizes: dict[str, int]) -> None:
         self._folder = folder
         self._ends: dict[tuple[str, str], int] = {}  # by path and descriptor: where the next write goes
         self._appended: set[tuple[str, str]] = set()
-        self._sizes: dict[str, int] = {}
+        self._sizes = sizes
 
     def read(self, call: _Call) -> Iterator[Step]:
         if not call.ended:
@@ -186,8 +193,10 @@ class _Reader:
         if call.name == "pwrite64":
             at = int(_NUMBER.findall(call.words)[-1])
         else:
-            at = self._sizes.get(path, 0) if key in self._appended else self._ends.get(key, 0)
-            self._ends[key] = at + len(octets)
+            end = self._sizes.get(path, 0)
+            at = end if key in self._appended else self._ends.get(key, end)
+            if key in self._ends:
+                self._ends[key] = at + len(octets)
         self._sizes[path] = max(self._sizes.get(path, 0), at + len(octets))
         yield Step(Did.WRITE, call.thread, path, at=at, octets=octets)
 

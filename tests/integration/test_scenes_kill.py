@@ -7,11 +7,8 @@ a seed that is printed, from the work that is done: mails acknowledged and mails
 from __future__ import annotations
 
 import os
-import queue
 import random
-import smtplib
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -19,10 +16,11 @@ from email.message import EmailMessage
 from pathlib import Path
 
 from tests.servers.clients import letter
-from tests.servers.gateway import CONTACT, MANON, Gateway, Sent, configuration, octets, running, smtp_relay
+from tests.servers.crowd import Crowd
+from tests.servers.gateway import MANON, Gateway, Sent, configuration, octets, running, smtp_relay
 from tests.servers.sink import BREAK, TAKEN, Sink
 
-MAILS, CLIENTS, KILLS = 500, 4, 7
+MAILS, KILLS = 500, 7
 SEED = 20_261_123
 
 
@@ -30,43 +28,8 @@ def author(number: int) -> str:
     return f"u{number}@usager.example.net"
 
 
-class Crowd:
-    """Clients that hand in `MAILS` mails, each until it is acknowledged."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self._waiting: queue.SimpleQueue[EmailMessage] = queue.SimpleQueue()
-        self.acknowledged: Counter[str] = Counter()
-        self.mails = [letter(author(n), f"Bonjour, question {n}.", subject=f"Question {n}") for n in range(MAILS)]
-        for mail in self.mails:
-            self._waiting.put(mail)
-        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(CLIENTS)]
-        for thread in self._threads:
-            thread.start()
-
-    def _work(self) -> None:
-        while True:
-            try:
-                mail = self._waiting.get_nowait()
-            except queue.Empty:
-                return
-            self._hand_in(mail)
-
-    def _hand_in(self, mail: EmailMessage) -> None:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
-                with smtplib.SMTP("127.0.0.1", self._port, timeout=10) as client:
-                    client.sendmail(str(mail["From"]), CONTACT, octets(mail))
-                    self.acknowledged[str(mail["Message-ID"]).strip("<>")] += 1
-                    return
-            except (OSError, smtplib.SMTPException):
-                time.sleep(0.02)  # the daemon is down
-
-    def join(self) -> None:
-        for thread in self._threads:
-            thread.join(60)
-        assert len(self.acknowledged) == MAILS
+def questions() -> list[EmailMessage]:
+    return [letter(author(n), f"Bonjour, question {n}.", subject=f"Question {n}") for n in range(MAILS)]
 
 
 def kill_while_it_works(
@@ -88,16 +51,17 @@ def kill_while_it_works(
         with moment_of_death(chance):
             gateway.kill()
         gateway.start()
-    crowd.join()
+    gateway.until(lambda: crowd.done, "every mail acknowledged", patience=60)
+    assert len(crowd.acknowledged) == MAILS
 
 
 def any_time(_: random.Random) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-def check_filed_once(gateway: Gateway, crowd: Crowd) -> None:
+def check_filed_once(gateway: Gateway, mails: list[EmailMessage]) -> None:
     """Every acknowledged mail is one message, in one conversation of its own."""
-    expected = {str(mail["Message-ID"]).strip("<>") for mail in crowd.mails}
+    expected = {str(mail["Message-ID"]).strip("<>") for mail in mails}
     gateway.until(lambda: expected <= set(gateway.filed()), "every mail filed", patience=60)
     counted = Counter(gateway.filed())
     assert set(counted) == expected
@@ -122,9 +86,10 @@ def delivery(mail: Sent) -> tuple[str, str]:
 def test_sigkill_in_the_middle_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
     new = tmp_path / "sent" / "new"
     with running(tmp_path) as gateway:
-        crowd = Crowd(gateway.port)
-        kill_while_it_works(gateway, crowd, lambda: len(os.listdir(new)) if new.exists() else 0, any_time)
-        check_filed_once(gateway, crowd)
+        mails = questions()
+        with Crowd(gateway.port, map(octets, mails)) as crowd:
+            kill_while_it_works(gateway, crowd, lambda: len(os.listdir(new)) if new.exists() else 0, any_time)
+        check_filed_once(gateway, mails)
         gateway.until(lambda: len(os.listdir(new)) >= 2 * MAILS, "all that is to leave", patience=60)
         sent = gateway.all_sent()
         assert Counter(delivery(mail) for mail in sent) == expected_deliveries()
@@ -153,9 +118,10 @@ def test_sigkill_with_a_smarthost_sends_nothing_twice_and_lists_what_is_uncertai
     sink = Sink()
     try:
         with running(tmp_path, configuration(relay=smtp_relay(sink.port))) as gateway:
-            crowd = Crowd(gateway.port)
-            kill_while_it_works(gateway, crowd, lambda: len(sink.taken), lambda c: unanswered(sink, c))
-            check_filed_once(gateway, crowd)
+            mails = questions()
+            with Crowd(gateway.port, map(octets, mails)) as crowd:
+                kill_while_it_works(gateway, crowd, lambda: len(sink.taken), lambda c: unanswered(sink, c))
+            check_filed_once(gateway, mails)
             gateway.until(lambda: not gateway.waiting(), "an outbox in which nothing waits", patience=60)
             rows = gateway.outbox()
             assert {row["state"] for row in rows} <= {"sent", "unknown"}

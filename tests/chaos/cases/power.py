@@ -99,6 +99,15 @@ def _case(key: str, defence: str, removed: str, mails: int, cuts: int, when: Whe
 
 
 CASES = (
+    Case(
+        key="kill-each-step",
+        trial="6 mails; SIGKILL before every second call by which a file, a name, or a client's knowledge changes",
+        promise="what was acknowledged is there, whole and once; what is « sent » lies in its folder",
+        defended=lambda: _killed((COMMAND,), 6, 2),
+        control=lambda: _killed(careless.program("answer"), 6, 2),
+        removed="keeping before acknowledging",
+        lacks=lacking,
+    ),
     _case("power-quick", "pack", "the sync of raw mail", 4, 12, When.TEST),
     _case("power-commit", "commits", "`synchronous=FULL`: it's NORMAL", 40, 200, When.SHORT),
     _case("power-pack", "pack", "the sync of raw mail", 12, 60, When.SHORT),

@@ -1,0 +1,266 @@
+"""The disk fails or is full, the database gone or locked: senders are told « later », and what was kept is there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from functools import cache
+from pathlib import Path
+
+from tests.chaos import careless
+from tests.chaos.aftermath import aftermath, done, tried
+from tests.chaos.cases.kills import mails
+from tests.chaos.disk import Keeps
+from tests.chaos.recording import Recording
+from tests.chaos.trace import ATTACHED, CALLS, STRACE, lacking, steps
+from tests.servers.crowd import offer
+from tests.servers.gateway import COMMAND, Gateway, configuration, eventually
+from tests.trials.case import Case, Counted, When, scratch
+
+_MOST = 40  # calls of a kind that are made to fail, one by one
+_SOON = 10.0  # seconds in which mail is taken again
+_WHILE = 8  # mails that are offered while it lasts
+
+
+# --- calls that fail -------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _failing(gateway: Gateway, call: str, error: str, which: int, before: Path, record: Path) -> Iterator[None]:
+    """While this lasts, the `which`th call of this kind, of each thread, fails.
+
+    All steps are recorded, and its folder is copied to `before`: it is stopped meanwhile, so that none is missed.
+    """
+    fault = f"inject={call}:error={error}:when={which}"
+    gateway.signal(signal.SIGSTOP)
+    eventually(lambda: _all(gateway.pid, "State:\tT", "State:\tt"), "the daemon stopped")
+    shutil.copytree(gateway.folder, before)
+    command = [STRACE, *ATTACHED, "-e", f"trace={CALLS}", "-e", fault, "-o", str(record), "-p", str(gateway.pid)]
+    tracer = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        eventually(lambda: _all(gateway.pid, f"TracerPid:\t{tracer.pid}\n"), "strace at work")
+        gateway.signal(signal.SIGCONT)
+        yield
+    finally:
+        tracer.send_signal(signal.SIGINT)
+        tracer.wait()
+
+
+def _all(pid: int, *words: str) -> bool:
+    """Whether the status of each thread holds one of these."""
+    states = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/status")]
+    return all(any(word in state for word in words) for state in states)
+
+
+def _each_call(program: careless.Program, call: str, error: str, every: int = 1) -> Counted:
+    """Each such call fails in turn while a mail comes in and is filed; then the power is cut.
+
+    Wrong is a mail that was acknowledged and isn't there then, one that is refused for good, one that isn't taken
+    afterwards.
+    """
+    wrong = tries = 0
+    with scratch() as place:
+        folder = place / "gateway"
+        folder.mkdir()
+        gateway = Gateway(folder, configuration(), program)
+        gateway.start()
+        stream = mails(10_000)
+        kept = [_kept(gateway, next(stream))]
+        for which in range(1, _MOST, every):
+            before, record, after = (place / f"{name}{which}" for name in ("before", "record", "after"))
+            _quiet(gateway)
+            with _failing(gateway, call, error, which, before, record):
+                reply = offer(gateway.port, next(stream))
+                _quiet(gateway)
+            if b"INJECTED" not in record.read_bytes():
+                break
+            tries += 1
+            wrong += reply.startswith("5")
+            kept += [reply.split()[-1]] if reply.startswith("2") else []
+            wrong += _lost_in_a_cut(Recording(before, steps(record, folder, before)), after, kept)
+            kept.append(_kept(gateway, next(stream)))
+            shutil.rmtree(before)
+        gateway.stop()
+        return Counted(tries, wrong + aftermath(folder, kept).wrong, "calls")
+
+
+def _quiet(gateway: Gateway) -> None:
+    """A folder that fails is left alone for a while, so this may take one."""
+    folder = gateway.folder
+    gateway.until(lambda: done(folder) and tried(folder), "every mail done and tried", patience=120)
+
+
+def _kept(gateway: Gateway, mail: bytes) -> str:
+    """Hand a mail in until it is taken, soon; by what it was acknowledged."""
+    reply = gateway.until(lambda: _only(offer(gateway.port, mail), "2"), "mail taken", patience=_SOON)
+    return reply.split()[-1]
+
+
+def _only(reply: str, begins: str) -> str:
+    return reply if reply.startswith(begins) else ""
+
+
+def _lost_in_a_cut(recording: Recording, after: Path, kept: list[str]) -> bool:
+    *_, (_, disk, _) = recording.moments()
+    disk.cut(Keeps(0.0), after)
+    return bool(aftermath(after, kept).lost)
+
+
+# --- a full disk -----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _small_disk(folder: Path) -> Iterator[Path]:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "none", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@cache
+def _no_mount() -> str:
+    with scratch() as folder:
+        try:
+            with _small_disk(folder):
+                return ""
+        except (OSError, subprocess.CalledProcessError):
+            return "no file system can be mounted here"
+
+
+def _full(program: careless.Program) -> Counted:
+    """The disk is filled to its last octet by somebody else, and emptied again."""
+    with scratch() as folder, _small_disk(folder):
+        gateway = Gateway(folder, configuration(), program)
+        gateway.start()
+        ballast = folder / "ballast"
+
+        def fill() -> None:
+            with suppress(OSError), ballast.open("wb", buffering=0) as file:
+                while file.write(bytes(1 << 16)):
+                    pass
+                while file.write(b"\0"):
+                    pass
+
+        return _trouble(gateway, fill, ballast.unlink, set(), frozenset("24"))
+
+
+# --- the database ----------------------------------------------------------------------------------------
+
+
+def _removed(program: careless.Program) -> Counted:
+    """Somebody moves the database away, and back."""
+    with scratch() as folder:
+        gateway = Gateway(folder, configuration(), program)
+        gateway.start()
+        there, away = folder / "var" / "gateway.db", folder / "away.db"
+        return _trouble(gateway, lambda: there.rename(away), lambda: away.rename(there), {"2"}, frozenset("4"))
+
+
+def _locked(program: careless.Program, seconds: float) -> Counted:
+    """Another process holds the write lock, for longer than is waited for it."""
+    with scratch() as folder:
+        gateway = Gateway(folder, configuration(), program)
+        gateway.start()
+        with closing(sqlite3.connect(folder / "var" / "gateway.db", isolation_level=None)) as other:
+            over = threading.Event()
+
+            def hold() -> None:
+                other.execute("BEGIN IMMEDIATE")
+
+            def let_go() -> None:
+                over.wait(seconds)
+                other.execute("ROLLBACK")
+
+            return _trouble(gateway, hold, let_go, set(), frozenset("24"))
+
+
+class _Client(threading.Thread):
+    """Hands one mail in, however long it takes; the reply is added to `replies`."""
+
+    def __init__(self, port: int, mail: bytes, replies: list[str]) -> None:
+        super().__init__(target=lambda: replies.append(offer(port, mail, patience=60)))
+
+
+def _trouble(
+    gateway: Gateway, begin: Callable[[], object], end: Callable[[], object], never: set[str], allowed: frozenset[str]
+) -> Counted:
+    """Mail before, while and after something is wrong: how it is answered, and whether what was taken is there.
+
+    `never`: how replies mustn't begin while it lasts, since nothing could be kept then; `allowed`: how they may.
+    """
+    stream = mails(10_000)
+    kept = [_kept(gateway, next(stream)) for _ in range(3)]
+    gateway.until(lambda: done(gateway.folder), "every mail done")
+    replies: list[str] = []
+    clients = [_Client(gateway.port, next(stream), replies) for _ in range(_WHILE)]
+    begin()
+    for client in clients:
+        client.start()
+    if never:
+        for client in clients:
+            client.join()
+    end()
+    for client in clients:
+        client.join()
+    wrong = sum(reply[:1] in never or reply[:1] not in allowed for reply in replies)
+    kept += [reply.split()[-1] for reply in replies if reply.startswith("2")]
+    kept.append(_kept(gateway, next(stream)))
+    gateway.until(lambda: done(gateway.folder), "every mail done")
+    os.kill(gateway.pid, signal.SIGKILL)
+    gateway.ended()
+    return Counted(len(replies), wrong + len(aftermath(gateway.folder, kept).lost), "mails")
+
+
+_LATER = "nobody is refused for good; what is acknowledged is there, and mail is taken again within ten seconds"
+
+
+def _calls(call: str, error: str, when: When, every: int = 1) -> Case:
+    return Case(
+        key=f"fault-{call}-{error}".lower(),
+        trial=f"{call} fails with {error}, each in turn, while a mail comes in and is filed; then the power is cut",
+        promise=_LATER,
+        defended=lambda: _each_call((COMMAND,), call, error, every),
+        control=lambda: _each_call(careless.program("heed"), call, error, every),
+        removed="heeding what a sync answers",
+        when=when,
+        lacks=lacking,
+    )
+
+
+CASES = (
+    _calls("fdatasync", "EIO", When.SHORT),
+    _calls("fsync", "EIO", When.FULL),
+    Case(
+        key="disk-full",
+        trial="the disk is filled to its last octet, and emptied again",
+        promise=_LATER,
+        defended=lambda: _full((COMMAND,)),
+        control=lambda: _full(careless.program("answer")),
+        removed="keeping before acknowledging",
+        lacks=_no_mount,
+    ),
+    Case(
+        key="database-removed",
+        trial="the database's file is moved away while the daemon runs, and back",
+        promise="nothing is acknowledged meanwhile, nobody is refused for good, and mail is taken again soon after",
+        defended=lambda: _removed((COMMAND,)),
+        control=lambda: _removed(careless.program("files")),
+        removed="looking for the file before each commit",
+    ),
+    Case(
+        key="database-locked",
+        trial="another process holds the database's write lock for 40 seconds",
+        promise=_LATER,
+        defended=lambda: _locked((COMMAND,), 40.0),
+        control=lambda: _locked(careless.program("answer"), 40.0),
+        removed="keeping before acknowledging",
+        when=When.FULL,
+    ),
+)
