@@ -34,7 +34,8 @@ conformance: $(INSTALLED)  ## what is made of real mail, held against what other
 security: $(INSTALLED) servers  ## every attack, against the gateway and against one without the defence
 	$(BIN)/python -m tests.security
 
-chaos: $(INSTALLED) servers  ## kills, power cuts and faults, on the gateway and on one without the defence
+chaos: $(INSTALLED)  ## kills, power cuts and faults, on the gateway and on one without the defence
+	@sh tests/servers/install.sh chaos
 	$(BIN)/python -m tests.chaos
 
 fuzz: $(INSTALLED)  ## hunt for inputs that break what must always hold: make fuzz MINUTES=n
@@ -46,6 +47,7 @@ check-full: check test conformance  ## all of it, 10,000 broken mails, and the a
 	$(BIN)/python -m tests.fuzz.filing bombs all
 	$(BIN)/python -m tests.fuzz.filing 0 10000
 	$(BIN)/python -m tests.security --full
+	@sh tests/servers/install.sh chaos
 	$(BIN)/python -m tests.chaos --full
 
 bench: $(INSTALLED) servers  ## speed, side by side with others in one run; installs them where it can

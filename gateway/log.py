@@ -327,6 +327,11 @@ def rounds_paused(*, reason: str) -> None:
     _error("rounds_paused", reason=reason)
 
 
+def clock_put_right(*, rows: int) -> None:
+    """The clock had been ahead: so much waited for a time that nobody meant, and waits no longer."""
+    _warning("clock_put_right", rows=rows)
+
+
 def alarm_raised(*, kind: str, count: int, since: str, examples: tuple[str, ...]) -> None:
     """Something is wrong, and was at two looks: `gateway health` says what it means, and what to do."""
     _error("alarm_raised", kind=kind, count=count, since=since, examples=examples)

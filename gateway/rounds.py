@@ -25,22 +25,33 @@ from gateway.desk import states
 from gateway.errors import StoreError
 from gateway.model import Conversation, Event, Filing, Status
 from gateway.relay import plan
-from gateway.store import evidence, filing, notices, outbox, recall, rounds
+from gateway.store import clocks, evidence, filing, notices, outbox, recall, rounds
 from gateway.store.database import Store, Tx, savepoint
 from gateway.store.notices import Pending
 
 _T = TypeVar("_T")
 _PACE = 2.0  # seconds
 _AFTER_DEFECT = 60.0  # seconds
+_SET_BACK = timedelta(minutes=1)  # by which the clock is set back at least when that is looked after
 _SEALED, _SEAL_AFTER = "evidence sealed", timedelta(hours=1)
 
 
 async def run(
-    store: Store, context: Callable[[], Context], *, planned: asyncio.Event, now: Callable[[], datetime]
+    store: Store,
+    context: Callable[[], Context],
+    *,
+    planned: asyncio.Event,
+    now: Callable[[], datetime],
+    pace: float = _PACE,
 ) -> NoReturn:
-    """Make rounds for ever; `planned` is set when there may be mail to send."""
+    """Make rounds for ever, one in `pace` seconds; `planned` is set when there may be mail to send."""
+    seen: tuple[datetime, float] | None = None  # by the clock, and by one that nobody sets
     while True:
         try:
+            at = now(), asyncio.get_running_loop().time()
+            if seen is None or at[0] - seen[0] < timedelta(seconds=at[1] - seen[1]) - _SET_BACK:
+                await _put_right(store, at[0])
+            seen = at
             if await store.read(lambda connection: is_due(connection, context(), now())):
                 told = await store.write(lambda tx: make(tx, context(), now()))
                 log.round_made(deliveries=told)
@@ -52,7 +63,13 @@ async def run(
         except Exception as error:  # noqa: BLE001 (mail goes on; a defect here mustn't end the daemon)
             log.rounds_paused(reason=f"a defect: {type(error).__name__}")
             await asyncio.sleep(_AFTER_DEFECT)
-        await asyncio.sleep(_PACE)
+        await asyncio.sleep(pace)
+
+
+async def _put_right(store: Store, now: datetime) -> None:
+    """The clock went back, or may have while we weren't there."""
+    if rows := await store.write(lambda tx: clocks.put_right(tx, now)):
+        log.clock_put_right(rows=rows)
 
 
 def is_due(connection: Connection, context: Context, now: datetime) -> bool:

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Install the real servers that the tests use, where this can be done: as root on Debian. They aren't started here.
-# With the argument "peers": those that `make bench` measures the gateway beside.
+# With the argument "peers": those that `make bench` measures the gateway beside; with "chaos": what sets its clock.
 set -eu
 wanted=""
 if [ "${1-}" = peers ]; then
@@ -9,6 +9,9 @@ if [ "${1-}" = peers ]; then
     [ -x /usr/bin/notmuch ] || wanted="$wanted notmuch"
     [ -x /usr/lib/mailman3/bin/mailman ] || wanted="$wanted mailman3"
     [ -x /usr/bin/rails ] && [ -x /usr/bin/puma ] || wanted="$wanted ruby-rails puma ruby-sqlite3"
+fi
+if [ "${1-}" = chaos ]; then
+    [ -x /usr/bin/faketime ] || wanted="$wanted faketime"
 fi
 command -v dovecot >/dev/null 2>&1 || [ -x /usr/sbin/dovecot ] || wanted="$wanted dovecot-imapd dovecot-lmtpd"
 [ -x /usr/sbin/postfix ] || wanted="$wanted postfix"
