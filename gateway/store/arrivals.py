@@ -9,7 +9,7 @@ from functools import cache
 from itertools import accumulate, cycle, islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Insert, bindparam, func, insert, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Insert, bindparam, func, insert, literal_column, select, update
 
 from gateway.errors import NotFound
 from gateway.model import Arrival, Envelope, ImapCursor, Incoming, Result
@@ -29,7 +29,9 @@ _FREE = datetime(1970, 1, 1, tzinfo=UTC)  # a lease that has always been over
 _WAITING = arrivals.c.state == literal_column("'waiting'")
 _UNSETTLED = ~imap_ledger.c.settled
 _ASIDE = arrivals.c.state == literal_column("'aside'")
-_INSPECTED = or_(~arrivals.c.verify, arrivals.c.results.is_not(None))
+_INSPECTED: ColumnElement[bool] = literal_column("(NOT arrivals.verify OR arrivals.results IS NOT NULL)")
+_UNCHECKED: ColumnElement[bool] = literal_column("arrivals.verify AND arrivals.results IS NULL")
+_BEGUN: ColumnElement[bool] = literal_column("arrivals.attempts > 0")
 
 # Built once: building a statement costs more than running it.
 _AT_ONCE = 20  # digests that one statement looks for
@@ -234,7 +236,7 @@ def claim_begun(tx: Tx, owner: str, now: datetime) -> tuple[list[Arrival], list[
 
     It's taken alone: those beside it mustn't be counted down with it.
     """
-    found = _free(tx, now, 1, _INSPECTED, arrivals.c.attempts > 0)
+    found = _free(tx, now, 1, _BEGUN, _INSPECTED)
     spent = [as_arrival(row, row.attempts) for row in found if row.attempts >= MOST_ATTEMPTS]
     return ([], spent) if spent else (_take(tx, owner, now, found), [])
 
@@ -246,7 +248,7 @@ def claim_uninspected(
 
     One that was begun before is taken alone; its attempts are counted anew once it may be filed.
     """
-    found = _free(tx, now, limit, ~_INSPECTED, arrivals.c.peer.not_in(peers_but))
+    found = _free(tx, now, limit, _UNCHECKED, arrivals.c.peer.not_in(peers_but))
     spent = [as_arrival(row, row.attempts) for row in found if row.attempts >= MOST_ATTEMPTS]
     begun = [row for row in found if 0 < row.attempts < MOST_ATTEMPTS]
     return _take(tx, owner, now, begun[:1] or [row for row in found if not row.attempts]), spent

@@ -113,6 +113,16 @@ arrivals = Table(
     CheckConstraint("state IN ('waiting', 'filed', 'duplicate', 'aside')", name="state"),
 )
 _partial("ix_arrivals_waiting", arrivals.c.id, where=arrivals.c.state == "waiting")
+# Of what waits: what may be filed, what we are to check ourselves first, and what was begun before.
+_partial(
+    "ix_arrivals_ready",
+    arrivals.c.id,
+    where=literal_column("state = 'waiting' AND (NOT verify OR results IS NOT NULL)"),
+)
+_partial(
+    "ix_arrivals_unchecked", arrivals.c.id, where=literal_column("state = 'waiting' AND verify AND results IS NULL")
+)
+_partial("ix_arrivals_begun", arrivals.c.id, where=literal_column("state = 'waiting' AND attempts > 0"))
 _partial("ix_arrivals_aside", arrivals.c.id, where=arrivals.c.state == "aside")
 Index("ix_arrivals_digest", arrivals.c.digest)
 Index("ix_arrivals_received_at", arrivals.c.received_at)
@@ -210,6 +220,7 @@ related = Table(
     Column("other", ForeignKey("conversations.id"), primary_key=True),
     sqlite_with_rowid=False,
 )
+Index("ix_related_other", related.c.other)
 
 # `fingerprint` is what makes a mail the same mail, by whatever way it comes (gateway.mail.fingerprint).
 messages = Table(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import event, func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from gateway.errors import NotFound, Permanent, StoreError
@@ -339,3 +339,23 @@ def test_queues_are_found_by_their_index(store: Store) -> None:
         rows = store.read_now(lambda c, q=query: c.execute(text(f"EXPLAIN QUERY PLAN {q}")).all())
         assert any(index in row[3] for row in rows), (index, rows)
     assert sqlite3.sqlite_version_info >= (3, 35)
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_what_may_be_claimed_is_found_however_much_else_waits(store: Store) -> None:
+    asked: list[str] = []
+
+    def claims(tx: Tx) -> None:
+        event.listen(store.engine, "before_cursor_execute", lambda *said: asked.append(said[2]))
+        arrivals.claim(tx, "x", NOW, 5)
+        arrivals.claim_begun(tx, "x", NOW)
+        arrivals.claim_uninspected(tx, "x", NOW, 5)
+
+    store.write_now(claims)
+    queues = ("ix_arrivals_ready", "ix_arrivals_begun", "ix_arrivals_unchecked")
+    for queue, query in zip(queues, list(asked), strict=True):
+        filled = query.replace("?", "1")
+        rows = store.read_now(lambda c, q=filled: c.execute(text(f"EXPLAIN QUERY PLAN {q}")).all())
+        assert any(queue in row[3] for row in rows), (queue, rows)
+    rows = store.read_now(lambda c: c.execute(text("EXPLAIN QUERY PLAN SELECT * FROM related WHERE other = 1")).all())
+    assert any("ix_related_other" in row[3] for row in rows), rows
