@@ -14,6 +14,7 @@ from gateway.commands.output import Shown, when
 from gateway.config import Settings
 from gateway.config.include import gather
 from gateway.errors import Refused, StoreError
+from gateway.folders import make_folder
 from gateway.store import arrivals, audit, backup, copying, dumping, manifests, restoring, schema
 from gateway.store.database import Store, Tx
 from gateway.store.engines import file_of
@@ -136,14 +137,15 @@ def restored(
         audit.record(tx, at=now, by=by.name, what=words, proof=by.proof)
 
     with closing(packs_for(settings.store)) as packs:
-        _make_room(settings, packs, found, now, replace=replace)
+        if not replace or database is None:
+            _refuse_another(settings, packs)
         put = restoring.put_packs(packs, found.parent / manifests.PACKS, manifest.packs)
         if database is None:
             dumping.restore(found / dumping.DATABASE, settings.store.database, packs, finish)
         else:
-            restoring.put_database(found / copying.DATABASE, database, packs, finish)
+            restoring.put_database(found / copying.DATABASE, database, packs, finish, now)
     if (found / KEYS).exists():
-        _put_keys(found / KEYS, keys)
+        _put_keys(found / KEYS, keys, now)
     document = {"backup": str(found), **_about(manifest), "packs_put": put, "held": held}
     return Shown(document, _told(found, manifest, held, send=send))
 
@@ -169,18 +171,14 @@ def _same_kind(found: Path, database: Path | None) -> None:
         raise Refused(f"{found} is of a store {other}, and store.url names one {kinds[wanted]}")
 
 
-def _make_room(settings: Settings, packs: Packs, found: Path, now: datetime, *, replace: bool) -> None:
-    """Nothing is lost that is there: an empty store gives way, another one is set aside if that is wanted."""
-    database, keys = file_of(settings.store.url), settings.store.token_keys_file
+def _refuse_another(settings: Settings, packs: Packs) -> None:
+    """Only an empty store gives way by itself."""
+    database = file_of(settings.store.url)
     if database is None:
         if not dumping.is_empty(settings.store.database, packs):
             raise Refused("the base of store.url holds a store already: make an empty one, and name it there")
-    elif database.exists():
-        if not replace and not _is_empty(database):
-            raise Refused(f"{database} holds a store already: --replace sets it aside, and takes the backup's")
-        restoring.set_aside(database, now)
-    if keys.exists() and (found / KEYS).exists() and keys.read_bytes() != (found / KEYS).read_bytes():
-        restoring.set_aside(keys, now)
+    elif database.exists() and not _is_empty(database):
+        raise Refused(f"{database} holds a store already: --replace sets it aside, and takes the backup's")
 
 
 def _is_empty(database: Path) -> bool:
@@ -192,13 +190,15 @@ def _is_empty(database: Path) -> bool:
         return False
 
 
-def _put_keys(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+def _put_keys(source: Path, target: Path, now: datetime) -> None:
+    """The keys of the backup. Others that are there stay, under another name."""
+    if target.exists() and target.read_bytes() == source.read_bytes():
+        return
+    make_folder(target.parent)
     temporary = target.with_name(target.name + ".restoring")
     shutil.copyfile(source, temporary)
     temporary.chmod(0o600)
-    restoring.owned_like(target.parent, temporary)
-    temporary.rename(target)
+    restoring.put_file(temporary, target, now)
 
 
 def _told(found: Path, manifest: Manifest, held: int, *, send: bool) -> tuple[str, ...]:

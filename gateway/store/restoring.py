@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
 from gateway.errors import Refused, StoreError
-from gateway.folders import sync_folder
+from gateway.folders import make_folder, sync_folder
 from gateway.store import engines, manifests, outbox, pulses, rounds, schema
 from gateway.store.database import Store, Tx
 from gateway.store.manifests import Copy
 from gateway.store.packs import Packs
 from gateway.store.tables import deliveries, participations
 
-SIDE_FILES = ("", "-wal", "-shm")
+_SIDES = ("", "-wal", "-shm")
 _GAP = 10_000_000  # ids: more than any gateway gives out between two backups, of 10¹² that a token can name
 
 
@@ -47,13 +48,15 @@ def _differs(packs: Packs, name: str, copy: Copy) -> bool:
     return manifests.summed(packs.octets(name, 0, copy.size)) != copy
 
 
-def put_database(source: Path, target: Path, packs: Packs, finish: Callable[[Tx], None]) -> None:
+def put_database(source: Path, target: Path, packs: Packs, finish: Callable[[Tx], None], now: datetime) -> None:
     """Let a copied database take the place of `target`, once it has its present schema and `finish` is done with it.
+
+    What was in that place stays, under another name; up to the last step it is untouched.
 
     Raises:
         StoreError: it can't be written.
     """
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(target.parent)
     temporary = target.with_name(target.name + ".restoring")
     try:
         shutil.copyfile(source, temporary)
@@ -61,27 +64,45 @@ def put_database(source: Path, target: Path, packs: Packs, finish: Callable[[Tx]
         with closing(Store(f"sqlite:///{temporary}", packs)) as store:
             schema.upgrade(store.engine)
             store.write_now(finish)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        owned_like(target.parent, temporary)
-        temporary.rename(target)
-        sync_folder(target.parent)
-    except OSError as error:
-        raise StoreError(f"{target} can't be written: {error.strerror}") from error
+        _make_one_file(temporary)
+        put_file(temporary, target, now)
+    except (OSError, sqlite3.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise StoreError(f"{target} can't be written: {reason}") from error
     finally:
-        for side in SIDE_FILES:
+        for side in _SIDES:
             temporary.with_name(temporary.name + side).unlink(missing_ok=True)
 
 
-def set_aside(file: Path, now: datetime) -> None:
-    """Keep a database that is replaced, with what belongs beside it, under another name."""
-    for side in SIDE_FILES:
-        there = file.with_name(file.name + side)
-        if there.exists():
-            there.rename(file.with_name(f"{file.name}.before-{now:%Y%m%dT%H%M%SZ}{side}"))
+def _make_one_file(database: Path) -> None:
+    """Nothing that belongs to it may be left beside it: only itself is put elsewhere."""
+    with closing(sqlite3.connect(database)) as connection:
+        (mode,) = connection.execute("PRAGMA journal_mode=DELETE").fetchone()
+    if mode != "delete":
+        raise StoreError(f"{database} is used by somebody else")
 
 
-def owned_like(folder: Path, file: Path) -> None:
+def put_file(temporary: Path, target: Path, now: datetime) -> None:
+    """Let a file take the place of another, durably and in one step; that one stays, with what belongs beside it.
+
+    Raises:
+        OSError
+    """
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    _owned_like(target.parent, temporary)
+    if target.exists():
+        aside = f"{target.name}.before-{now:%Y%m%dT%H%M%SZ}"
+        for side in _SIDES[1:]:
+            there = target.with_name(target.name + side)
+            if there.exists():
+                there.rename(target.with_name(aside + side))
+        os.link(target, target.with_name(aside))  # not moved: a daemon that starts now mustn't find an empty place
+    temporary.rename(target)
+    sync_folder(target.parent)
+
+
+def _owned_like(folder: Path, file: Path) -> None:
     """Root restores for the account that the folder belongs to."""
     if os.geteuid() == 0:
         owner = folder.stat()

@@ -52,7 +52,7 @@ def nothing(_: Any) -> None:
 def restored(found: Path, folder: Path, finish: Callable[[Any], None] = nothing) -> Store:
     packs = Folder(folder / "raw")
     restoring.put_packs(packs, found.parent / "packs", manifests.read(found).packs)
-    restoring.put_database(found / copying.DATABASE, folder / "gateway.db", packs, finish)
+    restoring.put_database(found / copying.DATABASE, folder / "gateway.db", packs, finish, NOW)
     return Store(f"sqlite:///{folder / 'gateway.db'}", packs)
 
 
@@ -164,7 +164,7 @@ def test_a_bucket_is_backed_up_and_restored_as_a_folder_is(tmp_path: Path) -> No
         other = bucket(storage, "two")
         assert restoring.put_packs(other, found.parent / "packs", manifest.packs) == 2
         assert restoring.put_packs(other, found.parent / "packs", manifest.packs) == 0, "what outlived stays"
-        restoring.put_database(found / copying.DATABASE, tmp_path / "two.db", other, nothing)
+        restoring.put_database(found / copying.DATABASE, tmp_path / "two.db", other, nothing, NOW)
         with closing(Store(f"sqlite:///{tmp_path / 'two.db'}", other)) as again:
             assert raws(again) == {mail(1), mail(2)}
 
@@ -334,6 +334,29 @@ def test_a_pack_that_outlived_and_isnt_the_same_is_told(whole: Path, tmp_path: P
     changed(tmp_path / "two" / name)
     with pytest.raises(Refused, match="isn't what it was when the backup was made"):
         restoring.put_packs(packs, whole.parent / "packs", needed)
+
+
+def test_what_is_replaced_stays_under_another_name(whole: Path, tmp_path: Path) -> None:
+    with opened(tmp_path / "two") as store:
+        kept(store, 7)
+    with closing(restored(whole, tmp_path / "two")) as again:
+        assert raws(again) == {mail(1), mail(2)}
+    (aside,) = (tmp_path / "two").glob("gateway.db.before-*")
+    with closing(Store(f"sqlite:///{aside}", tmp_path / "two" / "raw")) as before:
+        assert raws(before) == {mail(7)}
+
+
+def test_a_restore_that_fails_leaves_what_is_there(whole: Path, tmp_path: Path) -> None:
+    def fails(_: Any) -> None:
+        raise RuntimeError
+
+    with opened(tmp_path / "two") as store:
+        kept(store, 7)
+    with pytest.raises(RuntimeError):
+        restored(whole, tmp_path / "two", fails)
+    with opened(tmp_path / "two") as store:
+        assert raws(store) == {mail(7)}
+    assert sorted(path.name for path in (tmp_path / "two").iterdir() if path.is_file()) == ["gateway.db"]
 
 
 def test_no_id_is_given_out_twice(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_what_came_after_it_is_had_again_from_packs_that_outlived(lost: Lost, tm
         gateway.stop()
         assert "holds a store already: --replace sets it aside" in run(gateway, "restore", lost.backups, status=1)
         run(gateway, "restore", lost.backups, "--replace")
-        assert tmp_path.glob("var/gateway.db.before-*")
+        assert list(tmp_path.rglob("gateway.db.before-*"))
         assert len(gateway.filed()) <= len(lost.taken)
 
 
