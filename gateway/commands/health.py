@@ -8,9 +8,10 @@ from datetime import datetime
 
 from gateway.commands.output import Shown, when
 from gateway.config import Settings
+from gateway.errors import StoreError
 from gateway.health import canary, gaps, metrics
 from gateway.health.gaps import WORDS, Gap, Kind
-from gateway.store import schema
+from gateway.store import engines, schema
 from gateway.store.database import Store
 from gateway.store.places import packs_for
 from gateway.store.vitals import Vitals, vitals
@@ -25,6 +26,9 @@ def health(settings: Settings, now: datetime, *, as_metrics: bool) -> Shown:
     Raises:
         StoreError: the store can't be read, so nobody can tell.
     """
+    file = engines.file_of(settings.store.url)
+    if file is not None and not file.exists():
+        raise StoreError(f"there is no store yet: {file} is made by the first start of the daemon")
     with closing(Store(settings.store.url, packs_for(settings.store))) as store:
         schema.require(store.engine)
         seen = store.read_now(lambda connection: vitals(connection, now, gaps.PATIENCE))

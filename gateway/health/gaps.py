@@ -136,8 +136,8 @@ def _lying(kind: Kind, heap: Heap) -> Iterator[Gap]:
 
 
 def silent(daemons: Sequence[Process], now: datetime) -> tuple[Gap, ...]:
-    """Does no daemon live? One that ended in order doesn't either."""
-    if any(daemon.ended_at is None and now - daemon.seen_at <= SILENT for daemon in daemons):
+    """Does no daemon live? One that ended in order doesn't, nor one that was last seen by a clock gone wrong."""
+    if any(daemon.ended_at is None and abs(now - daemon.seen_at) <= SILENT for daemon in daemons):
         return ()
     last = max((daemon.seen_at for daemon in daemons), default=None)
     return (

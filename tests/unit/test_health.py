@@ -15,6 +15,7 @@ from sqlalchemy import event, insert, select, text
 from structlog.testing import capture_logs
 
 from gateway import log
+from gateway.commands.health import health
 from gateway.context import Context
 from gateway.errors import StoreError
 from gateway.health import gaps, metrics, watch
@@ -35,6 +36,7 @@ from tests.builders import (
     make_context,
     opened,
     raw_mail,
+    settings,
     take,
 )
 
@@ -254,6 +256,10 @@ def test_a_daemon_that_says_nothing_is_missed(daemon: Daemon) -> None:
     assert gaps.silent((), NOW) == (Gap(Kind.DAEMON),)
 
 
+def test_a_clock_that_was_turned_back_hides_no_daemon_that_is_gone(daemon: Daemon) -> None:
+    assert len(gaps.silent(daemon.seen().daemons, NOW - HOUR)) == 1
+
+
 # --- what lies where it shouldn't -------------------------------------------------------------------------
 
 
@@ -468,6 +474,41 @@ def test_how_far_a_mailbox_was_passed_is_known_for_its_uidvalidity_alone(polling
     looked(polling, reached=10)
     reached = [polling.store.read_now(lambda c, v=v: pulses.reached(c, BOX, v)) for v in (7, 8)]  # type: ignore[misc]
     assert reached == [10, 1]
+
+
+# --- the command ------------------------------------------------------------------------------------------
+
+
+def test_before_the_first_start_nobody_can_tell_and_nothing_is_made(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no store yet"):
+        health(settings(tmp_path), NOW, as_metrics=False)
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_command_says_what_is_wrong_and_what_to_do(daemon: Daemon, tmp_path: Path) -> None:
+    well = health(daemon.context.settings, NOW, as_metrics=False)
+    assert (well.status, well.lines) == (0, ("OK: 0 mails accepted, 0 wait to be filed, 0 to be sent",))
+    keep(daemon.store, incoming(raw_mail()))
+    daemon.store.write_now(lambda tx: arrivals.set_aside(tx, 1, "a reason"))
+    wrong = health(daemon.context.settings, NOW, as_metrics=False)
+    assert wrong.status == 1
+    first, second = wrong.lines
+    assert str(first).startswith("WRONG aside: mail is set aside, since ")
+    assert "gateway aside list" in str(second)
+    (gap,) = wrong.document["gaps"]
+    assert (gap["kind"], gap["count"], gap["examples"]) == ("aside", 1, ("1",))
+    figures = health(daemon.context.settings, NOW, as_metrics=True)
+    assert (figures.status, 'gateway_gap{kind="aside"} 1' in str(figures.lines[0])) == (1, True)
+
+
+async def test_what_only_the_daemon_sees_is_told_by_the_command_too(daemon: Daemon) -> None:
+    take(daemon.store, daemon.context, raw_mail())
+    (pack,) = packs_of(daemon).glob("*.pack")
+    pack.unlink()
+    await daemon.until(NOW + MINUTE, 30)
+    found = health(daemon.context.settings, daemon.at, as_metrics=False).document["gaps"]
+    assert [gap["kind"] for gap in found] == ["raw"]
+    assert found[0]["alarm_since"] == daemon.at
 
 
 # --- figures, and what they cost --------------------------------------------------------------------------
