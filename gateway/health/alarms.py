@@ -11,7 +11,7 @@ from gateway.context import Context
 from gateway.health.gaps import Gap, Kind
 from gateway.model import GLOBAL
 from gateway.relay import plan
-from gateway.store import pulses, rounds
+from gateway.store import engines, pulses, rounds
 from gateway.store.database import Tx
 from gateway.store.pulses import Standing
 
@@ -30,6 +30,7 @@ class Changes:
 
 def change(tx: Tx, context: Context, gaps: Sequence[Gap], now: datetime) -> Changes:
     """Let the alarms that stand be those of `gaps`. With several daemons, one of them finds that one begins."""
+    engines.take_turn(tx.connection)
     standing = pulses.standing(tx.connection)
     raised = tuple(gap for gap in gaps if pulses.raised(tx, gap.kind, gap.count, gap.since, gap.examples, now))
     kinds = {gap.kind.value for gap in gaps}
