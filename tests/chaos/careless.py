@@ -21,7 +21,7 @@ from gateway.intake.imap_take import Mailbox
 from gateway.intake.smtp import Listener
 from gateway.model import Incoming
 from gateway.reading.readers import Readers
-from gateway.store import clocks, engines
+from gateway.store import clocks, engines, outbox
 from gateway.store.folder import Folder
 from gateway.store.keeper import Keeper
 
@@ -110,14 +110,23 @@ def grace() -> None:
     Listener.close.__defaults__ = (60.0,)
 
 
+def last_step() -> None:
+    """Nobody notes that a mail is at its last step: what was under way at a kill leaves again."""
+    outbox.committing = lambda tx, ids: set(ids)
+
+
 _ROOT = Path(__file__).resolve().parents[2]
 _PROGRAM = (
     f"import sys; sys.path.insert(0, {str(_ROOT)!r}); from tests.chaos import careless; careless.main(sys.argv[1:])"
 )
 Program = tuple[str | Path, ...]
 _later: set[asyncio.Task[None]] = set()
+<<<<<<< HEAD
 _ALL = (commits, pack, folders, answer, heed, files, clock, order, readers, grace)
 WITHOUT: dict[str, Callable[[], None]] = {each.__name__: each for each in _ALL}
+=======
+WITHOUT: dict[str, Callable[[], None]] = {each.__name__: each for each in (commits, pack, folders, answer, last_step)}
+>>>>>>> eb86689 (Kill the gateway while replies leave, and count what left twice without need)
 
 
 def program(defence: str) -> Program:
