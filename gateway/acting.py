@@ -282,7 +282,14 @@ def undelivered_drafts(context: Context, sent: Sent, reply: str, *, uncertain: b
     subject, is_answer = sent.conversation.subject, sent.purpose is Purpose.ANSWER
     return tuple(
         plan.undelivered(
-            to, place, subject=subject, recipient=sent.recipient, reply=reply, answer=is_answer, uncertain=uncertain
+            to,
+            place,
+            subject=subject,
+            recipient=sent.recipient,
+            reply=reply,
+            delivery=sent.id,
+            answer=is_answer,
+            uncertain=uncertain,
         )
         for to in _concerned(context, sent)
     )

@@ -341,7 +341,15 @@ def health_alarm(to: str, place: Place, gaps: Iterable[tuple[str, int, datetime 
 
 
 def undelivered(
-    to: str, place: Place, *, subject: str, recipient: str, reply: str, answer: bool = True, uncertain: bool = False
+    to: str,
+    place: Place,
+    *,
+    subject: str,
+    recipient: str,
+    reply: str,
+    delivery: int,
+    answer: bool = True,
+    uncertain: bool = False,
 ) -> Draft:
     """Tells an agent that an answer, or the notification of another agent, didn't arrive, or that nobody knows."""
     words = texts.render(
@@ -350,6 +358,7 @@ def undelivered(
         subject=_named(subject, place),
         recipient=recipient,
         reply=reply,
+        delivery=delivery,
         answer=answer,
         uncertain=uncertain,
     )

@@ -112,7 +112,7 @@ def grace() -> None:
 
 def last_step() -> None:
     """Nobody notes that a mail is at its last step: what was under way at a kill leaves again."""
-    outbox.committing = lambda tx, ids: set(ids)
+    outbox.committing = lambda tx, ids, *_: set(ids)
 
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -121,12 +121,8 @@ _PROGRAM = (
 )
 Program = tuple[str | Path, ...]
 _later: set[asyncio.Task[None]] = set()
-<<<<<<< HEAD
-_ALL = (commits, pack, folders, answer, heed, files, clock, order, readers, grace)
+_ALL = (commits, pack, folders, answer, heed, files, clock, order, readers, grace, last_step)
 WITHOUT: dict[str, Callable[[], None]] = {each.__name__: each for each in _ALL}
-=======
-WITHOUT: dict[str, Callable[[], None]] = {each.__name__: each for each in (commits, pack, folders, answer, last_step)}
->>>>>>> eb86689 (Kill the gateway while replies leave, and count what left twice without need)
 
 
 def program(defence: str) -> Program:

@@ -201,6 +201,7 @@ async def test_unknown_is_held(world: World) -> None:
     assert world.state()["state"] == "unknown"
     (notice,) = world.notices()
     assert "ne savons pas" in notice
+    assert f"gateway outbox retry {world.delivery}" in notice
 
 
 async def test_unknown_is_tried_again_where_the_configuration_says_so(world: World) -> None:

@@ -333,10 +333,12 @@ def test_notices() -> None:
     assert asked.subject == "[K7MP-4QXZ] Commandes par courriel : (sans objet)"
     assert "– accueil\n– pièces\n" in plan.modeles_notice(INES, PLACE, ("accueil", "pièces"), subject="s").text
     assert "Il n’y a pas de réponse préparée" in plan.modeles_notice(INES, PLACE, (), subject="s").text
-    failed = plan.undelivered(INES, PLACE, subject="s", recipient=ULYSSE, reply="550 no")
+    failed = plan.undelivered(INES, PLACE, subject="s", recipient=ULYSSE, reply="550 no", delivery=7)
     assert f"La réponse destinée à {ULYSSE} n’a pas pu" in failed.text
     assert "\n  550 no\n" in failed.text
-    unknown = plan.undelivered(INES, PLACE, subject="s", recipient=ULYSSE, reply="x", answer=False, uncertain=True)
+    unknown = plan.undelivered(
+        INES, PLACE, subject="s", recipient=ULYSSE, reply="x", delivery=7, answer=False, uncertain=True
+    )
     assert "l’envoi de la notification" in unknown.text
     assert "Remise incertaine" in unknown.subject
 
@@ -360,7 +362,9 @@ ALL: dict[str, Callable[[texts.Place], Draft]] = {
     ),
     "help": lambda p: plan.help_notice("u@x", p, subject=""),
     "modeles": lambda p: plan.modeles_notice("u@x", p, ("a",), subject=""),
-    "undelivered": lambda p: plan.undelivered("u@x", p, subject="", recipient="u@x", reply="r"),
+    "health": lambda p: plan.health_alarm("u@x", p, (("filing", 3, NOW),)),
+    "arrived": lambda p: plan.arrived("u@x", p, subject="", recipient="u@x", reply="r"),
+    "undelivered": lambda p: plan.undelivered("u@x", p, subject="", recipient="u@x", reply="r", delivery=7),
 }
 
 
@@ -390,7 +394,7 @@ def test_every_mail_speaks_the_places_language(name: str) -> None:
     assert (french.language, told.language) == ("fr", "en")
     assert french.text != told.text
     assert "—" not in french.subject + told.subject
-    if name not in {"acknowledgement", "alarm", "digest"}:
+    if name not in {"acknowledgement", "alarm", "digest", "health"}:
         assert "(sans objet)" in french.subject
         assert "(no subject)" in told.subject
 

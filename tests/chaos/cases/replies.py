@@ -64,7 +64,7 @@ def _asked(gateway: Gateway, question: Callable[[Connection], _T]) -> _T:
 
 def _in_doubt(connection: Connection) -> set[str]:
     """The Message-IDs of those at their last step, as the killed process left them."""
-    return set(outbox.message_ids(connection, outbox.interrupted(connection)).values())
+    return set(connection.scalars(select(deliveries.c.message_id).where(deliveries.c.state == "sending")))
 
 
 def _settled(connection: Connection) -> bool:
