@@ -73,7 +73,7 @@ def _settled(connection: Connection) -> bool:
 
 def _killed(program: tuple[str | Path, ...], replies: int, kills: int) -> Counted:
     """SIGKILL at drawn moments of the work; count what left twice without need, differs, or never left."""
-    chance, sink, doubtful = random.Random(_SEED), Sink(), set[str]()
+    chance, sink, doubts = random.Random(_SEED), Sink(), Counter[str]()
     with scratch() as folder:
         relay = smtp_relay(sink.port, uncertain="retry")
         gateway = Gateway(folder, configuration(relay=relay), program)
@@ -84,7 +84,7 @@ def _killed(program: tuple[str | Path, ...], replies: int, kills: int) -> Counte
                 eventually(lambda m=moment: len(sink.taken) >= m, f"{moment} mails taken")  # type: ignore[misc]
                 os.kill(gateway.pid, signal.SIGKILL)
                 gateway.ended()
-                doubtful |= _asked(gateway, _in_doubt)
+                doubts.update(_asked(gateway, _in_doubt))
             gateway.start()
             eventually(lambda: _asked(gateway, _settled), "an outbox in which nothing waits", 120)
             gateway.stop()
@@ -92,18 +92,19 @@ def _killed(program: tuple[str | Path, ...], replies: int, kills: int) -> Counte
             if gateway.running:
                 gateway.kill()
             sink.close()
-        return Counted(replies, _wrong(sink, doubtful, replies, kills), "mails")
+        return Counted(replies, _wrong(sink, doubts, replies, kills), "mails")
 
 
-def _wrong(sink: Sink, doubtful: set[str], replies: int, kills: int) -> int:
-    came = Counter(mail.id.strip("<>") for mail in sink.accepted())
-    octets = defaultdict(set)
+def _wrong(sink: Sink, doubts: Counter[str], replies: int, kills: int) -> int:
+    """`doubts`: at how many kills each was at its last step; so often it may have left once more."""
+    came, octets = Counter[str](), defaultdict[str, set[bytes]](set)
     for mail in sink.accepted():
-        octets[mail.id.strip("<>")].add(mail.raw)
-    twice = {identifier for identifier, count in came.items() if count > 1}
-    needless = len(twice - doubtful) + sum(count - 1 for count in came.values() if count > 2)
+        identifier = mail.id.strip("<>")
+        came[identifier] += 1
+        octets[identifier].add(mail.raw)
+    needless = sum(max(0, count - 1 - doubts[identifier]) for identifier, count in came.items())
     differ = sum(len(versions) > 1 for versions in octets.values())
-    too_many = max(0, len(doubtful) - kills * _CONNECTIONS)
+    too_many = max(0, doubts.total() - kills * _CONNECTIONS)
     return needless + differ + too_many + (replies - len(came))
 
 
