@@ -5,12 +5,12 @@ The list of what looks alike is only read where letters beyond Latin occur: such
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections.abc import Mapping
 from functools import cache, lru_cache
-from importlib.resources import files
+from pathlib import Path
 
+LISTED = Path(__file__).with_name("letters.txt")
 _MOST = 400  # characters that are looked at
 _ALIKE = str.maketrans({"0": "o", "1": "l", "|": "l", "i": "l", "5": "s"})
 _PAIRS = (("rn", "m"), ("vv", "w"), ("cl", "d"))
@@ -44,21 +44,10 @@ def _latin(character: str) -> str:
 def letters() -> Mapping[str, str]:
     """Letters of other scripts, and the Latin one that each looks like.
 
-    Unicode's list as the library brings it, of which the thousand that matter here stay: its own look-up would keep
-    15 MB of it in every process that reads mail.
+    The thousand of Unicode's list that matter here, as `tests/letters.py` takes them from a library that brings it:
+    reading the whole would take each process a third of a second, and some megabytes.
     """
-    alike = json.loads(files("confusable_homoglyphs").joinpath("confusables.json").read_text("utf-8"))
-    found = {c: _first(others) for c, others in alike.items() if _foreign(c)}
-    return {c: latin for c, latin in found.items() if latin}
-
-
-def _foreign(character: str) -> bool:
-    letter = len(character) == 1 and not character.isascii() and unicodedata.category(character) in _LETTERS
-    return letter and not unicodedata.name(character, "").startswith("LATIN ")
-
-
-def _first(alike: list[dict[str, str]]) -> str:
-    return next((one["c"] for one in alike if len(one["c"]) == 1 and one["c"].isascii() and one["c"].isalpha()), "")
+    return dict(line.split(" ") for line in LISTED.read_text("utf-8").splitlines())
 
 
 def scripts(text: str) -> frozenset[str]:
