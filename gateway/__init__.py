@@ -13,6 +13,7 @@ outbound   due (store) → compose → deliver (relay) → settle (store); `sett
 antivirus  asks clamd (inspection) about attachments, before filing and again; `releasing` lets go what was held
 rounds     what happens with time alone: bursts, closing; `digests`, `alarm`; `telling` puts mail before agents
 health     is every mail where it should be by now? Gaps, alarms, metrics
+peers      other daemons on the store: known, missed, taken over; bells ring in all of them
 daemon     wires it all
 cli        the commands: what may be typed; `commands` answers them
 """

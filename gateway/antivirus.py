@@ -26,6 +26,7 @@ Ask = Callable[[str, Iterable[bytes], float], Awaitable[Scan]]
 _AT_ONCE = 4  # mails that it is asked about
 _PACE = 2.0  # seconds until it is looked for what is to be asked again
 _PATIENCE = 60.0  # seconds, where nobody waits for the answer
+_TAKEN = timedelta(seconds=2 * _PATIENCE)  # for which no other daemon asks about what one took up
 _REST = timedelta(minutes=1)  # for which filing doesn't ask one that gave no answer
 
 
@@ -97,7 +98,8 @@ class Antivirus:
         """
         if not self._context().settings.antivirus.socket:
             return 0
-        due = dict(await self._store.read(lambda connection: scans.due(connection, self._now(), _AT_ONCE)))
+        now = self._now()
+        due = dict(await self._store.write(lambda tx: scans.take_due(tx, now, _AT_ONCE, now + _TAKEN), beside=True))
         wanted = {digest: await self._parts(digest) for digest in due}
         said = await self._asked({digest: parts for digest, parts in wanted.items() if parts}, _PATIENCE)
         unfiled = dict.fromkeys((d for d in wanted if d not in said), Scan(Finding.HELD, "not filed yet"))

@@ -123,7 +123,14 @@ _Adder = Callable[[str, Callable[[argparse.Namespace], Shown], str], argparse.Ar
 
 
 def _add_running(command: _Adder) -> None:
-    command("run", _run, "run the daemon in the foreground")
+    made = command("run", _run, "run the daemon in the foreground")
+    made.add_argument(
+        "--only",
+        type=_roles,
+        default=daemon.ROLES,
+        metavar="ROLES",
+        help=f"do a part of it, where daemons share a store: {', '.join(daemon.ROLES)}",
+    )
     made = command("init", _init, "write a commented gateway.toml after a few questions")
     made.add_argument("--yes", action="store_true", help="ask nothing, take the proposals")
     made.add_argument("--force", action="store_true", help="replace a file that is there")
@@ -295,6 +302,13 @@ def _opened(options: argparse.Namespace) -> Iterator[tuple[Store, Context]]:
         yield store, context(settings, keys.load_or_make(settings.store.token_keys_file))
 
 
+def _roles(words: str) -> tuple[str, ...]:
+    wanted = {word.strip() for word in words.split(",")}
+    if unknown := sorted(wanted.difference(daemon.ROLES)):
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} isn't one of {', '.join(daemon.ROLES)}")
+    return tuple(role for role in daemon.ROLES if role in wanted)
+
+
 def _run(options: argparse.Namespace) -> Shown:
     ready = sys.stderr if options.json else sys.stdout
 
@@ -302,7 +316,7 @@ def _run(options: argparse.Namespace) -> Shown:
         with suppress(OSError):  # nobody reads it, or it goes to a full disk: no reason not to run
             print(line, file=ready, flush=True)
 
-    daemon.run(_path(options), announce)
+    daemon.run(_path(options), announce, options.only)
     return Shown({"stopped": True})
 
 

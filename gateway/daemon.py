@@ -10,20 +10,23 @@ import asyncio
 import fcntl
 import gc
 import os
+import secrets
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
-from gateway import config, log, rounds, systemd, waiting
+from gateway import config, log, peers, rounds, systemd, waiting
 from gateway.antivirus import Antivirus
+from gateway.bells import Bells
 from gateway.config import Settings
 from gateway.context import Context, context, rekeyed
 from gateway.errors import ConfigError, GatewayError, Temporary
@@ -34,13 +37,14 @@ from gateway.mail.tokens import Keys
 from gateway.outbound import Relay
 from gateway.reading.readers import Readers
 from gateway.relay.transport import transport_for
-from gateway.store import arrivals, keys, pulses, schema
-from gateway.store.database import Store
+from gateway.store import holders, keys, pulses, schema
+from gateway.store.database import Store, Tx
 from gateway.store.engines import file_of
 from gateway.store.keeper import Keeper, StoreLedger
 from gateway.store.places import packs_for
 
-OWNER = "daemon"
+ROLES = ("intake", "filing", "relay")  # what daemons that share a store may do apart
+Parts = dict[str, Coroutine[Any, Any, Any]]
 _LONGEST_REPORT = 10_000  # characters of what is wrong with a configuration, in the log
 # How long a thread that computes may keep the event loop waiting. By default 5 ms, which would come on top of each
 # word that a client says while mail is being filed.
@@ -57,8 +61,10 @@ RELOADED = frozenset({"include", "instance", "addresses", "trust", "limits", "de
 }
 
 
-def run(path: Path, announce: Callable[[str], None]) -> None:
+def run(path: Path, announce: Callable[[str], None], roles: Collection[str] = ROLES) -> None:
     """Run until a signal asks for the end. `announce` is given one line when mail is taken.
+
+    `roles`: what this daemon does; others on the same store may do the rest.
 
     Raises:
         ConfigError, StoreError, Temporary: it can't start; the message says why.
@@ -66,7 +72,7 @@ def run(path: Path, announce: Callable[[str], None]) -> None:
     settings = config.load(path)
     sys.setswitchinterval(TURN)
     with opened(settings) as store, alone(settings), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(path, settings, store, announce))
+        runner.run(_serve(path, settings, store, roles, announce))
 
 
 @contextmanager
@@ -112,16 +118,13 @@ def alone(settings: Settings) -> Iterator[None]:
 
 
 class _State:
-    """What the parts share: the context in force, and the bells between them."""
+    """What the parts share: the context in force."""
 
     def __init__(self, path: Path, settings: Settings) -> None:
         self.path = path
         self._keys_file = settings.store.token_keys_file
         self._keys_seen = keys.stamp(self._keys_file)
         self.context = _context(settings, keys.load_or_make(self._keys_file))
-        self.kept = asyncio.Event()
-        self.arrived = asyncio.Event()
-        self.planned = asyncio.Event()
         self._reloading: asyncio.Task[None] | None = None
         self._changed = False
         self.stop: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -198,46 +201,76 @@ def _context(settings: Settings, keys: Keys) -> Context:
     return made
 
 
-async def _serve(path: Path, settings: Settings, store: Store, announce: Callable[[str], None]) -> None:
-    state = _State(path, settings)
+async def _serve(
+    path: Path, settings: Settings, store: Store, roles: Collection[str], announce: Callable[[str], None]
+) -> None:
     name = f"{socket.gethostname()}:{os.getpid()}"
-    await store.write(lambda tx: arrivals.release_all(tx, OWNER))
-    await store.write(lambda tx: pulses.started(tx, name, utc_now()))
-    keeper = Keeper(store, state.kept, state.arrived)
-    hostname = settings.addresses.domain
-    relay = Relay(store, state.current, transport_for(settings.relay, hostname), now=utc_now)
-    gate = Antivirus(store, state.current, now=utc_now)
-    listeners = await _listeners(settings, hostname, keeper, state)
+    owner = f"{name}:{secrets.token_hex(4)}"  # on another machine of this name, another one
+    state, bells = _State(path, settings), Bells(store, owner)
+    await store.write(lambda tx: _known(tx, store, name, owner))
+    keeper = Keeper(store, bells.kept, bells.arrived)
+    listeners = await _listeners(settings, keeper, state) if "intake" in roles else []
     async with Readers() as readers, asyncio.TaskGroup() as group:
-        filing = _file(store, state, readers, gate)
-        tasks: list[asyncio.Task[Any]] = [group.create_task(filing, name="filing")]
-        inspector = Inspector(store, state.current, owner=OWNER, arrived=state.arrived, now=utc_now)
-        tasks.append(group.create_task(inspector.run(state.kept), name="inspecting"))
-        tasks.append(group.create_task(keeper.probe(), name="probe"))
-        tasks.append(group.create_task(relay.run(state.planned), name="relay"))
-        tasks.append(group.create_task(gate.run(state.planned), name="antivirus"))
-        making = rounds.run(store, state.current, planned=state.planned, now=utc_now)
-        tasks.append(group.create_task(making, name="rounds"))
-        looking = watch.run(store, state.current, name=name, planned=state.planned, now=utc_now)
-        tasks.append(group.create_task(looking, name="health"))
-        doors = [
-            (intake.protocol, each.address) for intake, each in zip(settings.intake.smtp, listeners, strict=True)
-        ]
-        testing = flight.run(store, state.current, doors, now=utc_now)
-        tasks.append(group.create_task(testing, name="canary"))
-        pace = imap.Pace(whole=settings.health.reconcile.total_seconds())
-        for mailbox in settings.intake.imap:
-            poller = imap.poll(mailbox, keep=keeper.keep, ledger=StoreLedger(store, utc_now), now=utc_now, pace=pace)
-            tasks.append(group.create_task(poller, name=f"imap-{mailbox.name}"))
-        tasks.append(group.create_task(_watchdog(store), name="watchdog"))
+        parts = {
+            "peers": peers.run(store, owner, freed=bells.ring_all),
+            "health": watch.run(store, state.current, name=name, planned=bells.planned, now=utc_now),
+            "watchdog": _watchdog(store),
+        }
+        if store.shared:
+            parts["bells"] = bells.listen()
+        if "intake" in roles:
+            parts |= _intake(settings, store, owner, keeper)
+            parts["canary"] = flight.run(store, state.current, _doors(settings, listeners), now=utc_now)
+        if "filing" in roles:
+            parts |= _filing(store, state, bells, owner, readers)
+        if "relay" in roles:
+            transport = transport_for(settings.relay, settings.addresses.domain)
+            relay = Relay(store, state.current, transport, now=utc_now, owner=owner if store.shared else "")
+            parts["relay"] = relay.run(bells.planned)
+        tasks = [group.create_task(part, name=name) for name, part in parts.items()]
         _mind_signals(state)
-        _ready(settings, listeners, announce)
+        _ready(settings, listeners, roles, announce)
         await _ended(state, tasks)
         await asyncio.gather(*(listener.close() for listener in listeners))
+    store.submit(lambda tx: holders.leave(tx, owner))
     log.daemon_stopped()
 
 
-async def _file(store: Store, state: _State, readers: Readers, gate: Antivirus) -> None:
+def _known(tx: Tx, store: Store, name: str, owner: str) -> None:
+    """Make this daemon known to the store. Where no other can run, what others held is free at once."""
+    if not store.shared:
+        holders.leave_all(tx)
+    holders.beat(tx, owner)
+    pulses.started(tx, name, utc_now())
+
+
+def _doors(settings: Settings, listeners: list[smtp.Listener]) -> list[tuple[str, str]]:
+    """Protocol and address of every listener."""
+    return [(intake.protocol, each.address) for intake, each in zip(settings.intake.smtp, listeners, strict=True)]
+
+
+def _intake(settings: Settings, store: Store, owner: str, keeper: Keeper) -> Parts:
+    parts: Parts = {"probe": keeper.probe()}
+    pace, ledger = imap.Pace(whole=settings.health.reconcile.total_seconds()), StoreLedger(store, utc_now)
+    for mailbox in settings.intake.imap:
+        poll = partial(imap.poll, mailbox, keep=keeper.keep, ledger=ledger, now=utc_now, pace=pace)
+        parts[f"imap-{mailbox.name}"] = peers.attend(store, owner, mailbox.name, poll)
+    return parts
+
+
+def _filing(store: Store, state: _State, bells: Bells, owner: str, readers: Readers) -> Parts:
+    """All that becomes of a mail before one leaves: and what becomes of it with time."""
+    gate = Antivirus(store, state.current, now=utc_now)
+    inspector = Inspector(store, state.current, owner=owner, arrived=bells.arrived, now=utc_now)
+    return {
+        "filing": _file(store, state, bells, owner, readers, gate),
+        "inspecting": inspector.run(bells.kept),
+        "antivirus": gate.run(bells.planned),
+        "rounds": rounds.run(store, state.current, planned=bells.planned, now=utc_now),
+    }
+
+
+async def _file(store: Store, state: _State, bells: Bells, owner: str, readers: Readers, gate: Antivirus) -> None:
     """No mail is begun before there is a reader: what ends the process until then is no mail's doing."""
     await readers.prepare()
     await waiting.run(
@@ -245,9 +278,9 @@ async def _file(store: Store, state: _State, readers: Readers, gate: Antivirus) 
         state.current,
         readers.read,
         gate.look,
-        owner=OWNER,
-        arrived=state.arrived,
-        planned=state.planned,
+        owner=owner,
+        arrived=bells.arrived,
+        planned=bells.planned,
         now=utc_now,
     )
 
@@ -261,13 +294,13 @@ async def _ended(state: _State, tasks: list[asyncio.Task[Any]]) -> None:
         task.cancel()
 
 
-async def _listeners(settings: Settings, hostname: str, keeper: Keeper, state: _State) -> list[smtp.Listener]:
+async def _listeners(settings: Settings, keeper: Keeper, state: _State) -> list[smtp.Listener]:
     handed = iter(_handed(settings))
     listeners: list[smtp.Listener] = []
     for intake in settings.intake.smtp:
         listener = await smtp.serve(
             intake,
-            hostname=hostname,
+            hostname=settings.addresses.domain,
             keep=keeper.keep,
             accepts=state.accepts,
             now=utc_now,
@@ -306,11 +339,15 @@ def _mind_signals(state: _State) -> None:
     loop.add_signal_handler(signal.SIGHUP, state.reload)
 
 
-def _ready(settings: Settings, listeners: list[smtp.Listener], announce: Callable[[str], None]) -> None:
-    sources = [
-        f"{intake.protocol} on {listener.address}"
-        for intake, listener in zip(settings.intake.smtp, listeners, strict=True)
-    ]
+def _ready(
+    settings: Settings, listeners: list[smtp.Listener], roles: Collection[str], announce: Callable[[str], None]
+) -> None:
+    if "intake" not in roles:
+        log.daemon_ready(sources=[], version=version("gateway"))
+        announce(f"gateway is ready, for {' and '.join(roles)} alone: other daemons take mail")
+        systemd.notify("READY=1", f"STATUS={', '.join(roles)} alone")
+        return
+    sources = [f"{protocol} on {address}" for protocol, address in _doors(settings, listeners)]
     sources += [f"imap {mailbox.name}" for mailbox in settings.intake.imap]
     relay = settings.relay
     lands = f"{relay.folder}/new" if relay.transport == "maildir" else f"the smarthost {relay.host}:{relay.port}"
@@ -326,7 +363,7 @@ async def _watchdog(store: Store) -> None:
     while interval is not None:
         try:
             async with asyncio.timeout(interval):
-                await store.write(lambda _: None)
+                await store.write(lambda _: None, urgent=True)
         except Temporary:
             pass
         except TimeoutError:

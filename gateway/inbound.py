@@ -33,6 +33,10 @@ _NOTICES = (Purpose.NOTICE, Purpose.CONFIRMATION)  # what mail in an agent's nam
 _QUICK, _PATIENT = 2.0, 5.0  # seconds that reading a mail may take at the first attempt, and at the others
 
 
+class _TakenOver(Exception):
+    """Another daemon has the mail: we were taken for gone, or took too long. Nothing that we decided may stand."""
+
+
 # --- one mail ------------------------------------------------------------------------------------------------
 
 
@@ -99,23 +103,32 @@ def _placed(connection: Connection, mail: Mail, its: Traits, recalled: Recalled,
 
 
 def file_mail(tx: Tx, arrival: Arrival, mail: Mail, context: Context, now: datetime) -> Decision:
-    """Decide what becomes of a mail, and write it."""
+    """Decide what becomes of a mail, and write it.
+
+    Raises:
+        _TakenOver: it isn't ours any more.
+    """
     decision = explain(tx.connection, arrival, mail, context, now)
     if decision.filing is None:
         assert decision.duplicate_of is not None
-        arrivals.duplicate(tx, arrival.id, decision.duplicate_of)
+        ours = arrivals.duplicate(tx, arrival.id, decision.duplicate_of, arrival.owner)
     else:
         message, _ = filing.file(tx, decision.filing, context.signer, now)
         if mail.attachments and context.settings.antivirus.socket:
             scans.ask(tx, (arrival.digest,), now)
-        arrivals.filed(tx, arrival.id, message)
+        ours = arrivals.filed(tx, arrival.id, message, arrival.owner)
+    if not ours:
+        raise _TakenOver
     return decision
 
 
 def file_batch(
     tx: Tx, batch: Iterable[tuple[Arrival, Mail | Exception]], context: Context, now: datetime
 ) -> list[tuple[Arrival, Filed]]:
-    """File mails in one transaction. One that fails is set aside with its reason, beside the others."""
+    """File mails in one transaction. One that fails is set aside with its reason, beside the others.
+
+    One that isn't ours to file any more is left to whoever has it, and isn't among the outcomes.
+    """
     done: list[tuple[Arrival, Filed]] = []
     for arrival, mail in batch:
         try:
@@ -128,11 +141,14 @@ def file_batch(
                     if leg is None
                     else canary.filed(tx, arrival, leg, context, now)
                 )
+        except _TakenOver:
+            continue
         except Exception as error:
             if store_trouble(error):
                 raise
             decision = f"{type(error).__name__}: {error}"[:500]
-            arrivals.set_aside(tx, arrival.id, decision)
+            if not arrivals.set_aside(tx, arrival.id, decision, arrival.owner):
+                continue
         done.append((arrival, decision))
     return done
 

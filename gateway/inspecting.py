@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import NoReturn
 
 from gateway import log
+from gateway.claims import give_back
 from gateway.config.settings import Trust
 from gateway.context import Context
 from gateway.errors import StoreError
@@ -83,7 +84,7 @@ class Inspector:
         # Peers of whom nothing is under way come first: however many mails of a few wait, others have their turn.
         passed = (list(self._peers), [peer for peer, count in self._peers.items() if count >= _SHARE])
         try:
-            work, spent = await self._store.write(lambda tx: self._claimed(tx, free, passed))
+            work, spent = await self._store.write(lambda tx: self._claimed(tx, free, passed), beside=True)
             for arrival in spent:
                 await self._keep(arrival, Examined(()))
                 log.inspection_failed(mail=log.mail_id(arrival.digest), reason="it ended the process each time")
@@ -101,7 +102,7 @@ class Inspector:
     def _start(self, arrival: Arrival, kept: asyncio.Event) -> bool:
         """Check a mail beside the others; give it back where they fill the memory that there is for it."""
         if self._octets and self._octets + arrival.size > self._most_octets:
-            self._give_back(arrival, timedelta())
+            self._give_back(arrival)
             return False
         task = asyncio.create_task(self._inspect(arrival), name=f"inspect-{arrival.id}")
         self._tasks.add(task)
@@ -126,14 +127,14 @@ class Inspector:
             examined = await loop.run_in_executor(self._threads, self._examined, arrival, trust, deadline)
             if examined.undecided and self._now() - arrival.received_at < _PATIENCE:
                 log.inspection_put_off(mail=log.mail_id(arrival.digest), retry_in=_AGAIN.total_seconds())
-                self._give_back(arrival, _AGAIN)
+                await give_back(self._store, [arrival.id], self._owner, self._now() + _AGAIN)
                 return
             await self._keep(arrival, examined)
         except StoreError as error:
             log.filing_paused(reason=str(error))
-            self._give_back(arrival, _LATER)
+            await give_back(self._store, [arrival.id], self._owner, self._now() + _LATER)
         except asyncio.CancelledError:
-            self._give_back(arrival, timedelta())
+            self._give_back(arrival)
             raise
         else:
             came = " ".join(f"{result.method}={result.result}" for result in examined.results)
@@ -161,12 +162,11 @@ class Inspector:
         return math.inf if self._ending else time.monotonic()
 
     async def _keep(self, arrival: Arrival, examined: Examined) -> None:
-        await self._store.write(lambda tx: arrivals.inspected(tx, arrival.id, examined.results))
+        await self._store.write(lambda tx: arrivals.inspected(tx, arrival, examined.results), beside=True)
         self._arrived.set()
 
-    def _give_back(self, arrival: Arrival, after: timedelta) -> None:
-        until = self._now() + after
-        self._store.submit(lambda tx: arrivals.unclaim(tx, [arrival.id], until))
+    def _give_back(self, arrival: Arrival) -> None:
+        self._store.submit(lambda tx: arrivals.unclaim(tx, [arrival.id], self._owner), beside=True)
 
 
 async def _either(event: asyncio.Event) -> None:

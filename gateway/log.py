@@ -365,6 +365,21 @@ def template_failed(*, template: str, line: int, reason: str) -> None:
 # --- the daemon ------------------------------------------------------------------------------------------
 
 
+def daemon_gone(*, daemon: str) -> None:
+    """Another daemon on this store has shown no sign of life for ten seconds: what it held was taken over."""
+    _warning("daemon_gone", daemon=daemon)
+
+
+def daemon_was_missed(*, daemon: str) -> None:
+    """This daemon was silent for so long that another may have taken over what it held. It goes on with the rest."""
+    _warning("daemon_was_missed", daemon=daemon)
+
+
+def mailbox_attended(*, mailbox: str) -> None:
+    """This daemon polls the mailbox from now on, and no other does."""
+    _info("mailbox_attended", mailbox=mailbox)
+
+
 def daemon_ready(*, sources: list[str], version: str) -> None:
     """Everything is open; mail is taken."""
     _info("daemon_ready", sources=sources, version=version)

@@ -88,6 +88,7 @@ class Arrival:
     """One mail, kept: what the store gives back for filing. `attempts` counts this one.
 
     `results`: what our own check of SPF, DKIM, DMARC and ARC came to, where `verify` asks for it; None before it.
+    `owner`: whose claim on it is to hold until it is filed, "" where there is none.
     """
 
     id: int
@@ -100,6 +101,7 @@ class Arrival:
     attempts: int
     verify: bool = False
     results: tuple[Result, ...] | None = None
+    owner: str = ""
 
 
 # --- what reading finds (gateway.mail) -------------------------------------------------------------------

@@ -44,7 +44,7 @@ _MOST_DOMAINS = 1000  # of which is remembered how they are
 
 
 class _Withdrawn(Exception):
-    """The delivery was cancelled while it was on its way to the last step."""
+    """The delivery was cancelled, or taken over, while it was on its way to the last step."""
 
 
 class Relay:
@@ -58,7 +58,9 @@ class Relay:
         *,
         now: Callable[[], datetime],
         jitter: Callable[[], float] = random.random,
+        owner: str = "",
     ) -> None:
+        """`owner`: the name under which deliveries are claimed, where other daemons may send them too."""
         self._store = store
         self._context = context
         self._transport = transport
@@ -66,15 +68,16 @@ class Relay:
         self._jitter = jitter
         self._lanes = context().settings.relay.connections
         self._most = self._lanes * _AHEAD
-        self._book = Book(store, context, now)
+        self._book = Book(store, context, now, owner)
         self._bell = asyncio.Event()
         self._pace = Pace(self._lanes)
         self._waiting: list[Outgoing] = []
+        self._owner = owner
         self._busy: dict[int, asyncio.Task[None]] = {}
         self._on_their_way: Counter[str] = Counter()
         self._slow: dict[str, datetime] = {}  # until when domains are taken for it
         self._quick: dict[str, datetime] = {}
-        self._doubts: set[asyncio.Task[None]] = set()
+        self._doubts: dict[int, asyncio.Task[None]] = {}
         self._looking = asyncio.Semaphore(_LOOK_UPS)
         self._moved = asyncio.Event()  # a delivery ended
 
@@ -92,10 +95,15 @@ class Relay:
             await self._finish()
 
     async def recover(self) -> None:
-        """Deal with what was at its last step when a process ended."""
+        """Remember since when the smarthost fails; and deal with what was at its last step when a process ended."""
         since = await self._store.read(lambda connection: rounds.last(connection, _FAILING))
         self._pace = replace(self._pace, since=since)
-        ids = await self._store.read(outbox.interrupted)
+        await self._adopt()
+
+    async def _adopt(self) -> None:
+        """Deal with what was at its last step when a process ended, this one before or another one now."""
+        busy = [*self._busy, *self._doubts]
+        ids = await self._store.write(lambda tx: outbox.adopt(tx, self._owner, busy), beside=True)
         if not ids:
             return
         relay, again = self._context().settings.relay, self._transport.idempotent
@@ -130,12 +138,23 @@ class Relay:
                 await self._give_up()
                 return False
             due = await self._store.read(lambda connection: self._due(connection, room))
+            due = await self._taken(due)
+            if self._owner and not due:
+                await self._adopt()
         except StoreError as error:
             log.relay_paused(reason=str(error))
             return False
         self._take_up(due)
         self._go()
         return bool(due)
+
+    async def _taken(self, due: list[Outgoing]) -> list[Outgoing]:
+        """Those that no other daemon was first to take."""
+        if not self._owner or not due:
+            return due
+        ids = [outgoing.id for outgoing in due]
+        ours = await self._store.write(lambda tx: outbox.take(tx, ids, self._owner), beside=True)
+        return [outgoing for outgoing in due if outgoing.id in ours]
 
     def _take_up(self, due: Iterable[Outgoing]) -> None:
         """No domain fills the room: others could only be seen once it has answered. What is left here stays due."""
@@ -152,7 +171,7 @@ class Relay:
     def _due(self, connection: Connection, room: int) -> list[Outgoing]:
         here = [*self._busy, *(outgoing.id for outgoing in self._waiting)]
         crowded = [name for name, count in self._crowd().items() if count >= self._most // 4]
-        return outbox.due(connection, self._now(), room, here, crowded)
+        return outbox.due(connection, self._now(), room, here, crowded, self._owner)
 
     async def _give_up(self) -> None:
         """What waited for so long, with a smarthost that failed for so long, is given up without another try."""
@@ -162,6 +181,8 @@ class Relay:
             return
         ids = await self._store.read(lambda connection: outbox.older(connection, now - patience, _MOST_GIVEN_UP))
         ids = [identifier for identifier in ids if identifier not in self._busy]
+        if self._owner:
+            ids = sorted(await self._store.write(lambda tx: outbox.take(tx, ids, self._owner), beside=True))
         over = Attempt(DeliveryState.REFUSED, _given_up(patience, self._pace.said))
         facts = (Fact(identifier, Occasion.GIVEN_UP, over) for identifier in ids)
         await asyncio.gather(*(self._book.settle(Settled(fact, now)) for fact in facts))
@@ -192,9 +213,10 @@ class Relay:
     async def _finish(self) -> None:
         """What is at its last step is waited for; cancelling it would make it uncertain."""
         self._waiting.clear()
-        for task in self._doubts:
+        doubts = list(self._doubts.values())
+        for task in doubts:
             task.cancel()
-        await asyncio.gather(*self._doubts, return_exceptions=True)
+        await asyncio.gather(*doubts, return_exceptions=True)
         if self._busy:
             await asyncio.wait(self._busy.values(), timeout=8.0)
         for task in list(self._busy.values()):
@@ -294,8 +316,8 @@ class Relay:
     def _look_into(self, fact: Fact, message_id: str, outgoing: Outgoing | None = None) -> None:
         """Find out what became of a mail. Until then it stays at its last step: a restart asks again."""
         task = asyncio.create_task(self._looked_into(fact, message_id, outgoing), name=f"look-up-{fact.delivery}")
-        self._doubts.add(task)
-        task.add_done_callback(self._doubts.discard)
+        self._doubts[fact.delivery] = task
+        task.add_done_callback(lambda _: self._doubts.pop(fact.delivery, None))
 
     async def _looked_into(self, fact: Fact, message_id: str, outgoing: Outgoing | None) -> None:
         """The smarthost may still be at it: what it hasn't logged yet would be said never to have come."""

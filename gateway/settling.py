@@ -31,8 +31,11 @@ _Outcome = tuple[Settled, "asyncio.Future[None]"]
 class Book:
     """Holds what isn't written yet, and nothing that must survive."""
 
-    def __init__(self, store: Store, context: Callable[[], Context], now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, store: Store, context: Callable[[], Context], now: Callable[[], datetime], owner: str = ""
+    ) -> None:
         self._store = store
+        self._owner = owner
         self._context = context
         self._now = now
         self._leaving: dict[int, asyncio.Future[bool]] = {}
@@ -41,7 +44,7 @@ class Book:
         self._writing: asyncio.Task[None] | None = None
 
     def leave(self, delivery: int) -> asyncio.Future[bool]:
-        """Note that a delivery takes its last step. False: it was cancelled meanwhile, and mustn't.
+        """Note that a delivery takes its last step. False: it was cancelled or taken over meanwhile, and mustn't.
 
         Raises (the future): StoreError: it can't be noted now.
         """
@@ -110,11 +113,11 @@ class Book:
 
     def _written(self, tx: Tx, settled: Sequence[Settled], leaving: Collection[int]) -> set[int]:
         if settled:
-            outbox.settle(tx, settled, self._now())
+            outbox.settle(tx, settled, self._now(), self._owner)
         for one in settled:
             if one.fact.attempt.state in {DeliveryState.REFUSED, DeliveryState.UNKNOWN}:
                 self._told(tx, one.fact)
-        return outbox.committing(tx, leaving) if leaving else set()
+        return outbox.committing(tx, leaving, self._owner) if leaving else set()
 
     def _told(self, tx: Tx, fact: Fact) -> None:
         """Telling it may fail, by a defect of ours: the outcome must stand, or the mail would leave again."""

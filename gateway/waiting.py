@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import NoReturn
 
 from gateway import inbound, log, private
+from gateway.claims import give_back
 from gateway.context import Context
 from gateway.decision import Decision
 from gateway.errors import Temporary
@@ -81,7 +82,7 @@ async def file_waiting(
     store: Store, context: Context, read: Read, owner: str, now: Callable[[], datetime], look: Look | None = None
 ) -> int:
     """Claim a batch of new mails, read them, file them; return how many they were."""
-    work = await store.write(lambda tx: arrivals.claim(tx, owner, now(), _BATCH))
+    work = await store.write(lambda tx: arrivals.claim(tx, owner, now(), _BATCH), beside=True)
     if work:
         await _work_on(store, work, context, read, now, look)
     return len(work)
@@ -91,10 +92,10 @@ async def file_begun(
     store: Store, context: Context, read: Read, owner: str, now: Callable[[], datetime], look: Look | None = None
 ) -> int:
     """As `file_waiting`, for one mail that was begun before; what had its attempts is set aside."""
-    work, spent = await store.write(lambda tx: arrivals.claim_begun(tx, owner, now()))
+    work, spent = await store.write(lambda tx: arrivals.claim_begun(tx, owner, now()), beside=True)
     for arrival in spent:
         reason = f"its filing ended the process {arrivals.MOST_ATTEMPTS} times"
-        await store.write(lambda tx, a=arrival, r=reason: arrivals.set_aside(tx, a.id, r))  # type: ignore[misc]
+        await store.write(lambda tx, a=arrival, r=reason: arrivals.set_aside(tx, a.id, r, a.owner), beside=True)  # type: ignore[misc]
         log.mail_set_aside(mail=log.mail_id(arrival.digest), arrival=arrival.id, reason=reason)
     if work:
         await _work_on(store, work, context, read, now, look)
@@ -120,8 +121,12 @@ async def _work_on(
         if look is not None:
             await look(mails)
         await _finished(asyncio.create_task(_file_all(store, mails, context, now())))
-    except (Temporary, asyncio.CancelledError):
-        store.submit(lambda tx: arrivals.unclaim(tx, [arrival.id for arrival in ours]))
+    except asyncio.CancelledError:
+        store.submit(lambda tx: arrivals.unclaim(tx, [arrival.id for arrival in ours], work[0].owner), beside=True)
+        raise
+    except Temporary as error:
+        log.filing_paused(reason=str(error))
+        await give_back(store, [arrival.id for arrival in ours], work[0].owner)
         raise
 
 
@@ -195,6 +200,7 @@ async def _put_off(
     store: Store, outcomes: list[tuple[Arrival, Mail | Temporary | Unreadable]], now: datetime
 ) -> None:
     """Give back what couldn't be fetched, for later, and what couldn't be read, to be begun again."""
+    owner = outcomes[0][0].owner
     late = {arrival.id: found for arrival, found in outcomes if isinstance(found, Temporary)}
     again = [
         arrival.id
@@ -202,9 +208,9 @@ async def _put_off(
         if isinstance(found, Unreadable) and arrival.attempts < arrivals.MOST_ATTEMPTS
     ]
     if again:
-        await store.write(lambda tx: arrivals.release(tx, again))
+        await store.write(lambda tx: arrivals.release(tx, again, owner), beside=True)
     if late:
-        await store.write(lambda tx: arrivals.unclaim(tx, list(late), now + _LATER))
+        await store.write(lambda tx: arrivals.unclaim(tx, list(late), owner, now + _LATER), beside=True)
         log.filing_paused(reason=f"{len(late)} of the mails can't be read: {next(iter(late.values()))}")
 
 

@@ -195,7 +195,7 @@ def _import_chunk(
     read: list[tuple[Arrival, Mail | Exception]] = []
     for identifier, mail in zip(ids, mails, strict=True):
         digest = hashlib.sha256(mail.raw).hexdigest()
-        arrival = Arrival(identifier, digest, len(mail.raw), mail.source, now, mail.envelope, "", 1)
+        arrival = Arrival(identifier, digest, len(mail.raw), mail.source, now, mail.envelope, "", 1, owner=owner)
         read.append((arrival, inbound.read_arrival(store, arrival, context)))
     totals["read"] += len(chunk)
 

@@ -9,7 +9,19 @@ from functools import cache
 from itertools import accumulate, cycle, islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Insert, bindparam, func, insert, literal_column, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Insert,
+    Text,
+    bindparam,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from gateway.errors import NotFound
 from gateway.model import Arrival, Envelope, ImapCursor, Incoming, Result
@@ -40,7 +52,11 @@ _KEEP = insert(arrivals).returning(arrivals.c.id, sort_by_parameter_order=True)
 _LOCATE = Prepared(select(raws.c.pack, raws.c.offset, raws.c.size).where(raws.c.digest == bindparam("digest")))
 _END = Prepared(
     update(arrivals)
-    .where(arrivals.c.id == bindparam("arrival"), _WAITING)  # what somebody else ended meanwhile stays as it is
+    .where(
+        arrivals.c.id == bindparam("arrival"),
+        _WAITING,  # what somebody else ended meanwhile stays as it is
+        or_(bindparam("holder", type_=Text) == literal_column("''"), arrivals.c.owner == bindparam("holder")),
+    )
     .values(state=bindparam("end"), reason=bindparam("why"), message=bindparam("of"))
 )
 
@@ -237,7 +253,7 @@ def claim_begun(tx: Tx, owner: str, now: datetime) -> tuple[list[Arrival], list[
     It's taken alone: those beside it mustn't be counted down with it.
     """
     found = _free(tx, now, 1, _BEGUN, _INSPECTED)
-    spent = [as_arrival(row, row.attempts) for row in found if row.attempts >= MOST_ATTEMPTS]
+    spent = [as_arrival(row, row.attempts, row.owner) for row in found if row.attempts >= MOST_ATTEMPTS]
     return ([], spent) if spent else (_take(tx, owner, now, found), [])
 
 
@@ -249,14 +265,15 @@ def claim_uninspected(
     One that was begun before is taken alone; its attempts are counted anew once it may be filed.
     """
     found = _free(tx, now, limit, _UNCHECKED, arrivals.c.peer.not_in(peers_but))
-    spent = [as_arrival(row, row.attempts) for row in found if row.attempts >= MOST_ATTEMPTS]
+    spent = [as_arrival(row, row.attempts, row.owner) for row in found if row.attempts >= MOST_ATTEMPTS]
     begun = [row for row in found if 0 < row.attempts < MOST_ATTEMPTS]
     return _take(tx, owner, now, begun[:1] or [row for row in found if not row.attempts]), spent
 
 
 def _free(tx: Tx, now: datetime, limit: int, *which: ColumnElement[bool]) -> Sequence[AnyRow]:
     free = select(*COLUMNS).join(raws).where(_WAITING, arrivals.c.lease_until <= now, *which)
-    return tx.connection.execute(free.order_by(arrivals.c.id).limit(limit)).all()
+    free = free.order_by(arrivals.c.id).limit(limit).with_for_update(of=arrivals, skip_locked=True)
+    return tx.connection.execute(free).all()
 
 
 def _take(tx: Tx, owner: str, now: datetime, rows: Sequence[AnyRow]) -> list[Arrival]:
@@ -266,37 +283,32 @@ def _take(tx: Tx, owner: str, now: datetime, rows: Sequence[AnyRow]) -> list[Arr
             .where(arrivals.c.id.in_([row.id for row in rows]))
             .values(attempts=arrivals.c.attempts + 1, owner=owner, lease_until=now + _LEASE)
         )
-    return [as_arrival(row, row.attempts + 1) for row in rows]
+    return [as_arrival(row, row.attempts + 1, owner) for row in rows]
 
 
-def unclaim(tx: Tx, ids: Sequence[int], until: datetime | None = None) -> None:
+def _claimed(ids: Sequence[int], owner: str) -> tuple[ColumnElement[bool], ...]:
+    return arrivals.c.id.in_(ids), _WAITING, arrivals.c.owner == owner
+
+
+def unclaim(tx: Tx, ids: Sequence[int], owner: str, until: datetime | None = None) -> None:
     """Give mails back that weren't worked on: the attempt doesn't count. `until`: when to try again, else at once."""
     tx.connection.execute(
         update(arrivals)
-        .where(arrivals.c.id.in_(ids), _WAITING, arrivals.c.owner != "")
+        .where(*_claimed(ids, owner))
         .values(attempts=arrivals.c.attempts - 1, owner="", lease_until=until or _FREE)
     )
 
 
-def release(tx: Tx, ids: Sequence[int]) -> None:
+def release(tx: Tx, ids: Sequence[int], owner: str) -> None:
     """Give mails back that were worked on in vain: the attempt counts."""
-    tx.connection.execute(
-        update(arrivals).where(arrivals.c.id.in_(ids), _WAITING).values(owner="", lease_until=_FREE)
-    )
+    tx.connection.execute(update(arrivals).where(*_claimed(ids, owner)).values(owner="", lease_until=_FREE))
 
 
-def inspected(tx: Tx, arrival: int, results: Sequence[Result]) -> None:
+def inspected(tx: Tx, arrival: Arrival, results: Sequence[Result]) -> None:
     """Keep what our own checks came to: the mail may be claimed for filing, its attempts counted anew."""
     rows = [asdict(result) for result in results]
     values = {"results": rows, "attempts": 0, "owner": "", "lease_until": _FREE}
-    tx.connection.execute(update(arrivals).where(arrivals.c.id == arrival, _WAITING).values(**values))
-
-
-def release_all(tx: Tx, owner: str) -> None:
-    """Free the claims of a process of this kind that is no more. Their attempts count."""
-    tx.connection.execute(
-        update(arrivals).where(_WAITING, arrivals.c.owner == owner).values(owner="", lease_until=_FREE)
-    )
+    tx.connection.execute(update(arrivals).where(*_claimed([arrival.id], arrival.owner)).values(**values))
 
 
 COLUMNS = (
@@ -312,11 +324,12 @@ COLUMNS = (
     arrivals.c.verify,
     arrivals.c.results,
     arrivals.c.attempts,
+    arrivals.c.owner,
     raws.c.size,
 )
 
 
-def as_arrival(row: AnyRow, attempts: int) -> Arrival:
+def as_arrival(row: AnyRow, attempts: int, owner: str = "") -> Arrival:
     return Arrival(
         id=row.id,
         digest=row.digest.hex(),
@@ -328,6 +341,7 @@ def as_arrival(row: AnyRow, attempts: int) -> Arrival:
         attempts=attempts,
         verify=row.verify,
         results=None if row.results is None else tuple(Result(**result) for result in row.results),
+        owner=owner,
     )
 
 
@@ -369,26 +383,29 @@ def extended(connection: Connection, after: int) -> tuple[int, dict[str, int]]:
 # --- what becomes of them --------------------------------------------------------------------------------
 
 
-def filed(tx: Tx, arrival: int, message: int) -> None:
-    _end(tx, arrival, "filed", message=message)
+def filed(tx: Tx, arrival: int, message: int, owner: str = "") -> bool:
+    """A mail has become a message. False: `owner` has no claim on it any more, and nothing may be written of it."""
+    return _end(tx, arrival, "filed", owner, message=message)
 
 
-def duplicate(tx: Tx, arrival: int, message: int) -> None:
-    _end(tx, arrival, "duplicate", message=message, reason="the same mail came before")
+def duplicate(tx: Tx, arrival: int, message: int, owner: str = "") -> bool:
+    """A mail is there already. False: as `filed`."""
+    return _end(tx, arrival, "duplicate", owner, message=message, reason="the same mail came before")
 
 
 def passed(tx: Tx, arrival: int) -> None:
     """It is a test mail of our own, and nothing else comes of it."""
-    _end(tx, arrival, "filed", reason=TEST_MAIL)
+    _end(tx, arrival, "filed", "", reason=TEST_MAIL)
 
 
-def set_aside(tx: Tx, arrival: int, reason: str) -> None:
-    """Put a mail aside for a person to look at. Its raw bytes stay."""
-    _end(tx, arrival, "aside", reason=reason.encode("utf-8", "backslashreplace").decode())
+def set_aside(tx: Tx, arrival: int, reason: str, owner: str = "") -> bool:
+    """Put a mail aside for a person to look at. Its raw bytes stay. False: as `filed`."""
+    return _end(tx, arrival, "aside", owner, reason=reason.encode("utf-8", "backslashreplace").decode())
 
 
-def _end(tx: Tx, arrival: int, state: str, *, message: int | None = None, reason: str = "") -> None:
-    _END.run(tx.connection, {"arrival": arrival, "end": state, "why": reason, "of": message})
+def _end(tx: Tx, arrival: int, state: str, owner: str, *, message: int | None = None, reason: str = "") -> bool:
+    values = {"arrival": arrival, "holder": owner, "end": state, "why": reason, "of": message}
+    return _END.run(tx.connection, values) == 1
 
 
 def aside(connection: Connection) -> list[dict[str, Any]]:

@@ -41,11 +41,12 @@ class Store:
     def __init__(self, url: str, raw: Path | Packs) -> None:
         self.engine = engines.engine_for(url)
         self.packs: Packs = Folder(raw) if isinstance(raw, Path) else raw
+        self.shared = engines.is_shared(url)
         self._reading = engines.for_reading(self.engine)
         self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="store-read")
         self._writer = Writer(lambda: self.engine, self.packs, in_turn=True, name="store-write")
         self._beside = self._writer
-        if engines.is_shared(url):  # packs of its own: two threads never write to one
+        if self.shared:  # packs of its own: two threads never write to one
             own = self.packs.another()
             self._beside = Writer(lambda: self.engine, own, in_turn=False, name="store-write-beside")
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     Table,
+    bindparam,
     column,
     create_engine,
     delete,
@@ -34,9 +35,11 @@ from gateway.errors import Permanent, StoreError
 from gateway.folders import make_folder
 
 if TYPE_CHECKING:
+    from psycopg import AsyncConnection
     from sqlalchemy.dialects.sqlite import Insert
 
 POSTGRESQL = "postgresql"
+_CHANNEL = "gateway"
 _TURN = 0x6D61696C  # « mail »: the lock by which daemons take turns
 # SQLSTATEs of transactions that came into each other's way: run again, they pass.
 _CONFLICTS = frozenset({"40001", "40P01"})
@@ -49,7 +52,12 @@ _SESSION = (
     "SET lock_timeout = '10s'",
     "SET TIME ZONE 'UTC'",
 )
-_CONNECT = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+_CONNECT: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
 
 
 def engine_for(url: str) -> Engine:
@@ -203,6 +211,38 @@ def take_turn(connection: Connection) -> None:
 
 
 _LOCK = select(func.pg_advisory_xact_lock(_TURN))
+
+
+# --- telling other daemons -------------------------------------------------------------------------------
+
+
+def tell(connection: Connection, words: str) -> None:
+    """Let all daemons on a PostgreSQL store hear this, once the transaction is committed."""
+    connection.execute(_TELL, {"words": words})
+
+
+_TELL = select(func.pg_notify(_CHANNEL, bindparam("words")))
+
+
+async def ear(engine: Engine) -> AsyncConnection[Any]:
+    """A connection that hears what is told: its `notifies()`.
+
+    Raises:
+        driver_errors: there is none to be had now.
+    """
+    from psycopg import AsyncConnection  # noqa: PLC0415 (installed where it is used)
+
+    address = engine.url.set(drivername=POSTGRESQL).render_as_string(hide_password=False)
+    connection = await AsyncConnection.connect(address, autocommit=True, application_name="gateway", **_CONNECT)
+    await connection.execute(f"LISTEN {_CHANNEL}")
+    return connection
+
+
+def driver_errors() -> type[Exception]:
+    """What PostgreSQL's driver raises by itself."""
+    from psycopg import Error  # noqa: PLC0415 (as above)
+
+    return Error
 
 
 # --- what went wrong -------------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ _ABOUT = (
     select(
         deliveries.c.id,
         deliveries.c.state,
+        deliveries.c.owner,
         deliveries.c.message_id,
         deliveries.c.recipient,
         conversations.c.reference,

@@ -49,6 +49,7 @@ from gateway.store.tables import conversations, deliveries, messages, participat
 
 _DUE: ColumnElement[bool] = literal_column("deliveries.state IN ('waiting', 'deferred')")
 _SENDING: ColumnElement[bool] = literal_column("deliveries.state = 'sending'")
+_OURS = or_(deliveries.c.owner == literal_column("''"), deliveries.c.owner == bindparam("holder"))
 _MOST_REFERENCES = 20
 _AT_ONCE = 500
 RESTORED = "restored"  # the round that tells up to when mail was answered, maybe, before a backup was restored
@@ -116,7 +117,9 @@ _WRITTEN = Prepared(
     .values(epoch=bindparam("raised"), usager=bindparam("told"), written_at=bindparam("now"))
 )
 _ATTEMPTED = (
-    update(deliveries).where(deliveries.c.id == bindparam("delivery")).values(attempts=deliveries.c.attempts + 1)
+    update(deliveries)
+    .where(deliveries.c.id == bindparam("delivery"))
+    .values(attempts=deliveries.c.attempts + 1, owner="")
 )
 _SETTLED = _ATTEMPTED.values(state=bindparam("outcome"), last_reply=bindparam("reply"), next_at=bindparam("then"))
 _DUE_NOW = (
@@ -126,6 +129,7 @@ _DUE_NOW = (
         _DUE,
         deliveries.c.next_at <= bindparam("now"),
         deliveries.c.id.not_in(bindparam("busy", expanding=True)),
+        _OURS,
     )
     .limit(bindparam("most"))
 )
@@ -133,8 +137,20 @@ _OLDEST = _DUE_NOW.order_by(deliveries.c.next_at, deliveries.c.id)
 _NEWEST = _DUE_NOW.order_by(deliveries.c.next_at.desc(), deliveries.c.id.desc())
 _COMMITTING = (
     update(deliveries)
-    .where(deliveries.c.id.in_(bindparam("ids", expanding=True)), _DUE)
+    .where(deliveries.c.id.in_(bindparam("ids", expanding=True)), _DUE, deliveries.c.owner == bindparam("holder"))
     .values(state="sending")
+    .returning(deliveries.c.id)
+)
+_TAKE = (
+    update(deliveries)
+    .where(deliveries.c.id.in_(bindparam("ids", expanding=True)), _DUE, _OURS)
+    .values(owner=bindparam("holder"))
+    .returning(deliveries.c.id)
+)
+_ADOPT = (
+    update(deliveries)
+    .where(_SENDING, _OURS, deliveries.c.id.not_in(bindparam("busy", expanding=True)))
+    .values(owner=bindparam("holder"))
     .returning(deliveries.c.id)
 )
 
@@ -322,21 +338,28 @@ def follow(tx: Tx, conversation: int, into: int) -> None:
 
 
 def due(
-    connection: Connection, now: datetime, limit: int, busy: Collection[int] = (), crowded: Collection[str] = ()
+    connection: Connection,
+    now: datetime,
+    limit: int,
+    busy: Collection[int] = (),
+    crowded: Collection[str] = (),
+    owner: str = "",
 ) -> list[Outgoing]:
-    """Deliveries whose time has come, but for those in `busy`, and those to the domains in `crowded`.
+    """Deliveries whose time has come, but for those in `busy`, those to the domains in `crowded`, and those that a
+    daemon other than `owner` has.
 
     The oldest first; but where there are more of them, a quarter are the newest: what is written now isn't to wait
     behind all that an outage left.
     """
     held = list(busy)
+    values = {"now": now, "busy": held, "most": limit, "holder": owner}
     elsewhere = [~deliveries.c.recipient.endswith(f"@{name}", autoescape=True) for name in crowded]
     newest = max(1, limit // 4)
-    rows = list(connection.execute(_OLDEST.where(*elsewhere), {"now": now, "busy": held, "most": limit}))
+    rows = list(connection.execute(_OLDEST.where(*elsewhere), values))
     if len(rows) == limit > newest:
         rows = rows[: limit - newest]
         held += [row.id for row in rows]
-        rows += connection.execute(_NEWEST.where(*elsewhere), {"now": now, "busy": held, "most": newest})
+        rows += connection.execute(_NEWEST.where(*elsewhere), {**values, "most": newest})
     return [_outgoing(row) for row in rows]
 
 
@@ -348,22 +371,29 @@ def older(connection: Connection, than: datetime, limit: int) -> list[int]:
     return list(connection.scalars(query))
 
 
-def committing(tx: Tx, ids: Collection[int]) -> set[int]:
+def take(tx: Tx, ids: Collection[int], owner: str) -> set[int]:
+    """Claim deliveries that are due, where several daemons share the store. Those that come back are ours."""
+    return set(tx.connection.scalars(_TAKE, {"ids": sorted(ids), "holder": owner}))
+
+
+def committing(tx: Tx, ids: Collection[int], owner: str = "") -> set[int]:
     """From here on a crash leaves these deliveries uncertain. Those that come back may leave.
 
-    Others were cancelled meanwhile, and mustn't.
+    Others were cancelled meanwhile, or are another daemon's by now, and mustn't.
     """
-    return set(tx.connection.scalars(_COMMITTING, {"ids": list(ids)}))
+    return set(tx.connection.scalars(_COMMITTING, {"ids": list(ids), "holder": owner}))
 
 
-def settle(tx: Tx, settled: Sequence[Settled], at: datetime) -> None:
+def settle(tx: Tx, settled: Sequence[Settled], at: datetime, owner: str = "") -> None:
     """Write what became of attempts, and the attempts themselves as evidence.
 
     What became known while one ran stands: a delivery that was cancelled isn't tried again, one whose bounce came
-    before our own word of it stays refused, and one that is said to have arrived has.
+    before our own word of it stays refused, and one that is said to have arrived has. What didn't leave because
+    another daemon than `owner` has it by now, is that one's to tell.
     """
+    known = evidence.about(tx.connection, [one.fact for one in settled])
+    settled = [one for one in settled if _is_ours(one.fact.attempt.state, known[one.fact.delivery], owner)]
     facts = [one.fact for one in settled]
-    known = evidence.about(tx.connection, facts)
     stands = {"refused": DeliveryState.SENT, "cancelled": DeliveryState.DEFERRED}
     overtaken, changed = [], []
     for one in settled:
@@ -378,12 +408,19 @@ def settle(tx: Tx, settled: Sequence[Settled], at: datetime) -> None:
         tx.connection.execute(_ATTEMPTED, overtaken)
     if changed:
         tx.connection.execute(_SETTLED, changed)
-    evidence.record(tx, facts, at, known)
+    if facts:
+        evidence.record(tx, facts, at, known)
 
 
-def interrupted(connection: Connection) -> list[int]:
-    """Deliveries that were at their last step when a process ended."""
-    return list(connection.scalars(select(deliveries.c.id).where(_SENDING).order_by(deliveries.c.id)))
+def _is_ours(came_to: DeliveryState, row: AnyRow, owner: str) -> bool:
+    if came_to is DeliveryState.CANCELLED:
+        return row.state in {"cancelled", "sent"}
+    return came_to is not DeliveryState.DEFERRED or row.owner in {"", owner}
+
+
+def adopt(tx: Tx, owner: str = "", busy: Iterable[int] = ()) -> list[int]:
+    """Take over deliveries that were at their last step when a process ended. `busy`: those that are at it here."""
+    return sorted(tx.connection.scalars(_ADOPT, {"holder": owner, "busy": list(busy)}))
 
 
 def message_ids(connection: Connection, ids: Collection[int]) -> dict[int, str]:

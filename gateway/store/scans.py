@@ -80,10 +80,16 @@ def _scan(row: AnyRow) -> Scan:
 # --- what waits for it ----------------------------------------------------------------------------------------
 
 
-def due(connection: Connection, now: datetime, limit: int) -> list[tuple[str, int]]:
-    """Digests of mails about which it is to be asked now, with how often it was, longest waiting first."""
+def take_due(tx: Tx, now: datetime, limit: int, until: datetime) -> list[tuple[str, int]]:
+    """Digests of mails about which it is to be asked now, with how often it was, longest waiting first.
+
+    Nobody else asks about them until then.
+    """
     query = select(scans.c.digest, scans.c.attempts).where(_OPEN, scans.c.next_at <= now)
-    rows = connection.execute(query.order_by(scans.c.next_at).limit(limit))
+    rows = tx.connection.execute(query.order_by(scans.c.next_at).limit(limit).with_for_update(skip_locked=True)).all()
+    if rows:
+        taken = update(scans).where(scans.c.digest.in_([row.digest for row in rows]))
+        tx.connection.execute(taken.values(next_at=until))
     return [(row.digest.hex(), row.attempts) for row in rows]
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from gateway.errors import Permanent, StoreError
 from gateway.store import engines
 
-HEAD = "0008"
+HEAD = "0009"
 
 
 def current(connection: Connection) -> str:

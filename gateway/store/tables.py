@@ -401,6 +401,7 @@ deliveries = Table(
     Column("created_at", Time, nullable=False),
     Column("next_at", Time, nullable=False),
     Column("last_reply", Text, nullable=False),
+    Column("owner", Text, nullable=False, server_default=""),
     CheckConstraint(
         "state IN ('waiting', 'sending', 'sent', 'deferred', 'refused', 'unknown', 'cancelled')", name="state"
     ),
@@ -411,6 +412,7 @@ _partial(
     deliveries.c.next_at,
     where=deliveries.c.state.in_(("waiting", "deferred")),
 )
+_partial("ix_deliveries_owner", deliveries.c.owner, where=deliveries.c.owner != "")
 _partial("ix_deliveries_sending", deliveries.c.id, where=deliveries.c.state == "sending")
 _partial("ix_deliveries_unknown", deliveries.c.id, where=deliveries.c.state == "unknown")
 Index("ix_deliveries_seen", deliveries.c.conversation, deliveries.c.recipient, deliveries.c.created_at)
@@ -437,6 +439,23 @@ confirmations = Table(
     Column("told", Text, nullable=False),
     Column("done_at", Time),
     CheckConstraint("state IN ('asked', 'confirmed', 'withdrawn')", name="state"),
+    sqlite_with_rowid=False,
+)
+
+# The daemons that work on the store (gateway.store.holders): what is claimed bears their names as `owner`. A lease is
+# of what one of them at a time does, such as polling a mailbox; "" while nobody has it.
+holders = Table(
+    "holders",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    Column("beat", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from gateway.errors import NotFound
 from gateway.model import Arrival, ImapCursor, Incoming
-from gateway.store import arrivals
+from gateway.store import arrivals, holders
 from gateway.store.database import Store
 from gateway.store.tables import raws
 from tests.builders import NOW, incoming, keep, raw_mail
@@ -96,14 +96,14 @@ def test_what_is_given_back_was_not_begun(store: Store) -> None:
     for _ in range(10):
         work, spent = claim(store)
         assert ([a.attempts for a in work], spent) == ([1, 1], [])
-        store.write_now(lambda tx: arrivals.unclaim(tx, [1, 2]))
+        store.write_now(lambda tx: arrivals.unclaim(tx, [1, 2], "daemon"))
 
 
 def test_giving_back_twice_counts_once(store: Store) -> None:
     keep(store, *mails(1))
     claim(store)
     for _ in range(3):
-        store.write_now(lambda tx: arrivals.unclaim(tx, [1], NOW + FIVE))
+        store.write_now(lambda tx: arrivals.unclaim(tx, [1], "daemon", NOW + FIVE))
     assert claimed(store) == []
     ((arrival,), _) = claim(store, NOW + FIVE)
     assert arrival.attempts == 1
@@ -113,7 +113,7 @@ def test_giving_back_what_is_filed_changes_nothing(store: Store) -> None:
     keep(store, *mails(1))
     claim(store)
     store.write_now(lambda tx: arrivals.set_aside(tx, 1, "odd"))
-    store.write_now(lambda tx: arrivals.unclaim(tx, [1]))
+    store.write_now(lambda tx: arrivals.unclaim(tx, [1], "daemon"))
     assert claimed(store, NOW + FIVE) == []
     assert store.read_now(arrivals.aside)[0]["attempts"] == 1
 
@@ -121,9 +121,9 @@ def test_giving_back_what_is_filed_changes_nothing(store: Store) -> None:
 def test_a_process_that_is_no_more_holds_nothing(store: Store) -> None:
     keep(store, *mails(1))
     claim(store, owner="daemon")
-    store.write_now(lambda tx: arrivals.release_all(tx, "import:5"))
+    store.write_now(lambda tx: holders.leave(tx, "import:5"))
     assert claimed(store) == []
-    store.write_now(lambda tx: arrivals.release_all(tx, "daemon"))
+    store.write_now(lambda tx: holders.leave(tx, "daemon"))
     ((arrival,), _) = claim(store)
     assert arrival.attempts == 2
 
@@ -139,7 +139,7 @@ def test_attempts_are_spent(store: Store) -> None:
     seen = []
     for _ in range(arrivals.MOST_ATTEMPTS):
         seen.append(claim(store, limit=1)[0][0].attempts)
-        store.write_now(lambda tx: arrivals.release_all(tx, "daemon"))
+        store.write_now(lambda tx: holders.leave(tx, "daemon"))
     work, spent = store.write_now(lambda tx: arrivals.claim_begun(tx, "daemon", NOW))
     assert (seen, work, [a.id for a in spent]) == ([1, 2, 3], [], [1])
 
@@ -147,7 +147,7 @@ def test_attempts_are_spent(store: Store) -> None:
 def test_what_was_worked_on_in_vain_is_not_new_any_more(store: Store) -> None:
     keep(store, *mails(3))
     claim(store, limit=2)
-    store.write_now(lambda tx: arrivals.release(tx, [1, 2]))
+    store.write_now(lambda tx: arrivals.release(tx, [1, 2], "daemon"))
     fresh = store.write_now(lambda tx: arrivals.claim(tx, "daemon", NOW, 50))
     begun, _ = store.write_now(lambda tx: arrivals.claim_begun(tx, "daemon", NOW))
     assert ([a.id for a in fresh], [(a.id, a.attempts) for a in begun]) == ([3], [(1, 2)])

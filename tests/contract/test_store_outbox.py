@@ -122,7 +122,7 @@ def test_due_in_order_within_bounds_and_not_twice(store: Store) -> None:
     assert [o.id for o in due(store, busy=(1, 3))] == [2, 4, 5]
     assert due(store, NOW - timedelta(seconds=1)) == []
     store.write_now(lambda tx: outbox.committing(tx, [1]))
-    assert store.read_now(outbox.interrupted) == [1]
+    assert store.write_now(outbox.adopt) == [1]
     settle(store, DeliveryState.DEFERRED, NOW + timedelta(hours=1))
     assert [o.id for o in due(store)] == [2, 3, 4, 5]
     assert [o.attempts for o in due(store, NOW + timedelta(hours=1))] == [0, 0, 0, 0, 1]

@@ -255,6 +255,7 @@ class Gateway:
     def __init__(self, folder: Path, config: str, program: Sequence[str | Path] = (COMMAND,)) -> None:
         (self.port,) = free_ports(1)
         self.program = tuple(program)
+        self.options: tuple[str, ...] = ()  # of `gateway run`
         self.folder = folder
         self.file = folder / "gateway.toml"
         self.configure(config)
@@ -275,7 +276,7 @@ class Gateway:
         assert self._process is None
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*self.program, "run", "--verbose", "--config", self.file],
+                [*self.program, "run", *self.options, "--verbose", "--config", self.file],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd=self.folder,

@@ -19,7 +19,7 @@ from gateway import inbound
 from gateway.inspecting import AT_ONCE, Inspector
 from gateway.inspection.resolver import Ask, Unanswered, resolver
 from gateway.model import Arrival, Envelope, Incoming, Mail, Verdict
-from gateway.store import arrivals, tables
+from gateway.store import arrivals, holders, tables
 from gateway.store.database import Store
 from tests.builders import DOMAIN, NOW, keep, make_context, opened
 from tests.servers.dns import serving
@@ -221,7 +221,7 @@ def test_what_fails_in_the_checks_or_ends_the_process_is_filed_as_unproven(store
     keep(store, direct("ines@mairie.example", nth=1))
     for _ in range(arrivals.MOST_ATTEMPTS):
         store.write_now(lambda tx: arrivals.claim_uninspected(tx, "daemon", NOW, 1))
-        store.write_now(lambda tx: arrivals.release_all(tx, "daemon"))
+        store.write_now(lambda tx: holders.leave(tx, "daemon"))
     asyncio.run(watched(store, nobody, lambda kept: ready(store, 2)))
     assert [arrival.results for arrival in inspected(store)] == [(), ()]
 

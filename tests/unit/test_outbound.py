@@ -230,7 +230,7 @@ def looking(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch, lines: 
 
 async def looked_up(relay: Relay) -> None:
     while relay._doubts:
-        await asyncio.wait(relay._doubts)
+        await asyncio.wait(relay._doubts.values())
 
 
 @pytest.mark.parametrize(("lines", "way", "state"), LOOKED_UP)

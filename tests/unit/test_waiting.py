@@ -20,7 +20,7 @@ from gateway.errors import StoreError, Temporary
 from gateway.model import Arrival, Mail
 from gateway.reading.question import Question
 from gateway.reading.readers import Unreadable
-from gateway.store import arrivals
+from gateway.store import arrivals, holders
 from gateway.store.database import Store
 from tests.builders import NOW, incoming, keep, listed, make_context, opened, raw_mail, read_here, shown
 
@@ -166,12 +166,12 @@ async def test_a_mail_that_kills_the_process_is_set_aside(store: Store, context:
     store.write_now(lambda tx: arrivals.claim(tx, "daemon", NOW, 50))  # a process that died with all of them
     starts = 1
     for _ in range(20):
-        store.write_now(lambda tx: arrivals.release_all(tx, "daemon"))  # the next one starts
+        store.write_now(lambda tx: holders.leave(tx, "daemon"))  # the next one starts
         found, _ = store.write_now(lambda tx: arrivals.claim_begun(tx, "daemon", NOW))
         if [arrival.id for arrival in found] == [ids[1]]:
             starts += 1
             continue  # and dies
-        store.write_now(lambda tx, f=found: arrivals.unclaim(tx, [a.id for a in f]))
+        store.write_now(lambda tx, f=found: arrivals.unclaim(tx, [a.id for a in f], "daemon"))
         await again(store, context)
     (aside,) = store.read_now(arrivals.aside)
     assert (aside["id"], starts) == (ids[1], arrivals.MOST_ATTEMPTS)

@@ -1,0 +1,83 @@
+"""The other daemons on a store: to be known to them, to take over what one held that is gone, to share mailboxes.
+
+A daemon is gone when it was watched for `PATIENCE` and its beat stood still. While the database is away nobody is
+watched: when it comes back, everybody has that time to show that they live.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
+from typing import Any, NoReturn
+
+from gateway import log
+from gateway.errors import StoreError
+from gateway.store import holders
+from gateway.store.database import Store
+
+PACE = 2.0  # seconds between two beats
+PATIENCE = 10.0  # seconds; more than anything keeps a beat of a living daemon waiting
+Seen = Mapping[str, tuple[int, float]]  # owner → its beat, and since when it stands there
+
+
+def watched(seen: Seen, beats: Mapping[str, int], at: float) -> Seen:
+    """What is seen of the daemons now, `at` by our own clock."""
+    known = {owner: stands for owner, stands in seen.items() if beats.get(owner) == stands[0]}
+    return {owner: known.get(owner, (beat, at)) for owner, beat in beats.items()}
+
+
+def gone(seen: Seen, at: float, patience: float = PATIENCE) -> dict[str, int]:
+    """Those whose beat has stood still for so long, and where it stands."""
+    return {owner: beat for owner, (beat, since) in seen.items() if at - since >= patience}
+
+
+async def run(
+    store: Store,
+    owner: str,
+    *,
+    freed: Callable[[], None],
+    clock: Callable[[], float] = time.monotonic,
+    pace: float = PACE,
+    patience: float = PATIENCE,
+) -> NoReturn:
+    """Beat and watch for ever. `freed` is called when what another one held is free."""
+    seen: Seen = {}
+    while True:
+        try:
+            if not await store.write(lambda tx: holders.beat(tx, owner), beside=True):
+                log.daemon_was_missed(daemon=owner)  # so long that another may have taken over what we held
+            seen = watched(seen, await store.read(holders.beats), clock())
+            for other, last in gone(seen, clock(), patience).items():
+                if other != owner and await store.write(lambda tx, o=other, b=last: holders.bury(tx, o, b)):  # type: ignore[misc]
+                    log.daemon_gone(daemon=other)
+                    freed()
+        except StoreError:
+            seen = {}
+        await asyncio.sleep(pace)
+
+
+async def attend(
+    store: Store, owner: str, mailbox: str, poll: Callable[[], Coroutine[Any, Any, None]], *, pace: float = PACE
+) -> NoReturn:
+    """Poll a mailbox for as long as it is ours to poll; wait for it while it is another's."""
+    poller: asyncio.Task[None] | None = None
+    try:
+        while True:
+            with suppress(StoreError):  # nothing can be kept now; nor can another take it over
+                ours = await store.write(lambda tx: holders.lease(tx, f"mailbox {mailbox}", owner), beside=True)
+                if ours and poller is None:
+                    log.mailbox_attended(mailbox=mailbox)
+                    poller = asyncio.create_task(poll(), name=f"imap-{mailbox}")
+                elif not ours and poller is not None:
+                    poller.cancel()
+                    await asyncio.wait([poller])
+                    poller = None
+            if poller is not None and poller.done():
+                poller.result()
+            await asyncio.sleep(pace)
+    finally:
+        if poller is not None:
+            poller.cancel()
+            await asyncio.wait([poller])
