@@ -28,6 +28,7 @@ from tests.bench.latency import latency
 from tests.bench.placing import placed
 from tests.bench.processing import processed
 from tests.bench.relaying import relayed
+from tests.bench.several import several
 from tests.bench.sizing import sized
 from tests.bench.starting import starting
 
@@ -42,6 +43,7 @@ MEASURES: dict[str, Callable[[int, float], list[Figure]]] = {
     "accept": lambda rounds, n: accepted(rounds, 4_000, {1: int(150 * n), 10: int(800 * n), 50: int(1500 * n)}),
     "accept-large": lambda rounds, n: accepted(rounds, 100_000, {10: int(150 * n), 50: int(200 * n)}),
     "file": lambda rounds, n: filed(rounds, int(250 * n)),
+    "several": lambda rounds, n: several(rounds, int(500 * n)),
     "latency": lambda rounds, n: latency(rounds, int(100 * n)),
     "footprint": lambda rounds, n: footprint(rounds, int(1500 * n)),
     "grow": lambda rounds, n: grown(rounds, int(1_000_000 * n), int(250 * n), "SQLite"),
