@@ -14,7 +14,7 @@ from tests.bench import servers
 from tests.bench.figures import Contender, Figure, Goal, interleaved, percentile
 from tests.bench.footprint import highest
 from tests.bench.load import mail
-from tests.bench.peers.fetching import by_getmail, by_mbsync
+from tests.bench.peers.fetching import MOST, by_getmail, by_mbsync
 from tests.servers.dovecot import Dovecot
 from tests.servers.gateway import imap_intake
 
@@ -30,7 +30,7 @@ def caught_up(rounds: int, mails: int) -> list[Figure]:
         ours: dict[str, Contender[float]] = {OURS: partial(_gateway, port, mails, peaks)}
         peers: dict[str, Contender[float]] = {
             MBSYNC: partial(_fetching, by_mbsync, port, mails),
-            GETMAIL: partial(_fetching, by_getmail, port, mails),
+            GETMAIL: partial(_fetching, by_getmail, port, min(mails, MOST)),
         }
         found = interleaved(rounds, ours, peers)
     goals = (Goal(1.0, MBSYNC, least=True), Goal(3.0, GETMAIL, least=True))
