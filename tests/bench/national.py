@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -191,7 +192,7 @@ def told(found: Costs, minute: Seen, peak: int, start: float) -> str:
     per_day = 86_400 / max(found.filing.seconds, found.relay.seconds * found.deliveries)
     return f"""\
 {record.machine()}. Directory: {SIZE.demarches:,} démarches, {SIZE.agents:,} agents, {SIZE.dossiers:,} dossiers; \
-ready after {number(start)} s.
+ready after {number(start)} s. Load of the machine at the end: {os.getloadavg()[0]:.1f}.
 
 - With always another mail waiting, filing took {number(found.filing.seconds * 1000)} ms of each, the relay \
 {number(found.relay.seconds * 1000)} ms of each of its {number(found.deliveries)} deliveries, and both together \

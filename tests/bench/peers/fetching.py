@@ -51,7 +51,7 @@ verbose = 0
 max_messages_per_session = {most}
 """
 # getmail starts a process for each mail, and now and then misses its end and waits for a minute: it is given few.
-MOST = 200
+MOST = 100
 
 
 def by_mbsync(folder: Path, port: int, user: str, password: str) -> None:
