@@ -10,7 +10,7 @@ from html import escape
 from tests.bench.figures import Spread
 from tests.bench.report import number
 
-WIDTH, _TOP, _ROW, _TEXT, _RIGHT = 1000, 58, 22, 580, 60
+WIDTH, _TOP, _ROW, _TEXT, _RIGHT = 1040, 58, 22, 620, 60
 _STYLE = """\
 text{font:13px system-ui,sans-serif;fill:#1f2328}.quiet{fill:#59636e}.title{font-weight:600;font-size:15px}
 .grid{stroke:#d1d9e0}.one{stroke:#59636e}.ahead{fill:#1a7f64}.behind{fill:#b35900}.spread{stroke:#1f2328}
@@ -60,7 +60,7 @@ def _bar(y: int, what: str, peer: str, found: Spread, decades: int) -> Iterator[
     kind = "ahead" if found.median >= 1 else "behind"
     told = escape(f"{peer}: {number(found.median)} (from {number(found.low)} to {number(found.high)})")
     if what:
-        yield f'<text x="12" y="{middle + 4}">{escape(_short(what, 52))}</text>'
+        yield f'<text x="12" y="{middle + 4}">{escape(_short(what, 60))}</text>'
     yield f'<text class="quiet" x="{_TEXT - 12}" y="{middle + 4}" text-anchor="end">{escape(_short(peer, 30))}</text>'
     yield (
         f'<rect class="{kind}" x="{min(one, end)}" y="{y + 4}" width="{round(abs(end - one), 1)}" '
