@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import smtplib
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.servers import postgresql
+from tests.servers import dovecot, postgresql
 from tests.servers.clients import letter
-from tests.servers.gateway import CONTACT, Gateway, eventually, octets, smtp_relay
+from tests.servers.gateway import CONTACT, Gateway, eventually, imap_intake, octets, smtp_relay
 from tests.servers.several import several
 from tests.servers.sink import Sink
 
+MAILS = int(os.environ.get("GATEWAY_SEVERAL_MAILS", "150"))  # make check-full wants more
+AT_ONCE = 4
 pytestmark = pytest.mark.skipif(postgresql.BIN is None, reason=postgresql.MISSING)
 
 
@@ -39,7 +43,7 @@ def sink() -> Iterator[Sink]:
 class Clients:
     """They hand in `count` mails, each to one daemon or another until it is acknowledged. `replies`: their codes."""
 
-    def __init__(self, gateways: Sequence[Gateway], count: int, at_once: int = 4) -> None:
+    def __init__(self, gateways: Sequence[Gateway], count: int = MAILS) -> None:
         self._ports = [gateway.port for gateway in gateways]
         self._mails = iter(
             [
@@ -50,7 +54,7 @@ class Clients:
         self._lock = threading.Lock()
         self.replies: Counter[int] = Counter()
         self.acknowledged: list[str] = []
-        self._threads = [threading.Thread(target=self._work, args=(n,), daemon=True) for n in range(at_once)]
+        self._threads = [threading.Thread(target=self._work, args=(n,), daemon=True) for n in range(AT_ONCE)]
         for thread in self._threads:
             thread.start()
 
@@ -81,14 +85,14 @@ class Clients:
 
     def join(self) -> None:
         for thread in self._threads:
-            thread.join(120)
+            thread.join(60 + MAILS)
             assert not thread.is_alive()
 
 
 def settled(gateway: Gateway, clients: Clients, sink: Sink) -> None:
     """Every mail that was acknowledged is filed once, and every mail that was planned has left once."""
-    gateway.until(lambda: len(gateway.filed()) >= len(clients.acknowledged), "every mail filed", 60)
-    gateway.until(lambda: not gateway.waiting(), "an outbox in which nothing waits", 60)
+    gateway.until(lambda: len(gateway.filed()) >= len(clients.acknowledged), "every mail filed", 60 + MAILS)
+    gateway.until(lambda: not gateway.waiting(), "an outbox in which nothing waits", 60 + MAILS)
     assert sorted(gateway.filed()) == sorted(clients.acknowledged)
     assert gateway.aside() == []
     sent = Counter(mail.id for mail in sink.accepted())
@@ -100,7 +104,7 @@ def settled(gateway: Gateway, clients: Clients, sink: Sink) -> None:
 
 def test_one_of_two_is_killed_under_load(server: postgresql.PostgreSQL, sink: Sink, tmp_path: Path) -> None:
     with several(server, tmp_path, relay=smtp_relay(sink.port)) as (one, other):
-        clients = Clients((one, other), 120)
+        clients = Clients((one, other))
         one.logged("mail_filed")
         other.logged("mail_filed")
         one.kill()
@@ -111,7 +115,7 @@ def test_one_of_two_is_killed_under_load(server: postgresql.PostgreSQL, sink: Si
 
 def test_the_server_is_stopped_and_comes_back(server: postgresql.PostgreSQL, sink: Sink, tmp_path: Path) -> None:
     with several(server, tmp_path, relay=smtp_relay(sink.port)) as (one, other):
-        clients = Clients((one, other), 120)
+        clients = Clients((one, other))
         eventually(lambda: len(clients.acknowledged) > 30, "some mails taken")
         server.stop(immediately=True)
         eventually(lambda: clients.replies[451] > 5, "senders told to come later")
@@ -133,3 +137,20 @@ def test_roles(server: postgresql.PostgreSQL, tmp_path: Path) -> None:
         assert not filing.events("delivery_attempted")
         with pytest.raises(OSError, match="refused"):
             smtplib.SMTP("127.0.0.1", filing.port)
+
+
+@pytest.mark.skipif(dovecot.DOVECOT is None, reason=dovecot.MISSING)
+def test_a_mailbox_is_polled_by_one_and_then_by_another(server: postgresql.PostgreSQL, tmp_path: Path) -> None:
+    with closing(dovecot.Dovecot()) as imap:
+        imap.add_user("contact", "a password")
+        intake = imap_intake(imap.imap_port, "contact", "a password")
+        with several(server, tmp_path, intake=intake) as pair:
+            for n in range(3):
+                imap.deliver("contact", octets(letter(f"u{n}@usager.example.net", "Bonjour.")))
+            pair[0].until(lambda: len(pair[0].filed()) == 3, "the mails taken in")
+            (first,) = [gateway for gateway in pair if gateway.events("mailbox_attended")]
+            (second,) = [gateway for gateway in pair if gateway is not first]
+            first.kill()
+            imap.deliver("contact", octets(letter("u9@usager.example.net", "Bonjour encore.")))
+            second.logged("mailbox_attended")
+            second.until(lambda: len(second.filed()) == 4, "the mail taken in by the other")

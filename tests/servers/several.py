@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -17,7 +18,12 @@ def shared(server: PostgreSQL, name: str, folder: Path) -> str:
 
 @contextmanager
 def several(
-    server: PostgreSQL, folder: Path, roles: Sequence[str] = ("", ""), *, relay: str = "", intake: str = ""
+    server: PostgreSQL,
+    folder: Path,
+    roles: Sequence[str] = ("", ""),
+    *,
+    relay: str = "",
+    intake: str = "",
 ) -> Iterator[list[Gateway]]:
     """Daemons, started: one for each of `roles`, as for `--only`. In the end those that run are stopped."""
     store = shared(server, server.database(), folder)
@@ -30,6 +36,7 @@ def several(
             gateway = Gateway(own, configuration(store=store, relay=relay, intake=intake))
             gateway.options = ("--only", role) if role else ()
             stack.callback(lambda g=gateway: g.stop() if g.running else None)
-            gateway.start()
             found.append(gateway)
+        with ThreadPoolExecutor() as pool:  # all at once: the first of them makes the schema
+            list(pool.map(Gateway.start, found))
         yield found
