@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import smtplib
@@ -61,7 +62,8 @@ async def test_one_that_does_not_end_is_ended_with_all_that_it_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lookup, "_PATIENCE", 0.5)
-    state, words = await lookup.ask((program(tmp_path, f"sleep 60 & echo $! > {tmp_path}/pid; wait"),), "a@x")
+    lingering = program(tmp_path, f"sleep 60 & echo $! > {tmp_path}/pid; wait")
+    state, words = await asyncio.wait_for(lookup.ask((lingering,), "a@x"), 20)
     assert (state, words) == (UNKNOWN, "the look-up didn't end within 0.5 s")
     child = int((tmp_path / "pid").read_text())
     eventually(lambda: not _runs(child), "the end of what it started", 5)

@@ -131,7 +131,7 @@ async def test_a_day_without_a_smarthost_costs_few_tries_and_nothing_is_lost(wor
 async def test_after_five_days_each_is_given_up_and_told(world: World, restarts: bool) -> None:
     """Also those that no try was made for: the one that looked was always another."""
     world.smarthost.down = True
-    ids = world.write(12)
+    ids = world.write(60)
     for _ in range(11):
         await world.lasts(DAY / 2, HOUR)
         if restarts:
