@@ -446,6 +446,10 @@ class Gateway:
             self._commanded += len(document.get("deliveries", ()))
         return document
 
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        """A command as it is, to its end."""
+        return self._run([*arguments, "--config", str(self.file)], b"")
+
     def _run(self, arguments: list[str], stdin: bytes) -> subprocess.CompletedProcess[bytes]:
         if self.program == (COMMAND,):
             return forked.run(arguments, self.folder, stdin)
