@@ -85,7 +85,8 @@ class Relay:
         """Work for ever; `planned` wakes it."""
         self._bell = planned
         try:
-            await self.recover()
+            while not await self._recovered():
+                pass
             while True:
                 self._bell.clear()
                 if not await self._claim():
@@ -93,6 +94,16 @@ class Relay:
                     await self._rest()
         finally:
             await self._finish()
+
+    async def _recovered(self) -> bool:
+        """As `recover`, unless the store fails: that is no reason to end the daemon."""
+        try:
+            await self.recover()
+        except StoreError as error:
+            log.relay_paused(reason=str(error))
+            await asyncio.sleep(_IDLE)
+            return False
+        return True
 
     async def recover(self) -> None:
         """Remember since when the smarthost fails; and deal with what was at its last step when a process ended."""

@@ -432,6 +432,28 @@ async def test_where_the_last_step_cannot_be_noted_nothing_leaves(
     assert len(transport.wires) == 1
 
 
+async def test_a_store_that_fails_at_the_start_doesnt_end_the_relay(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.outbound._IDLE", 0.001)
+    adopt, failures = outbox.adopt, [StoreError("full")] * 2
+
+    def failing(*arguments: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return adopt(*arguments)
+
+    monkeypatch.setattr(outbox, "adopt", failing)
+    transport = Pretended()
+    running = asyncio.create_task(world.relay(transport).run(asyncio.Event()))
+    async with asyncio.timeout(10):
+        while not transport.wires and not running.done():  # noqa: ASYNC110 (there is no event to wait for)
+            await asyncio.sleep(0.01)
+    assert (len(transport.wires), running.done(), failures) == (1, False, [])
+    running.cancel()
+    await asyncio.wait([running])
+
+
 # --- what happens meanwhile --------------------------------------------------------------------------------
 
 
