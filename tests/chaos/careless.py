@@ -6,25 +6,30 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
+import secrets
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gateway import cli
+from gateway import cli, inbound, private
+from gateway.decision import Decision
 from gateway.health import watch
 from gateway.intake import imap_take
 from gateway.intake.imap_after import carry_out
 from gateway.intake.imap_client import Session, View
 from gateway.intake.imap_take import Mailbox
 from gateway.intake.smtp import Listener
-from gateway.model import Incoming
+from gateway.model import Arrival, Incoming, Mail
 from gateway.reading.readers import Readers
-from gateway.store import clocks, engines, outbox, pulses
-from gateway.store.database import Store
+from gateway.store import arrivals, clocks, engines, outbox, pulses, tables
+from gateway.store.database import Store, Tx
 from gateway.store.folder import Folder
 from gateway.store.keeper import Keeper
 
@@ -46,14 +51,23 @@ def pack() -> None:
 
 
 def folders() -> None:
-    """No folder is synced: neither by us nor, since it asks the same function, by SQLite."""
+    """We sync no folder. (SQLite does so for itself.)"""
+    _sync_only(lambda path: not path.is_dir())
+
+
+def content() -> None:
+    """We sync no file that is replaced as a whole, only its name."""
+    _sync_only(Path.is_dir)
+
+
+def _sync_only(wanted: Callable[[Path], bool]) -> None:
     sync = os.fsync
 
-    def files_only(file: int) -> None:
-        if not os.path.isdir(f"/proc/self/fd/{file}"):
+    def synced(file: int) -> None:
+        if wanted(Path(f"/proc/self/fd/{file}")):
             sync(file)
 
-    os.fsync = files_only
+    os.fsync = synced  # type: ignore[assignment]
 
 
 def answer() -> None:
@@ -127,14 +141,55 @@ def looks() -> None:
     watch.look = away  # type: ignore[assignment]
 
 
+def known() -> None:
+    """No mail is known again, whatever way it comes."""
+    clean = private.cleaned
+
+    def strange(mail: Mail, *rest: Any, **more: Any) -> Mail:
+        return replace(clean(mail, *rest, **more), fingerprint=secrets.token_hex(32))
+
+    private.cleaned = strange
+
+
+def alone() -> None:
+    """A second daemon isn't kept off the store."""
+    fcntl.flock = lambda file, operation: None
+
+
+def poison() -> None:
+    """A mail whose subject is « poison » ends the process when it is filed. (That alone takes no defence away.)"""
+    file = inbound.file_mail
+
+    def deadly(tx: Tx, arrival: Arrival, mail: Mail, *rest: Any) -> Decision:
+        if mail.subject == "poison":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return file(tx, arrival, mail, *rest)
+
+    inbound.file_mail = deadly
+
+
+def uncounted() -> None:
+    """The same, and attempts aren't counted before the work begins."""
+    poison()
+    take = arrivals._take
+
+    def taken(tx: Tx, *rest: Any) -> list[Arrival]:
+        work = take(tx, *rest)
+        tx.connection.execute(tables.arrivals.update().values(attempts=0))
+        return work
+
+    arrivals._take = taken
+
+
 _ROOT = Path(__file__).resolve().parents[2]
 _PROGRAM = (
     f"import sys; sys.path.insert(0, {str(_ROOT)!r}); from tests.chaos import careless; careless.main(sys.argv[1:])"
 )
 Program = tuple[str | Path, ...]
 _later: set[asyncio.Task[None]] = set()
-_ALL = (commits, pack, folders, answer, heed, files, clock, order, readers, grace, last_step, looks)
-WITHOUT: dict[str, Callable[[], None]] = {each.__name__: each for each in _ALL}
+_OF_DISKS = (commits, pack, folders, content, answer, heed, files, clock)
+_OF_OTHERS = (order, readers, grace, last_step, looks, known, alone, poison, uncounted)
+WITHOUT: dict[str, Callable[[], None]] = {each.__name__: each for each in (*_OF_DISKS, *_OF_OTHERS)}
 
 
 def program(defence: str) -> Program:

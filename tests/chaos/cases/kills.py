@@ -179,7 +179,7 @@ _ONCE = "every mail that was acknowledged is filed, once, and what it causes lea
 _MOVED = "a mail is moved only once it is kept; each is filed once, and lies in the other folder"
 
 
-def _dovecot() -> str:
+def imap_lacking() -> str:
     return "" if DOVECOT else MISSING
 
 
@@ -204,7 +204,7 @@ def _by_imap(key: str, count: int, when: When) -> Case:
         control=lambda: _imap(careless.program("order"), min(count, 1_000)),
         removed="keeping before moving",
         when=when,
-        lacks=_dovecot,
+        lacks=imap_lacking,
     )
 
 

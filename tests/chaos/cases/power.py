@@ -98,16 +98,22 @@ def _case(key: str, defence: str, removed: str, mails: int, cuts: int, when: Whe
     )
 
 
-CASES = (
-    Case(
-        key="kill-each-step",
-        trial="6 mails; SIGKILL before every second call by which a file, a name, or a client's knowledge changes",
+def _killed_case(key: str, which: str, every: int, when: When) -> Case:
+    return Case(
+        key=key,
+        trial=f"6 mails; SIGKILL before {which} call by which a file, a name, or what a client knows changes",
         promise="what was acknowledged is there, whole and once; what is « sent » lies in its folder",
-        defended=lambda: _killed((COMMAND,), 6, 2),
-        control=lambda: _killed(careless.program("answer"), 6, 2),
+        defended=lambda: _killed((COMMAND,), 6, every),
+        control=lambda: _killed(careless.program("answer"), 6, 7),
         removed="keeping before acknowledging",
+        when=when,
         lacks=lacking,
-    ),
+    )
+
+
+CASES = (
+    _killed_case("kill-steps", "every seventh", 7, When.SHORT),
+    _killed_case("kill-steps-all", "each", 1, When.FULL),
     _case("power-quick", "pack", "the sync of raw mail", 4, 12, When.TEST),
     _case("power-commit", "commits", "`synchronous=FULL`: it's NORMAL", 40, 200, When.SHORT),
     _case("power-pack", "pack", "the sync of raw mail", 12, 60, When.SHORT),
