@@ -11,8 +11,9 @@ import inspect
 import logging
 import sys
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from json import JSONEncoder
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -35,9 +36,25 @@ def set_up(*, json: bool, verbose: bool = False) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Unfailing(sys.stderr))),
         cache_logger_on_first_use=False,
     )
+
+
+class _Unfailing:
+    """A stream whose trouble is nobody else's: a log on a full disk, or read by nobody, mustn't end the daemon."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
 
 
 def _as_json(_: Any, __: str, line: Mapping[str, Any]) -> str:

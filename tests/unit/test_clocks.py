@@ -31,7 +31,7 @@ def put_off(store: Store, until: datetime) -> None:
     store.write_now(lambda tx: tx.connection.execute(deliveries.update().values(state="deferred", next_at=until)))
     keep(store, incoming(raw_mail(identifier="m2@usager.example.net", text="Une autre question.")))
     (work,) = store.write_now(lambda tx: arrivals.claim(tx, "test", NOW, 50))
-    store.write_now(lambda tx: arrivals.unclaim(tx, [work.id], until))
+    store.write_now(lambda tx: arrivals.unclaim(tx, [work.id], "test", until))
 
 
 def free(store: Store) -> tuple[int, bool]:

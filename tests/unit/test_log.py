@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
+import io
 import json
+import os
+import sys
 from typing import Any
 
 import pytest
@@ -54,3 +58,16 @@ def test_of_a_value_that_is_no_text_its_type_is_said(capsys: pytest.CaptureFixtu
     log.keep_failed("0123", "smtp", ValueError("Bonjour"))  # type: ignore[arg-type]
     (line,) = written(capsys)
     assert line["error"] == "<ValueError>"
+
+
+class _FullDisk(io.StringIO):
+    def flush(self) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_log_that_cannot_be_written_stops_nobody(monkeypatch: pytest.MonkeyPatch, as_json: bool) -> None:
+    monkeypatch.setattr(sys, "stderr", stream := _FullDisk())
+    log.set_up(json=as_json)
+    log.daemon_stopped()
+    assert "daemon_stopped" in stream.getvalue()

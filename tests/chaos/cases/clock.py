@@ -14,7 +14,7 @@ from tests.chaos.cases.kills import mails
 from tests.servers.crowd import offer
 from tests.servers.gateway import COMMAND, CONTACT, Gateway, configuration, smtp_relay
 from tests.servers.sink import Sink
-from tests.trials.case import Case, Counted, scratch
+from tests.trials.case import Case, Counted, When, scratch
 
 _HOUR, _YEARS = 3600, 10 * 365 * 24 * 3600
 _SUMMER = datetime(2028, 3, 26, 0, 59, 55, tzinfo=UTC)  # five seconds before Paris sets its clocks forward,
@@ -93,6 +93,7 @@ CASES = (
         defended=lambda: _jumped((COMMAND,)),
         control=lambda: _jumped(careless.program("clock")),
         removed="looking after a clock that was set back",
+        when=When.FULL,
         lacks=_lacking,
     ),
 )

@@ -116,6 +116,6 @@ CASES = (
     _killed_case("kill-steps-all", "each", 1, When.FULL),
     _case("power-quick", "pack", "the sync of raw mail", 4, 12, When.TEST),
     _case("power-commit", "commits", "`synchronous=FULL`: it's NORMAL", 40, 200, When.SHORT),
-    _case("power-pack", "pack", "the sync of raw mail", 12, 60, When.SHORT),
-    _case("power-folder", "folders", "the sync of folders", 12, 60, When.SHORT),
+    _case("power-pack", "pack", "the sync of raw mail", 12, 40, When.SHORT),
+    _case("power-folder", "folders", "the sync of folders", 12, 40, When.SHORT),
 )
