@@ -13,6 +13,7 @@ _ANSWERS = {
     "greeting": GREETING,
     "EHLO": "250-smarthost.example\r\n250-AUTH PLAIN LOGIN\r\n250-8BITMIME\r\n250 SMTPUTF8",
     "MAIL": "250 2.1.0 Ok",
+    "nested": "503 5.5.1 nested MAIL command",
     "RCPT": "250 2.1.5 Ok",
     "DATA": "354 go on",
     ".": "250 2.0.0 Ok: queued as 1",
@@ -51,19 +52,23 @@ class Smarthost:
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if not self._say(writer, "greeting"):
             return
+        begun = False  # a mail, by a MAIL that was taken: a second one is out of order, as real servers say
         while line := (await reader.readline()).decode("utf-8", "replace").strip():
             self.lines.append(line)
             if writer.get_extra_info("ssl_object") is None:
                 self.in_clear.append(line)
             word = line.split()[0].upper()
             self.before(word)
-            if not self._say(writer, word):
+            if not self._say(writer, "nested" if begun and word == "MAIL" else word):
                 return
+            if word in {"MAIL", "RSET"}:
+                begun = word == "MAIL" and str(self.answers["MAIL"]).startswith("250")
             if word == "STARTTLS" and self.tls:
                 await writer.drain()
                 await writer.start_tls(self.tls)
             if word == "DATA" and str(self.answers["DATA"]).startswith("354"):
                 self.mails.append(await reader.readuntil(b"\r\n.\r\n"))
+                begun = False
                 if not self._say(writer, "."):
                     return
             if word == "QUIT":

@@ -33,10 +33,14 @@ _POSTPONED = re.compile(r"4\.(?:3\.[012]|7)")  # at the end of a mail: the serve
 
 @dataclass(slots=True)
 class _Connection:
-    """A connection, how many mails it has carried, and when the last one was."""
+    """A connection, how many mails it has carried, and when the last one was.
+
+    `begun`: the last one was put off or refused, and the server may still wait for the rest of it.
+    """
 
     client: aiosmtplib.SMTP
     mails: int = 0
+    begun: bool = False
     used_at: float = field(default_factory=time.monotonic)
 
 
@@ -80,10 +84,14 @@ class SmtpTransport:
         self._idle.clear()
 
     async def _kept(self) -> _Connection | None:
-        """The connection that was used last; asked first whether it lives, if that was a while ago."""
+        """The connection that was used last, ready for a mail.
+
+        It is reset first if a mail was begun on it: a second MAIL would be refused (503), and the next mail with it.
+        And if it was used a while ago: does it live?
+        """
         while self._idle:
             connection = self._idle.pop()
-            if connection.used_at > time.monotonic() - _FRESH:
+            if not connection.begun and connection.used_at > time.monotonic() - _FRESH:
                 return connection
             try:
                 await connection.client.rset(timeout=_CONNECT)
@@ -104,6 +112,7 @@ class SmtpTransport:
         client = connection.client
         attempt, sound = await self._hand_over(client, outgoing, paths, octets, committing, used=connection.mails > 0)
         connection.mails += 1
+        connection.begun = attempt.state is not DeliveryState.SENT
         connection.used_at = time.monotonic()
         if not sound:
             client.close()

@@ -281,6 +281,29 @@ async def test_a_connection_is_asked_whether_it_lives_once_it_has_rested(monkeyp
         await by.close()
 
 
+@pytest.mark.parametrize(
+    ("stage", "answer", "comes_to"),
+    [
+        ("RCPT", "550 5.1.1 nobody", REFUSED),
+        ("RCPT", "450 4.7.1 greylisted", DEFERRED),
+        ("DATA", "451 4.3.0 later", DEFERRED),
+        (".", "554 5.7.1 spam", REFUSED),
+    ],
+)
+async def test_what_one_recipient_is_refused_is_not_the_next_one_s_trouble(
+    stage: str, answer: str, comes_to: DeliveryState
+) -> None:
+    """Servers answer 503 to a MAIL while another mail is begun: the next one would be refused for nothing."""
+    async with smarthost() as host:
+        by = transport(host)
+        taken, host.answers[stage] = host.answers[stage], answer
+        assert (await by.deliver(outgoing(), compose(outgoing(), ()), nothing)).state is comes_to
+        host.answers[stage] = taken
+        assert (await by.deliver(outgoing(), compose(outgoing(), ()), nothing)).state is SENT
+        assert host.connections == 1
+        await by.close()
+
+
 async def test_a_server_that_ends_an_old_connection_in_words_is_greeted_anew() -> None:
     """421 to the first command is what many say to who was idle: it's no reason to hold mail up."""
     async with smarthost() as host:
