@@ -112,8 +112,11 @@ class Relay:
         await self._adopt()
 
     async def _adopt(self) -> None:
-        """Deal with what was at its last step when a process ended, this one before or another one now."""
-        busy = [*self._busy, *self._doubts]
+        """Deal with what was at its last step when a process ended, this one before or another one now.
+
+        What waits here may take its last step before the store is asked.
+        """
+        busy = [*self._busy, *self._doubts, *(outgoing.id for outgoing in self._waiting)]
         ids = await self._store.write(lambda tx: outbox.adopt(tx, self._owner, busy), beside=True)
         if not ids:
             return
@@ -247,7 +250,7 @@ class Relay:
             return
         self._learn(outgoing, attempt, begun)
         fact = Fact(outgoing.id, Occasion.ATTEMPT, attempt)
-        if attempt.state is DeliveryState.UNKNOWN and self._context().settings.relay.lookup:
+        if self._is_to_be_looked_up(attempt):
             self._look_into(fact, outgoing.message_id, outgoing)
             self._leave(outgoing)
             return
@@ -311,7 +314,10 @@ class Relay:
             # Servers like to repeat the addresses that they were given.
             reply = self._context().tokenless(attempt.reply)
             attempt = replace(attempt, reply=reply, sha256=hashlib.sha256(wire).hexdigest())
-        return attempt if self._context().settings.relay.lookup else self._decided(attempt, outgoing)
+        return attempt if self._is_to_be_looked_up(attempt) else self._decided(attempt, outgoing)
+
+    def _is_to_be_looked_up(self, attempt: Attempt) -> bool:
+        return attempt.state is DeliveryState.UNKNOWN and bool(self._context().settings.relay.lookup)
 
     def _decided(self, attempt: Attempt, outgoing: Outgoing | None = None) -> Attempt:
         """What to do about a mail that didn't arrive, or of which nobody knows, as the configuration says."""

@@ -250,6 +250,19 @@ async def test_unknown_is_looked_up(
     assert len(world.notices()) == (state == "unknown")
 
 
+async def test_what_is_put_off_is_given_up_where_a_program_is_named_too(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relay = world.relay(
+        Pretended(Attempt(DEFERRED, "451 later", "mx")), looking(world, tmp_path, monkeypatch, "exit 2", "hold")
+    )
+    for _ in range(6):
+        await world.worked(relay)
+        world.time += timedelta(days=1)
+    assert world.state()["state"] == "refused"
+    assert len(world.notices()) == 1
+
+
 @pytest.mark.parametrize(("lines", "way", "state"), LOOKED_UP)
 async def test_after_a_crash_it_is_looked_up(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: str, way: str, state: str
@@ -333,6 +346,25 @@ async def test_after_a_crash_it_is_sent_again_where_the_configuration_says_so(wo
     await relay.recover()
     await world.worked(relay)
     assert (world.state()["state"], len(transport.wires)) == ("sent", 1)
+
+
+async def test_what_takes_its_last_step_here_meanwhile_is_nobody_elses(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While another daemon's are looked for, ours go on: what is being sent must not be sent by somebody else."""
+    relay = Relay(world.store, lambda: world.context, Pretended(), now=world.now, owner="here")
+    ids = [world.delivery]
+    relay._waiting = [outgoing for outgoing in world.due() if outgoing.id in ids]
+    world.store.write_now(lambda tx: outbox.take(tx, ids, "here"))
+    write = world.store.write
+
+    async def written_later(*args: Any, **values: Any) -> Any:
+        world.store.write_now(lambda tx: outbox.committing(tx, ids, "here"))
+        return await write(*args, **values)
+
+    monkeypatch.setattr(world.store, "write", written_later)
+    await relay._adopt()
+    assert (world.state()["state"], world.evidence()) == ("sending", [])
 
 
 async def test_a_maildir_is_simply_written_again(world: World, tmp_path: Path) -> None:
