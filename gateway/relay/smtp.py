@@ -140,6 +140,7 @@ class SmtpTransport:
         except SMTPAuthenticationError as error:
             return self._attempt(DeliveryState.DEFERRED, f"authentication failed: {error.code}", wide=True)
         except (SMTPException, OSError, SMTPConnectTimeoutError) as error:
+            client.close()
             return self._attempt(DeliveryState.DEFERRED, _words(error), wide=True)
         return client
 

@@ -151,15 +151,31 @@ def _known(folder: Path) -> Mapping[str, Copy]:
 
 
 def _pack(folder: Path, packs: Packs, name: str, end: int, known: Mapping[str, Copy]) -> Copy:
-    """Copy a pack, unless it is there already as far as it is needed."""
+    """Copy a pack, unless it is there already as far as it is needed.
+
+    Earlier backups lean on the copy that is there: it gives way to one that begins as they know it, and is as long.
+
+    Raises:
+        StoreError: the pack isn't what it was; the copy that is there stays.
+    """
     target, before = folder / name, known.get(name)
-    if before is not None and before.size == end and target.exists() and target.stat().st_size >= end:
+    length = target.stat().st_size if target.exists() else 0
+    if before is not None and before.size == end <= length:
         return before
     partial = target.with_name(name + _PARTIAL)
     made = _write(partial, packs.octets(name, 0, end))
     if manifests.copy_of(partial) != made:
         raise StoreError(f"{partial} doesn't hold what was written to it: this disk can't be trusted")
-    partial.rename(target)
+    if before is not None and before.size < end and manifests.copy_of(partial, before.size) != before:
+        partial.unlink()
+        raise StoreError(
+            f"{name} isn't what it was at the last backup: raw mail was damaged or changed. Look at its disk; keep "
+            f"{target}, which holds it as it was, and make backups in another folder from now on"
+        )
+    if length > end and manifests.copy_of(target, end) == made:
+        partial.unlink()  # an earlier backup was restored; later ones need all of it
+    else:
+        partial.rename(target)
     return made
 
 

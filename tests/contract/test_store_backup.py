@@ -128,6 +128,30 @@ def test_a_pack_that_was_damaged_since_is_copied_anew(tmp_path: Path) -> None:
     assert manifests.pack_problems(found) == []
 
 
+def test_a_damaged_pack_takes_no_sound_copys_place(tmp_path: Path) -> None:
+    with opened(tmp_path / "one") as store:
+        kept(store, 1)
+        found, manifest = backed_up(store, tmp_path / "backups")
+        (name,) = manifest.packs
+        changed(tmp_path / "one" / "raw" / name)
+        kept(store, 2)
+        with pytest.raises(StoreError, match="isn't what it was at the last backup"):
+            backed_up(store, tmp_path / "backups", 1)
+    assert backup.backups(tmp_path / "backups") == [found]
+    assert manifests.pack_problems(found) == []
+
+
+def test_a_backup_of_a_store_that_went_back_leaves_later_ones_whole(tmp_path: Path) -> None:
+    with opened(tmp_path / "one") as store:
+        kept(store, 1)
+        first, _ = backed_up(store, tmp_path / "backups")
+        kept(store, 2)
+        second, _ = backed_up(store, tmp_path / "backups", 1)
+    with closing(restored(first, tmp_path / "two")) as again:
+        third, _ = backed_up(again, tmp_path / "backups", 2)
+    assert [manifests.pack_problems(each) for each in (first, second, third)] == [[], [], []]
+
+
 def test_it_ends_while_others_write_all_the_time(tmp_path: Path) -> None:
     """And what was acknowledged before it began is in it; what it refers to is there, whatever came meanwhile."""
     stop, numbers = threading.Event(), iter(range(1000, 10**6))

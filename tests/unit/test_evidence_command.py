@@ -191,3 +191,8 @@ def test_verifying_says_what_holds_and_what_does_not(tmp_path: Path) -> None:
         )
         with pytest.raises(Refused, match="64 hexadecimal"):
             command.verified(store, None, "ab")
+
+
+def test_the_page_names_all_that_can_happen() -> None:
+    (row,) = (line for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| `event` |"))
+    assert [occasion for occasion in Occasion if f"`{occasion.value}`" not in row] == []
