@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import ssl
+from contextlib import suppress
 from typing import ClassVar, cast
 
 from gateway import log
@@ -269,12 +270,12 @@ class Connection(asyncio.Protocol):
         self._handshake = self.loop.create_task(self._shake_hands(self._transport, context))
 
     async def _shake_hands(self, plain: asyncio.Transport, context: ssl.SSLContext) -> None:
-        try:
-            secured = await self.loop.start_tls(
-                plain, self, context, server_side=True, ssl_handshake_timeout=self.limits.handshake
-            )
-        except OSError:
-            secured = None
+        secured = None
+        if not self._unread:  # what was read before this task had its turn came in the clear, whoever wrote it
+            with suppress(OSError):
+                secured = await self.loop.start_tls(
+                    plain, self, context, server_side=True, ssl_handshake_timeout=self.limits.handshake
+                )
         if secured is None:
             log.session_ended(self.service.source, self.peer.address, "TLS handshake failed")
             plain.abort()

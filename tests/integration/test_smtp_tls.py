@@ -11,6 +11,7 @@ import pytest
 import trustme
 import uvloop
 
+from gateway.intake.smtp_connection import Connection
 from gateway.intake.smtp_limits import Limits
 from tests.dialogue import MAIL, OURS, Client, Server, running, stuffed, until
 
@@ -65,6 +66,22 @@ async def test_nothing_said_before_tls_counts_after_it(certificate: dict[str, Pa
         client = await server.connect("EHLO c")
         assert (await client.say(f"STARTTLS\r\n{injected}".encode())).startswith("521 5.5.1")
         assert await client.closed()
+
+
+async def test_nothing_read_beside_starttls_counts_after_it(
+    authority: trustme.CA, certificate: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """uvloop may read twice in one turn: what follows comes apart from it, and before the handshake begins."""
+    begin = Connection.secure
+
+    def secure(connection: Connection, context: ssl.SSLContext) -> None:
+        begin(connection, context)
+        connection.data_received(b"EHLO evil\r\nMAIL FROM:<evil@example.org>\r\n")
+
+    monkeypatch.setattr(Connection, "secure", secure)
+    async with running(**certificate) as server:
+        with pytest.raises(OSError):  # noqa: PT011 (the connection is cut, in one way or another)
+            await secured(server, trusting(authority))
 
 
 async def test_state_is_reset_but_not_what_was_counted(authority: trustme.CA, certificate: dict[str, Path]) -> None:
