@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from gateway.mail.headers import Head, decoded
 
 MAX_REFERENCES = 100
-MAX_ID = 998
+MAX_ID = 998  # octets: what fits into a line (RFC 5322 §2.1.1), and into an index of every engine
 MIN_WITHOUT_DOMAIN = 16  # some programs write ids without an "@"; people write « yes »
 MIN_WITHOUT_DIGIT = 20  # outside brackets: what is shorter, and has no digit, is a person's address
 _UNSET = frozenset(("null", "undefined", "none", "nil", "unknown"))
@@ -116,7 +116,7 @@ def _clean(text: str) -> str:
     stripped = text.strip()
     identifier = _SPACE.sub("", stripped)
     local, at, domain = identifier.rpartition("@")
-    if len(identifier) > MAX_ID or not identifier.isprintable() or local.lower() in _UNSET:
+    if not identifier.isprintable() or len(identifier.encode()) > MAX_ID or local.lower() in _UNSET:
         return ""
     if at:
         return identifier if local and domain else ""

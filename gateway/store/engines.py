@@ -44,6 +44,7 @@ _TURN = 0x6D61696C  # « mail »: the lock by which daemons take turns
 # SQLSTATEs of transactions that came into each other's way: run again, they pass.
 _CONFLICTS = frozenset({"40001", "40P01"})
 _UNIQUE = "23505"
+_LIMIT = "54000"  # what was to be written is larger than an index takes, say
 # Said for every session: what was acknowledged is on the disk whatever the server's own setting; a daemon that hangs
 # in a transaction, or whose machine is gone, holds the others up for so long at most.
 _SESSION = (
@@ -268,7 +269,7 @@ _REMEDIES = {
 
 def breaks_a_rule(error: DBAPIError) -> bool:
     """Did what was to be written break a rule? Then its savepoint is enough; else the transaction is lost."""
-    return isinstance(error, IntegrityError | DataError)
+    return isinstance(error, IntegrityError | DataError) or _state(error) == _LIMIT
 
 
 def blames_the_row(error: DBAPIError) -> bool:
@@ -290,7 +291,7 @@ def came_second(error: BaseException) -> bool:
 
 def is_lost(error: BaseException) -> bool:
     """Is the whole transaction lost, so that not even its savepoints can be gone back to?"""
-    return isinstance(error, OperationalError)
+    return isinstance(error, OperationalError) and not breaks_a_rule(error)
 
 
 def _state(error: DBAPIError) -> str | None:

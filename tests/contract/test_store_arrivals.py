@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import random
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
+from gateway.decision import Decision
 from gateway.errors import NotFound
+from gateway.mail import ids
 from gateway.model import Arrival, ImapCursor, Incoming
 from gateway.store import arrivals, holders
 from gateway.store.database import Store
 from gateway.store.tables import raws
-from tests.builders import NOW, incoming, keep, raw_mail
+from tests.builders import NOW, file_all, incoming, keep, make_context, raw_mail
 
 FIVE = timedelta(minutes=5)
 
@@ -215,3 +219,16 @@ def test_whoever_asks_for_no_ids_has_mail_kept_the_same(store: Store) -> None:
     assert len(claimed) == 20 + 52 + 50
     assert {arrival.digest for arrival in claimed} == {mail.digest.hex() for mail in (*mails, fetched)}
     assert store.read_now(lambda c: arrivals.known_uids(c, "box", 1, 0, 9)) == {7}
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_what_an_index_has_no_room_for_holds_up_nobody_elses_mail(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server says so in the words that it has for its own trouble."""
+    monkeypatch.setattr(ids, "MAX_ID", 10_000)
+    letters = (chr(letter) for letter in random.Random(1).sample(range(0x20000, 0x2A6D0), 1000))
+    keep(store, incoming(raw_mail(identifier=f"{''.join(letters)}@x.example")), incoming(raw_mail()))
+    filed = [decision for _, decision in file_all(store, make_context(tmp_path))]
+    assert [type(decision) for decision in filed] == [str, Decision]
+    assert "index row size" in str(filed[0])

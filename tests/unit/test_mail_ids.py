@@ -61,6 +61,8 @@ WRITTEN = {
     "a person's address": ("someone@x.example", []),
     "control characters": ("<a1\x01@x>", []),
     "too long": (f"<{'a' * 998}1@x>", []),
+    "too long in octets": (f"<{'é' * 498}1@x>", []),
+    "just not too long in octets": (f"<{'é' * 497}1@x>", [f"{'é' * 497}1@x"]),
 }
 
 
@@ -137,7 +139,7 @@ def test_whatever_the_bytes(value: bytes) -> None:
     for identifier in (*ids.references(found), *ids.in_reply_to(found)):
         assert identifier.isprintable()
         assert not set(identifier) & set("<> \t\r\n")
-        assert len(identifier) <= ids.MAX_ID
+        assert len(identifier.encode()) <= ids.MAX_ID
 
 
 identifiers = st.from_regex(r"[a-z0-9$%+=.]{1,20}[0-9]@[a-z0-9-]{1,10}\.example", fullmatch=True)
