@@ -41,15 +41,34 @@ async def run(
     clock: Callable[[], float] = time.monotonic,
     pace: float = PACE,
     patience: float = PATIENCE,
+) -> None:
+    """Beat and watch for ever, each by itself: to bury one may take long. `freed` is called when it is done."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_beat(store, owner, pace))
+        group.create_task(_watch(store, owner, freed, clock, pace, patience))
+
+
+async def _beat(store: Store, owner: str, pace: float) -> NoReturn:
+    while True:
+        with suppress(StoreError):
+            if not await store.write(lambda tx: holders.beat(tx, owner), apart=True):
+                log.daemon_was_missed(daemon=owner)  # so long that another may have taken over what we held
+        await asyncio.sleep(pace)
+
+
+async def _watch(
+    store: Store, owner: str, freed: Callable[[], None], clock: Callable[[], float], pace: float, patience: float
 ) -> NoReturn:
-    """Beat and watch for ever. `freed` is called when what another one held is free."""
     seen: Seen = {}
     while True:
         try:
-            if not await store.write(lambda tx: holders.beat(tx, owner), beside=True):
-                log.daemon_was_missed(daemon=owner)  # so long that another may have taken over what we held
-            seen = watched(seen, await store.read(holders.beats), clock())
-            for other, last in gone(seen, clock(), patience).items():
+            asked = clock()
+            beats = await store.read(holders.beats)
+            at = clock()
+            if at - asked > patience / 2:  # what held us up may have held their beats up, too
+                seen = {}
+            seen = watched(seen, beats, at)
+            for other, last in gone(seen, at, patience).items():
                 if other != owner and await store.write(lambda tx, o=other, b=last: holders.bury(tx, o, b)):  # type: ignore[misc]
                     log.daemon_gone(daemon=other)
                     freed()

@@ -3,11 +3,13 @@
     await store.write(job)      job(tx) runs in the writer; its result comes back once it is durable
     … (job, urgent=True)        before all that isn't: somebody waits at the other end of a connection
     … (job, beside=True)        it decides nothing about conversations: it needn't wait for other daemons' turn
+    … (job, apart=True)         nor for raw mail that is being put where it is kept: a sign of life
     await store.read(query)     query(connection) runs beside it, on what was committed last
 
 SQLite has one writer; it runs in WAL with `synchronous=FULL`: only this survives a power cut. On PostgreSQL there are
-two: one whose transactions take turns with those of every other daemon, so that what decides about conversations sees
-what all others decided; and one, for what is urgent or `beside`, that only ever locks the rows that it writes.
+three: one whose transactions take turns with those of every other daemon, so that what decides about conversations
+sees what all others decided; one, for what is urgent or `beside`, that only ever locks the rows that it writes; and
+one for what others must see in time.
 """
 
 from __future__ import annotations
@@ -45,12 +47,17 @@ class Store:
         self._reading = engines.for_reading(self.engine)
         self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="store-read")
         self._writer = Writer(lambda: self.engine, self.packs, in_turn=True, name="store-write")
-        self._beside = self._writer
-        if self.shared:  # packs of its own: two threads never write to one
-            own = self.packs.another()
-            self._beside = Writer(lambda: self.engine, own, in_turn=False, name="store-write-beside")
+        self._beside = self._apart = self._writer
+        if self.shared:
+            self._beside, self._apart = self._another("store-write-beside"), self._another("store-write-apart")
 
-    async def write(self, work: Callable[[Tx], T], *, urgent: bool = False, beside: bool = False) -> T:
+    def _another(self, name: str) -> Writer:
+        """With packs of its own: two threads never write to one."""
+        return Writer(lambda: self.engine, self.packs.another(), in_turn=False, name=name)
+
+    async def write(
+        self, work: Callable[[Tx], T], *, urgent: bool = False, beside: bool = False, apart: bool = False
+    ) -> T:
         """Run `work` in the next transaction; return once it is committed.
 
         Cancelling the caller doesn't stop a write that is under way.
@@ -58,7 +65,7 @@ class Store:
         Raises:
             StoreError: the database or the disk failed; nothing of it is kept.
         """
-        return await asyncio.shield(asyncio.wrap_future(self.submit(work, urgent=urgent, beside=beside)))
+        return await asyncio.shield(asyncio.wrap_future(self.submit(work, urgent=urgent, beside=beside, apart=apart)))
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Run `query` on a connection of its own.
@@ -68,9 +75,12 @@ class Store:
         """
         return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, query)
 
-    def submit(self, work: Callable[[Tx], T], *, urgent: bool = False, beside: bool = False) -> Future[T]:
-        """Hand `work` to the writer; the future tells when it is committed."""
-        return (self._beside if urgent or beside else self._writer).submit(work, urgent=urgent)
+    def submit(
+        self, work: Callable[[Tx], T], *, urgent: bool = False, beside: bool = False, apart: bool = False
+    ) -> Future[T]:
+        """Hand `work` to its writer; the future tells when it is committed."""
+        writer = self._apart if apart else self._beside if urgent or beside else self._writer
+        return writer.submit(work, urgent=urgent)
 
     def write_now(self, work: Callable[[Tx], T]) -> T:
         """As `write`, for callers without an event loop: it blocks."""
@@ -85,9 +95,8 @@ class Store:
             raise StoreError(engines.words(error)) from error
 
     def close(self) -> None:
-        self._writer.close()
-        if self._beside is not self._writer:
-            self._beside.close()
+        for writer in {self._writer, self._beside, self._apart}:
+            writer.close()
         self._readers.shutdown()
         self.engine.dispose()
 

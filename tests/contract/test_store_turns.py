@@ -9,8 +9,11 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from gateway.errors import StoreError
+from gateway.store import arrivals, holders
 from gateway.store.database import Store, Tx
+from gateway.store.folder import Folder
 from gateway.store.writer import Rush
+from tests.builders import incoming, raw_mail
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -44,6 +47,27 @@ def test_urgent_jobs_without_end_hold_nothing_up_for_ever(store: Store) -> None:
     begun.wait(10)
     store.submit(lambda _: patient.set())
     assert patient.wait(5)
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_a_sign_of_life_waits_for_no_raw_mail(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go, sync = threading.Event(), threading.Event(), Folder.sync
+
+    def slow(folder: Folder) -> None:
+        if folder._dirty:
+            begun.set()
+            go.wait(20)
+        sync(folder)
+
+    monkeypatch.setattr(Folder, "sync", slow)
+    kept = store.submit(lambda tx: arrivals.keep_all(tx, [incoming(raw_mail())]), urgent=True)
+    assert begun.wait(10)
+    try:
+        assert not store.submit(lambda tx: holders.beat(tx, "me"), apart=True).result(10)
+        assert not kept.done()
+    finally:
+        go.set()
+    kept.result(10)
 
 
 def test_whoever_waits_is_told_when_no_transaction_can_begin(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,6 +85,29 @@ async def test_while_the_store_is_away_nobody_is_missed(store: Store, monkeypatc
     task.cancel()
 
 
+async def test_a_look_that_took_long_is_none(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that stood still for a while held everybody's beats up."""
+    store.write_now(lambda tx: holders.beat(tx, "other"))
+    time, looks = [0.0], [0]
+    real = store.read
+
+    async def read(query: Any) -> Any:
+        looks[0] += 1
+        if looks[0] == 3:
+            time[0] += 100.0
+        return await real(query)
+
+    monkeypatch.setattr(store, "read", read)
+    task = asyncio.create_task(
+        peers.run(store, "me", freed=lambda: None, clock=lambda: time[0], pace=0.001, patience=10)
+    )
+    await until(lambda: looks[0] > 6)
+    assert "other" in store.read_now(holders.beats)
+    time[0] += 12.0
+    await until(lambda: "other" not in store.read_now(holders.beats))
+    task.cancel()
+
+
 async def test_one_polls_a_mailbox_and_the_next_when_it_is_gone(store: Store) -> None:
     polling: set[str] = set()
 
