@@ -13,6 +13,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import BinaryIO
 
 from gateway.mail import charsets, lookalikes
@@ -30,7 +31,8 @@ def main(read: Callable[[bytes, Question], Mail] = answered) -> None:
     """Answer until nobody asks any more. `read`: how, in the place of the real reading."""
     answers = _own_output()
     _prepare()
-    os.nice(_NICENESS)  # somebody waits for mail to be taken, nobody for its being read
+    with suppress(PermissionError):  # gateway.service denies it: no matter, but where mail comes in a rush
+        os.nice(_NICENESS)  # somebody waits for mail to be taken, nobody for its being read
     _confine()
     answers.write(frames.READY)
     while answer := _answer(sys.stdin.buffer, read):

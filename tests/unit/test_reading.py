@@ -6,6 +6,8 @@ import asyncio
 import base64
 import codecs
 import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from encodings.aliases import aliases
 from pathlib import Path
@@ -116,6 +118,14 @@ def test_it_holds_none_of_our_files_and_nothing_of_our_environment(
         environment, files = uvloop.run(looked_at())
     assert b"CREDENTIALS" not in environment
     assert files == ["0", "1", "2", "3"]
+
+
+def test_it_reads_where_it_may_not_make_way_for_others() -> None:
+    """The filter of system calls in `gateway.service` answers so."""
+    denied = "os.nice = lambda _: exec('raise PermissionError')"
+    program = f"import os; from gateway.reading import worker; {denied}; worker.main()"
+    done = subprocess.run([sys.executable, "-c", program], input=b"", capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, frames.READY)
 
 
 def _of_process(pid: int) -> tuple[bytes, list[str]]:
