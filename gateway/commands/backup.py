@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from contextlib import closing
 from datetime import datetime
@@ -15,6 +16,7 @@ from gateway.config import Settings
 from gateway.config.include import gather
 from gateway.errors import Refused, StoreError
 from gateway.folders import make_folder
+from gateway.relay import walking
 from gateway.store import arrivals, audit, backup, copying, dumping, manifests, restoring, schema
 from gateway.store.database import Store, Tx
 from gateway.store.engines import file_of
@@ -57,16 +59,23 @@ def checked(folder: Path) -> Shown:
 
 
 def _files(settings: Settings, path: Path) -> dict[str, Path]:
-    """What goes in beside the database: token keys, and the configuration with what it includes. No other secrets."""
-    found = {f"{CONFIGURATION}/{path.name}": path}
-    folder = path.absolute().parent
-    for source in gather(path).files[1:]:
-        file = Path(source.name)
-        inside = file.absolute().is_relative_to(folder)
-        found[f"{CONFIGURATION}/{file.absolute().relative_to(folder) if inside else file.name}"] = file
+    """What goes in beside the database: token keys, the configuration with what it includes, the house's templates.
+
+    No other secrets.
+    """
+    sources = [path, *(Path(source.name) for source in gather(path).files[1:])]
+    if (own := settings.desk.templates) is not None:
+        sources += [own / name for name in walking.files(own)[0]]
+    found = {f"{CONFIGURATION}/{_below(path, source)}": source for source in sources}
     if settings.store.token_keys_file.exists():
         found[KEYS] = settings.store.token_keys_file
     return found
+
+
+def _below(path: Path, source: Path) -> Path:
+    """Where a file lies as seen from the folder of the configuration; from the root, if it isn't in there."""
+    file, folder = Path(os.path.abspath(source)), Path(os.path.abspath(path)).parent
+    return file.relative_to(folder if file.is_relative_to(folder) else file.anchor)
 
 
 def _dump(settings: Settings, packs: Packs) -> backup.Dump:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -112,7 +113,7 @@ def _write(path: Path, octets: bytes) -> None:
         sys.stdout.buffer.flush()
         return
     try:
-        with path.open("xb") as file:
+        with open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:  # it names people
             file.write(octets)
     except FileExistsError:
         raise Refused(f"{path} is there already: name another file") from None

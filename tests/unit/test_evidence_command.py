@@ -141,6 +141,7 @@ def test_an_export_is_an_act_and_seals_what_there_is(kept: Store, export: Path, 
     with pytest.raises(Refused, match="is there already"):
         command.exported(kept, "AAAA-0001", export, SITE, BY, NOW)
     told = command.exported(kept, "AAAA-0001", tmp_path / "again", SITE, BY, NOW).document
+    assert (tmp_path / "again").stat().st_mode & 0o077 == 0, "it names people"
     acts = kept.read_now(audit.listed)
     assert acts[0]["what"].startswith("sealed the evidence up to row 5: ")
     assert acts[-1]["what"] == f"exported the evidence of AAAA-0001: 5 rows, SHA-256 {told['sha256']}"
