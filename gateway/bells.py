@@ -83,6 +83,11 @@ class Bells:
         async with await engines.ear(engine) as connection:
             self.ring_all()  # what was rung before wasn't heard
             async for said in connection.notifies():
-                owner, *names = said.payload.split()
-                for name in names if owner != self._owner else ():
-                    self._by_name()[name].heard()
+                self._heard(said.payload)
+
+    def _heard(self, words: str) -> None:
+        """Whoever may connect to the database may say anything: what isn't ours is passed over."""
+        owner, _, names = words.partition(" ")
+        for name, bell in self._by_name().items() if owner != self._owner else ():
+            if name in names.split():
+                bell.heard()

@@ -152,6 +152,7 @@ def _postgresql(url: str) -> Engine:
             make_url(url).set(drivername="postgresql+psycopg"),
             connect_args={"application_name": "gateway", **_CONNECT},
             hide_parameters=True,
+            isolation_level="READ COMMITTED",  # whoever waited for their turn must see what those before them wrote
             pool_pre_ping=True,  # a server that came back is noticed before a sender is told to come again
             pool_size=8,
         )

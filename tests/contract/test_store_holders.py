@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from gateway import inbound, waiting
+from gateway.bells import Bells
 from gateway.context import Context
 from gateway.model import Attempt, DeliveryState, Fact, Occasion
-from gateway.store import arrivals, holders, outbox, schema
+from gateway.store import arrivals, engines, holders, outbox, schema
 from gateway.store.database import Store
 from gateway.store.outbox import Settled
 from gateway.store.tables import deliveries
@@ -71,6 +72,36 @@ def test_a_lease_is_of_one_until_it_is_gone(store: Store) -> None:
     assert [lease("one"), lease("two"), lease("one")] == [True, False, True]
     store.write_now(lambda tx: holders.leave(tx, "one"))
     assert [lease("two"), lease("one")] == [True, False]
+
+
+@ON_POSTGRESQL
+async def test_whatever_is_told_in_the_database_ends_nobodys_listening(store: Store) -> None:
+    bells = Bells(store, "me")
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        listening = group.create_task(bells.listen())
+        await bells.kept.wait()  # all ring as it begins to hear
+        bells.kept.clear()
+        bells.planned.clear()
+        for words in ("", " ", "me planned", "other unheard-of", "other kept"):
+            await store.write(lambda tx, w=words: engines.tell(tx.connection, w))  # type: ignore[misc]
+        await bells.kept.wait()
+        assert not bells.planned.is_set()
+        listening.cancel()
+
+
+@ON_POSTGRESQL
+def test_whose_turn_it_is_sees_what_was_written_before_whatever_the_server_prefers(
+    store: Store, tmp_path: Path
+) -> None:
+    (name,) = store.read_now(lambda connection: connection.execute(text("SELECT current_database()")).one())
+    prefers = text(f"ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'")
+    store.write_now(lambda tx: tx.connection.execute(prefers))
+    with opened(tmp_path) as other:
+        for _ in range(2):
+            assert other.write_now(lambda tx: tx.connection.scalar(text("SHOW transaction_isolation"))) == (
+                "read committed"
+            )
+            assert other.read_now(lambda c: c.scalar(text("SHOW transaction_isolation"))) == "repeatable read"
 
 
 # --- mails -----------------------------------------------------------------------------------------------
