@@ -825,7 +825,7 @@ class Occasion(StrEnum):
     BOUNCE = "bounce"
     RECEIPT = "receipt"  # a mail server says that it has it, or passed it on
     RETRY = "retry"  # a person let it be sent again
-    CANCEL = "cancel"  # a person withdrew it
+    CANCEL = "cancel"  # a person withdrew it, or the gateway a test mail of its own
     RESTORE = "restore"  # the store is a backup's: it may have been sent since that was made
 
 

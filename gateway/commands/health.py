@@ -35,7 +35,7 @@ def health(settings: Settings, now: datetime, *, as_metrics: bool) -> Shown:
     found = _found(seen, settings, now)
     status = 1 if found else 0
     if as_metrics:
-        text = metrics.text(seen, found, now)
+        text = metrics.text(seen, found, canary.end(settings), now)
         return Shown({"metrics": text}, (text.rstrip("\n"),), status)
     return Shown(
         _document(seen, found), tuple(line for gap in found for line in _lines(gap)) or (_well(seen),), status

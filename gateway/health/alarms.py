@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gateway import alarm, log
 from gateway.context import Context
@@ -16,7 +16,7 @@ from gateway.store.database import Tx
 from gateway.store.pulses import Standing
 
 # What a mail wouldn't leave by, or would only tell once it is over.
-_NOT_BY_MAIL = frozenset({Kind.RELAY, Kind.OUTBOX, Kind.SENDING})
+NOT_BY_MAIL = frozenset({Kind.RELAY, Kind.OUTBOX, Kind.SENDING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +28,23 @@ class Changes:
     mails: int = 0
 
 
-def change(tx: Tx, context: Context, gaps: Sequence[Gap], now: datetime) -> Changes:
-    """Let the alarms that stand be those of `gaps`. With several daemons, one of them finds that one begins."""
+def change(tx: Tx, context: Context, gaps: Sequence[Gap], now: datetime, unseen: timedelta = timedelta()) -> Changes:
+    """Let the alarms that stand be those of `gaps`. With several daemons, one of them finds that one begins.
+
+    What isn't among `gaps` is over once nobody has seen it for as long as `unseen`: another may see what we don't.
+    """
     engines.take_turn(tx.connection)
     standing = pulses.standing(tx.connection)
     raised = tuple(gap for gap in gaps if pulses.raised(tx, gap.kind, gap.count, gap.since, gap.examples, now))
     kinds = {gap.kind.value for gap in gaps}
-    over = tuple(one for one in standing if one.kind not in kinds and pulses.over(tx, one.kind))
+    gone = (one for one in standing if one.kind not in kinds and now - one.seen_at >= unseen)
+    over = tuple(one for one in gone if pulses.over(tx, one.kind))
     return Changes(raised, over, _tell(tx, context, raised, now))
 
 
 def _tell(tx: Tx, context: Context, raised: Sequence[Gap], now: datetime) -> int:
     """One mail of all that begins now, but for what was told within a day."""
-    names = {gap: f"alarm {gap.kind}" for gap in raised if gap.kind not in _NOT_BY_MAIL}
+    names = {gap: f"alarm {gap.kind}" for gap in raised if gap.kind not in NOT_BY_MAIL}
     news = tuple(gap for gap, name in names.items() if alarm.may_be_told(tx.connection, name, now))
     if not news:
         return 0

@@ -4,7 +4,7 @@
     out   from there a delivery of the outbox, by the relay: into the folder, where it is taken away again; or, with
           `canary_returns`, to the smarthost and back to our own domain, where it comes in like any mail
 
-It is known by a signed address of a kind of its own, which counts for two days, and by its words, which say nothing:
+It is known by a signed address of a kind of its own, which counts for a week, and by its words, which say nothing:
 whoever gets hold of the address can make these words vanish, and no mail. No conversation is opened, and nobody told.
 """
 
@@ -29,8 +29,9 @@ from gateway.store.vitals import Vitals
 
 TEXT = "This is a test mail that the gateway sends to itself. Nobody has to do anything about it."
 SENT, FILED, LEFT, BACK = "canary sent", "canary filed", "canary left", "canary back"
+GOING = "canary going"  # when the one was sent that went to the relay last, unless it was taken out of the folder
 STEPS = (BACK, LEFT, FILED, SENT)  # the latest first
-_LIFE = timedelta(days=2)
+_LIFE = timedelta(days=7)  # longer than other people's servers keep what they can't hand over
 _UNDERWAY = timedelta(seconds=90)
 
 
@@ -87,7 +88,7 @@ def octets(context: Context, sent_at: datetime) -> bytes:
 
 def untested(seen: Vitals, settings: Settings, now: datetime) -> tuple[Gap, ...]:
     """Did no test mail come through for too long, while a daemon was there?"""
-    alive = [daemon.started_at for daemon in seen.daemons if not gaps.silent((daemon,), now)]
+    alive = [daemon.started_at for daemon in gaps.alive(seen.daemons, now)]
     every = settings.health.canary
     if every is None or not alive or not is_kept(settings):
         return ()
@@ -126,9 +127,25 @@ def filed(tx: Tx, arrival: Arrival, leg: Leg, context: Context, now: datetime) -
     sent_at = rounds.last(tx.connection, SENT)
     if leg is Leg.IN and sent_at is not None and end(context.settings) != FILED:
         going = draft(context, Leg.BACK, sent_at)
-        if not outbox.is_written_to(tx.connection, going.to):  # several that waited go out as one
+        several = outbox.is_written_to(tx.connection, going.to)  # several that waited go out as one
+        if not several and not _is_on_its_way(tx, context):
             outbox.enqueue(tx, None, 0, going, context.signer, now)
+            rounds.made(tx, GOING, sent_at)
     return leg
+
+
+def left(tx: Tx, now: datetime) -> None:
+    """It was taken out of the folder."""
+    rounds.made(tx, LEFT, now)
+    rounds.noted(tx, GOING, None)
+
+
+def _is_on_its_way(tx: Tx, context: Context) -> bool:
+    """Is there one that will lie in the folder, or does, and wasn't taken away? No other follows it then."""
+    going = rounds.last(tx.connection, GOING)
+    if end(context.settings) != LEFT or going is None:
+        return False
+    return outbox.may_leave(tx.connection, address(context, Leg.BACK, going))
 
 
 # --- by SMTP or LMTP, to ourselves ----------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
@@ -19,6 +19,7 @@ from gateway.store.database import Store, Tx
 
 _TICK = 5.0  # seconds
 _PATIENCE = 30.0  # seconds that our own listener has
+_LATE = timedelta(hours=1)  # after which one that couldn't leave needn't: others have followed it
 
 
 async def run(
@@ -46,19 +47,14 @@ async def step(
     store: Store, context: Context, doors: Sequence[tuple[str, str]], begun: datetime, now: datetime
 ) -> None:
     """Take away what left; launch what is due."""
+    done = await store.read(lambda connection: rounds.times(connection, (canary.SENT, canary.GOING)))
+    if canary.GOING in done and context.settings.relay.transport == "maildir":
+        await _land(store, context, done[canary.GOING], now)
     every = context.settings.health.canary
     if every is None or not canary.is_kept(context.settings):
         return
-    done = await store.read(lambda connection: rounds.times(connection, (canary.SENT, canary.FILED, canary.LEFT)))
-    if canary.end(context.settings) == canary.LEFT and _is_between(done, canary.FILED, canary.LEFT):
-        await _land(store, context, done[canary.SENT], now)
     if now - max(begun, done.get(canary.SENT, begun)) >= every:
         await _launch(store, context, doors, every, now)
-
-
-def _is_between(done: Mapping[str, datetime], one: str, other: str) -> bool:
-    """Was the one step taken, and the other not since?"""
-    return one in done and (other not in done or done[other] < done[one])
 
 
 async def _launch(
@@ -72,6 +68,7 @@ async def _launch(
         if before is not None and now - before < every:
             return False
         rounds.made(tx, canary.SENT, now)
+        outbox.withdraw_test_mails(tx, now - _LATE, now)
         if not doors:
             outbox.enqueue(tx, None, 0, canary.draft(context, Leg.BACK, now), context.signer, now)
         return True
@@ -91,4 +88,4 @@ async def _land(store: Store, context: Context, sent_at: datetime, now: datetime
         file = Path(context.settings.relay.folder) / "new" / file_name(created_at, message_id)
         await asyncio.to_thread(file.unlink, missing_ok=True)
     if there:
-        await store.write(lambda tx: rounds.made(tx, canary.LEFT, now))
+        await store.write(lambda tx: canary.left(tx, now))

@@ -21,6 +21,7 @@ _UNREACHED = timedelta(minutes=4)  # for which a mailbox may be out of reach
 _UNSEEN = timedelta(minutes=15)  # beyond its `poll` for which it may not be looked at: IDLE is believed for five
 _REFUSING = timedelta(minutes=5)  # for which the relay may hand nothing over
 _SEVERAL = 3  # deliveries that are put off: it isn't one recipient's server
+_MANY = 400  # attempts in vain, one after the other: so many are told of, be it that they took less time
 _HELD = timedelta(hours=1)  # for which the antivirus may say nothing
 _LAST_STEP = timedelta(minutes=12)  # what a server may take for it (RFC 5321 §4.5.3.2.6), and a little
 
@@ -135,9 +136,14 @@ def _lying(kind: Kind, heap: Heap) -> Iterator[Gap]:
         yield Gap(kind, heap.count, heap.since, heap.examples)
 
 
+def alive(daemons: Sequence[Process], now: datetime) -> list[Process]:
+    """Those that live: not one that ended in order, nor one that was last seen by a clock gone wrong."""
+    return [daemon for daemon in daemons if daemon.ended_at is None and abs(now - daemon.seen_at) <= SILENT]
+
+
 def silent(daemons: Sequence[Process], now: datetime) -> tuple[Gap, ...]:
-    """Does no daemon live? One that ended in order doesn't, nor one that was last seen by a clock gone wrong."""
-    if any(daemon.ended_at is None and abs(now - daemon.seen_at) <= SILENT for daemon in daemons):
+    """Does no daemon live?"""
+    if alive(daemons, now):
         return ()
     last = max((daemon.seen_at for daemon in daemons), default=None)
     return (
@@ -162,7 +168,9 @@ def _relay(vitals: Vitals, now: datetime) -> Iterator[Gap]:
     """
     tries = (each for each in vitals.tries if each.host)
     vain = list(takewhile(lambda each: each.outcome == DeliveryState.DEFERRED, tries))
-    if not vain or not vitals.open.get(DeliveryState.DEFERRED) or now - vain[-1].at < _REFUSING:
+    if not vain or not vitals.open.get(DeliveryState.DEFERRED):
+        return
+    if now - vain[-1].at < _REFUSING and len(vain) < _MANY:
         return
     deliveries = {each.delivery for each in vain}
     if len(deliveries) >= _SEVERAL or any(_cut_off(each) for each in vain):

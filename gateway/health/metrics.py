@@ -7,19 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from gateway.health.canary import STEPS
 from gateway.health.gaps import Gap, Kind
 from gateway.store.vitals import Vitals
 
 _Sample = tuple[Mapping[str, str], float]
 
 
-def text(seen: Vitals, gaps: Sequence[Gap], now: datetime) -> str:
-    """Every figure, with its meaning."""
-    return "".join(_lines(seen, gaps, now))
+def text(seen: Vitals, gaps: Sequence[Gap], end: str, now: datetime) -> str:
+    """Every figure, with its meaning. `end`: the last step of a test mail that came through."""
+    return "".join(_lines(seen, gaps, end, now))
 
 
-def _lines(seen: Vitals, gaps: Sequence[Gap], now: datetime) -> Iterator[str]:
+def _lines(seen: Vitals, gaps: Sequence[Gap], end: str, now: datetime) -> Iterator[str]:
     found = {gap.kind: gap.count for gap in gaps}
     done = seen.arrivals - seen.waiting.count - seen.aside.count
     yield from _figure("healthy", "gauge", "1: nothing is wrong", 0 if gaps else 1)
@@ -37,8 +36,8 @@ def _lines(seen: Vitals, gaps: Sequence[Gap], now: datetime) -> Iterator[str]:
     yield from _series("outbox", "gauge", "deliveries that aren't done", states)
     yield from _figure("overdue_oldest_seconds", "gauge", "overdue deliveries", _age(seen.overdue.since, now))
     yield from _figure("held", "gauge", "mails whose attachments wait for the antivirus", seen.held.count)
-    passed = max((at for name, at in seen.rounds.items() if name in STEPS), default=None)
-    yield from _figure("canary_seconds", "gauge", "since the last step of a test mail", _age(passed, now))
+    through = _age(seen.rounds.get(end), now)
+    yield from _figure("canary_seconds", "gauge", "since a test mail last came through the whole way", through)
     looks = [({"mailbox": box.name}, _age(box.looked_at, now)) for box in seen.boxes]
     yield from _series("mailbox_looked_seconds", "gauge", "since when a mailbox wasn't looked at", looks)
     alive = [({"daemon": each.name}, _age(each.seen_at, now)) for each in seen.daemons if each.ended_at is None]

@@ -23,6 +23,7 @@ from gateway.store.database import Store
 from gateway.store.vitals import Vitals, vitals
 
 PACE = 10.0  # seconds
+_UNSEEN = timedelta(seconds=3 * PACE)  # after which none of several daemons sees an alarm any more
 _PAST = frozenset({Kind.MISSING})  # what is being mended already when it is found
 
 
@@ -77,14 +78,15 @@ async def look(
     memory.before = frozenset(gap.kind for gap in found)
     sure = [gap for gap in found if gap.kind in known]
     if sure or seen.standing:
-        changes = await store.write(lambda tx: alarms.change(tx, context, sure, now))
+        unseen = _UNSEEN if len(gaps.alive(seen.daemons, now)) > 1 else timedelta()
+        changes = await store.write(lambda tx: alarms.change(tx, context, sure, now, unseen))
         alarms.log_changes(changes, now)
         if changes.mails:
             log.round_made(deliveries=changes.mails)
             planned.set()
     file = context.settings.health.metrics_file
     if file is not None:
-        await asyncio.to_thread(metrics.write, file, metrics.text(seen, sure, now))
+        await asyncio.to_thread(metrics.write, file, metrics.text(seen, sure, canary.end(context.settings), now))
 
 
 def _found(seen: Vitals, context: Context, memory: Memory, now: datetime) -> tuple[Gap, ...]:

@@ -496,6 +496,13 @@ def is_written_to(connection: Connection, address: str) -> bool:
     return bool(connection.scalar(select(exists().where(deliveries.c.recipient == address))))
 
 
+def may_leave(connection: Connection, address: str) -> bool:
+    """Is there a delivery to this very address that has left, or may yet?"""
+    over = ("refused", "cancelled", "unknown")
+    query = select(exists().where(deliveries.c.recipient == address, deliveries.c.state.not_in(over)))
+    return bool(connection.scalar(query))
+
+
 def sent_to(connection: Connection, address: str) -> list[tuple[datetime, str]]:
     """When the deliveries to this very address were written that are sent, and their Message-IDs."""
     sent = (deliveries.c.recipient == address, deliveries.c.state == DeliveryState.SENT.value)
@@ -532,6 +539,15 @@ def cancel(tx: Tx, delivery: int, by: str, now: datetime) -> None:
     """
     _change(tx, delivery, {"waiting", "deferred", "unknown"}, state="cancelled")
     evidence.record(tx, [Fact(delivery, Occasion.CANCEL, Attempt(DeliveryState.CANCELLED, ""), by)], now)
+
+
+def withdraw_test_mails(tx: Tx, before: datetime, now: datetime) -> None:
+    """Never send test mails that were written before then and still wait: they would only come back in heaps."""
+    waiting = select(deliveries.c.id).where(
+        _DUE, deliveries.c.purpose == Purpose.CANARY.value, deliveries.c.created_at < before
+    )
+    for delivery in tx.connection.scalars(waiting).all():
+        cancel(tx, delivery, "", now)
 
 
 def _change(tx: Tx, delivery: int, allowed: set[str], **values: Any) -> None:

@@ -34,7 +34,7 @@ from gateway.store.tables import (
 )
 
 NEWEST = 2000  # rows that are looked at where there is no index of what would be wrong
-_TRIES = 50  # the last attempts to hand a delivery over
+_TRIES = 500  # the last attempts to hand a delivery over
 _SHOWN = 5  # ids of what is found
 # Literals, not parameters: a partial index is only used for a condition that can be read.
 _WAITING: ColumnElement[bool] = literal_column("arrivals.state = 'waiting'")

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from gateway.context import Context
-from gateway.health import canary
+from gateway.health import canary, flight
 from gateway.health.canary import TEXT, Leg
 from gateway.health.gaps import Kind
 from gateway.mail import tokens
 from gateway.mail.tokens import Keys, Token, TokenKind
-from gateway.model import Attempt, DeliveryState, Fact, Incoming, Occasion
+from gateway.model import Attempt, DeliveryState, Fact, Incoming, Occasion, Outgoing
+from gateway.relay.maildir import file_name
 from gateway.store import outbox, pulses, rounds
 from gateway.store.database import Store
 from gateway.store.outbox import Settled
@@ -86,6 +88,58 @@ def test_several_that_waited_go_out_as_one(store: Store, context: Context) -> No
     assert len(store.read_now(lambda connection: outbox.due(connection, NOW + DAY, 9))) == 1
 
 
+def due(store: Store) -> list[Outgoing]:
+    return store.read_now(lambda connection: outbox.due(connection, NOW + DAY, 9))
+
+
+def settled(store: Store, context: Context, delivery: Outgoing) -> Path:
+    """It left into the folder; its file there."""
+    sent = Settled(Fact(delivery.id, Occasion.ATTEMPT, Attempt(DeliveryState.SENT, "written as new/x")), NOW)
+    store.write_now(lambda tx: outbox.settle(tx, [sent], NOW))
+    file = Path(context.settings.relay.folder) / "new" / file_name(delivery.created_at, delivery.message_id)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
+    return file
+
+
+def filed_at(store: Store, context: Context, minute: int) -> None:
+    """One is launched at that minute, and filed at once."""
+    at = NOW + minute * MINUTE
+    to = canary.address(context, Leg.IN, at)
+    launched(store, at)
+    assert done(store, context, came(context, at, to=to, raw=canary.octets(context, at))) is Leg.IN
+
+
+async def test_none_stays_in_the_folder_where_the_relay_stood_still_for_several(
+    store: Store, context: Context
+) -> None:
+    """The first leaves late: those that came meanwhile don't follow it, and it is taken away."""
+    for minute in range(3):
+        filed_at(store, context, minute)
+    (late,) = due(store)
+    assert late.draft.to == canary.address(context, Leg.BACK, NOW)
+    file = settled(store, context, late)
+    filed_at(store, context, 3)
+    assert due(store) == [], "it lies there still"
+    await flight.step(store, context, (), NOW, NOW + 3 * MINUTE)
+    assert not file.exists()
+    assert canary.LEFT in steps(store)
+    filed_at(store, context, 4)
+    (following,) = due(store)
+    assert following.draft.to == canary.address(context, Leg.BACK, NOW + 4 * MINUTE)
+
+
+async def test_what_couldnt_leave_for_an_hour_is_withdrawn_and_followed(store: Store, tmp_path: Path) -> None:
+    """After days without a smarthost they don't come back in heaps, when their addresses count no more."""
+    context = make_context(tmp_path, relay=SMARTHOST, health={"canary_returns": True})
+    times = [NOW + hours * timedelta(minutes=61) for hours in range(5)]
+    for at in times:
+        await flight.step(store, context, (), NOW - DAY, at)
+    assert [mail.draft.to for mail in due(store)] == [canary.address(context, Leg.BACK, times[-1])]
+    gone = text("SELECT count(*) FROM deliveries WHERE state = 'cancelled'")
+    assert store.read_now(lambda connection: connection.scalar(gone)) == 4
+
+
 def test_one_that_comes_back_goes_no_further(store: Store, tmp_path: Path) -> None:
     context = make_context(tmp_path, intake=SMTP, relay=SMARTHOST, health={"canary_returns": True})
     to = canary.address(context, Leg.BACK, NOW)
@@ -120,8 +174,8 @@ def test_no_mail_vanishes_for_its_address_and_no_address_for_its_words(store: St
         "other words": came(context, raw=raw_mail(to=to, text="Bonjour, une question.")),
         "more words": came(context, raw=raw_mail(to=to, text=f"{TEXT}\nBonjour, une question.", identifier="a@x")),
         "a file": came(context, raw=_with_file(to)),
-        "too late": came(context, NOW + 2 * DAY + SECOND),
-        "too early": came(context, NOW - 2 * DAY - SECOND, raw=_worded(to, "b@x")),
+        "too late": came(context, NOW + 7 * DAY + SECOND),
+        "too early": came(context, NOW - 7 * DAY - SECOND, raw=_worded(to, "b@x")),
         "an inbox": came(context, to=f"contact@{DOMAIN}", raw=_worded(f"contact@{DOMAIN}", "c@x")),
         "another kind": _to(context, Token(TokenKind.REPLY, second, 0), "d@x"),
         "another leg": _to(context, Token(TokenKind.CANARY, second, 2), "e@x"),

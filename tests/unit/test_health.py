@@ -18,10 +18,10 @@ from gateway import log
 from gateway.commands.health import health
 from gateway.context import Context
 from gateway.errors import StoreError
-from gateway.health import gaps, metrics, watch
+from gateway.health import alarms, canary, gaps, metrics, watch
 from gateway.health.gaps import Gap, Kind
 from gateway.model import Attempt, DeliveryState, Fact, Finding, Look, Occasion, Scan
-from gateway.store import arrivals, outbox, pulses, scans, tables
+from gateway.store import arrivals, outbox, pulses, rounds, scans, tables
 from gateway.store.database import Store
 from gateway.store.outbox import Settled
 from gateway.store.vitals import Vitals, vitals
@@ -59,10 +59,10 @@ def context(tmp_path: Path) -> Context:
 class Daemon:
     """One that does nothing but look after itself, by a clock that is moved."""
 
-    def __init__(self, store: Store, context: Context) -> None:
-        self.store, self.context, self.at = store, context, NOW
+    def __init__(self, store: Store, context: Context, name: str = "one") -> None:
+        self.store, self.context, self.name, self.at = store, context, name, NOW
         self.memory, self.planned, self.relaying = watch.Memory(), asyncio.Event(), True
-        store.write_now(lambda tx: pulses.started(tx, "one", NOW))
+        store.write_now(lambda tx: pulses.started(tx, name, NOW))
 
     async def until(self, at: datetime, step: float = watch.PACE) -> list[dict[str, Any]]:
         """Look every ten seconds up to then; what was logged, each with `at`, how long after NOW."""
@@ -72,7 +72,7 @@ class Daemon:
             if self.relaying:
                 self.relay()
             with capture_logs() as lines:
-                await watch.look(self.store, self.context, self.memory, "one", self.planned, self.at)
+                await watch.look(self.store, self.context, self.memory, self.name, self.planned, self.at)
             logged += [{**line, "at": self.at - NOW} for line in lines]
         return logged
 
@@ -196,8 +196,26 @@ async def test_two_daemons_tell_an_alarm_once(daemon: Daemon) -> None:
     keep(daemon.store, incoming(raw_mail()))
     await daemon.until(NOW + 5 * MINUTE, 30)
     await other.until(NOW + 5 * MINUTE, 30)
-    lines = [line for _ in range(6) for each in (daemon, other) for line in await each.until(each.at + 10 * SECOND)]
-    assert len(events(lines, "alarm_raised")) == 1
+    assert len(events(await both(daemon, other, 6), "alarm_raised")) == 1
+
+
+async def test_what_one_of_two_daemons_sees_stands_until_neither_does(daemon: Daemon) -> None:
+    """One lacks a file that the other has: on another machine, or since they look at different times."""
+    take(daemon.store, daemon.context, raw_mail())
+    other = Daemon(daemon.store, daemon.context, "two")
+    await other.until(NOW + 10 * SECOND)
+    (pack,) = packs_of(daemon).glob("*.pack")
+    away = pack.rename(pack.with_suffix(".away"))
+    lines = await both(daemon, other, 9)
+    assert [kind for kind, _ in events(lines, "alarm_raised")] == [Kind.RAW]
+    assert events(lines, "alarm_over") == []
+    away.rename(pack)
+    daemon.memory.compared_at = None
+    assert [kind for kind, _ in events(await both(daemon, other, 9), "alarm_over")] == [Kind.RAW]
+
+
+async def both(one: Daemon, other: Daemon, looks: int) -> list[dict[str, Any]]:
+    return [line for _ in range(looks) for each in (one, other) for line in await each.until(each.at + 10 * SECOND)]
 
 
 async def test_what_begins_together_is_one_mail_and_a_relay_isnt_told_through_itself(daemon: Daemon) -> None:
@@ -212,6 +230,13 @@ async def test_what_begins_together_is_one_mail_and_a_relay_isnt_told_through_it
     assert {kind for kind, _ in events(lines, "alarm_raised")} == {Kind.ASIDE, Kind.LOST, Kind.RELAY}
     (letter,) = letters(daemon.store)
     assert [line[:2] for line in letter.splitlines()].count("- ") == 2
+
+
+@pytest.mark.parametrize("kind", sorted(set(Kind) - alarms.NOT_BY_MAIL - {Kind.DAEMON, Kind.STORE}))
+def test_whatever_managers_are_told_is_told_in_words(daemon: Daemon, kind: Kind) -> None:
+    daemon.store.write_now(lambda tx: alarms.change(tx, daemon.context, [Gap(kind)], NOW))
+    (letter,) = letters(daemon.store)
+    assert f"- {kind}: 1" not in letter
 
 
 async def test_a_store_that_cant_be_read_is_said_in_the_log(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -337,6 +362,16 @@ def test_one_recipients_server_that_says_later_is_no_outage(
     tried(daemon, ids, [(NOW, DeliveryState.DEFERRED, reply)])
     daemon.at = NOW + 5 * MINUTE
     assert daemon.found() == ([Kind.RELAY] if wrong else [])
+
+
+def test_many_that_are_put_off_at_once_hide_no_outage(daemon: Daemon) -> None:
+    """The last attempts that are looked at lie within less than five minutes then."""
+    many = list(range(1, 101))
+    tried(daemon, many, [(NOW + n * SECOND, DeliveryState.DEFERRED, "451 4.3.0 later") for n in range(6)])
+    daemon.at = NOW + MINUTE
+    assert daemon.found() == [Kind.RELAY]
+    tried(daemon, [1], [(daemon.at, DeliveryState.SENT, "250 ok")])
+    assert daemon.found() == []
 
 
 def test_what_has_no_evidence_and_is_said_to_be_sent_is_told(daemon: Daemon) -> None:
@@ -517,7 +552,9 @@ async def test_what_only_the_daemon_sees_is_told_by_the_command_too(daemon: Daem
 def test_figures_are_in_the_form_that_prometheus_reads(daemon: Daemon) -> None:
     keep(daemon.store, incoming(raw_mail()))
     planned(daemon, 2)
-    told = metrics.text(daemon.seen(), [Gap(Kind.FILING, 3)], NOW + MINUTE)
+    daemon.store.write_now(lambda tx: rounds.made(tx, canary.FILED, NOW))
+    daemon.store.write_now(lambda tx: rounds.made(tx, canary.SENT, NOW + MINUTE))
+    told = metrics.text(daemon.seen(), [Gap(Kind.FILING, 3)], canary.FILED, NOW + MINUTE)
     sample = re.compile(r'gateway_[a-z_]+(?:\{[a-z]+="[^"\\\n]*"\})? -?[0-9.e+]+')
     assert [line for line in told.splitlines() if not line.startswith("# ") and not sample.fullmatch(line)] == []
     for wanted in (
@@ -528,6 +565,7 @@ def test_figures_are_in_the_form_that_prometheus_reads(daemon: Daemon) -> None:
         'gateway_gap{kind="relay"} 0',
         'gateway_outbox{state="waiting"} 2',
         'gateway_daemon_seen_seconds{daemon="one"} 60',
+        "gateway_canary_seconds 60",
     ):
         assert wanted in told.splitlines(), wanted
 
