@@ -1,4 +1,4 @@
-"""`make security`: every attack, against the gateway and one without the defence (see `tests.trials.command`)."""
+"""`make chaos`: kills, power cuts and faults, on the gateway and on one without the defence (see `tests.trials.command`)."""
 
 from __future__ import annotations
 
