@@ -115,9 +115,10 @@ WORDS: dict[Kind, tuple[str, str]] = {
 def found(vitals: Vitals, mailboxes: Mapping[str, timedelta], now: datetime) -> tuple[Gap, ...]:
     """All that the store shows to be wrong, whether a daemon runs or not. `mailboxes`: how often each is polled."""
     boxes = {box: mailboxes[box.name] for box in vitals.boxes if box.name in mailboxes}
+    never = sorted(set(mailboxes) - {box.name for box in boxes})
     # While the smarthost is away, hardly anything is tried: that is one trouble, not two.
     leaving = tuple(_relay(vitals, now)) or _outbox(vitals, now)
-    return (*_heaps(vitals, now), *leaving, *_mailboxes(boxes, now))
+    return (*_heaps(vitals, now), *leaving, *_mailboxes(boxes, _begun(vitals, never, now), now))
 
 
 def _heaps(vitals: Vitals, now: datetime) -> Iterator[Gap]:
@@ -198,8 +199,15 @@ def incomplete(packs: Sequence[str], now: datetime) -> tuple[Gap, ...]:
 # --- mailboxes ------------------------------------------------------------------------------------------------
 
 
-def _mailboxes(boxes: Mapping[Box, timedelta], now: datetime) -> Iterator[Gap]:
-    since = {box.name: at for box, poll in boxes.items() if (at := _unreached_since(box, poll, now)) is not None}
+def _begun(vitals: Vitals, never: Sequence[str], now: datetime) -> dict[str, datetime]:
+    """Since when mailboxes that nobody ever looked at should have been: does any daemon take mail in at all?"""
+    begun = max((daemon.started_at for daemon in alive(vitals.daemons, now)), default=now)
+    return dict.fromkeys(never, begun) if now - begun > _UNREACHED else {}
+
+
+def _mailboxes(boxes: Mapping[Box, timedelta], never: Mapping[str, datetime], now: datetime) -> Iterator[Gap]:
+    seen = {box.name: at for box, poll in boxes.items() if (at := _unreached_since(box, poll, now)) is not None}
+    since = {**never, **seen}
     if since:
         yield Gap(Kind.UNREACHED, len(since), min(since.values()), tuple(sorted(since)))
     yield from _uids(Kind.MISSING, {box: box.missing for box in boxes})

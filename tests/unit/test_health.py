@@ -471,6 +471,14 @@ async def test_a_mailbox_out_of_reach_alarms_within_six_minutes(polling: Daemon)
     assert [kind for kind, _ in events(await polling.until(polling.at + MINUTE), "alarm_over")] == [Kind.UNREACHED]
 
 
+async def test_a_mailbox_that_nobody_looks_at_is_told(polling: Daemon) -> None:
+    """As where each of several daemons does other parts of the work."""
+    ((kind, at),) = events(await polling.six(), "alarm_raised")
+    assert (kind, 4 * MINUTE < at <= SIX) == (Kind.UNREACHED, True)
+    looked(polling)
+    assert [kind for kind, _ in events(await polling.until(polling.at + MINUTE), "alarm_over")] == [Kind.UNREACHED]
+
+
 def test_a_mailbox_that_was_never_reached_is_told_too(polling: Daemon) -> None:
     polling.store.write_now(lambda tx: pulses.troubled(tx, BOX, "no such host", NOW))
     polling.at = NOW + SIX
