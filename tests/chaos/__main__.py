@@ -1,4 +1,4 @@
-"""`make chaos`: kills, power cuts and faults, on the gateway and on one without the defence (see `tests.trials.command`)."""
+"""`make chaos`: kills, power cuts, faults, on the gateway and without the defence (see `tests.trials.command`)."""
 
 from __future__ import annotations
 
