@@ -234,8 +234,10 @@ async def ear(engine: Engine) -> AsyncConnection[Any]:
     """
     from psycopg import AsyncConnection  # noqa: PLC0415 (installed where it is used)
 
-    address = engine.url.set(drivername=POSTGRESQL).render_as_string(hide_password=False)
-    connection = await AsyncConnection.connect(address, autocommit=True, application_name="gateway", **_CONNECT)
+    _, address = engine.dialect.create_connect_args(engine.url)
+    connection: AsyncConnection[Any] = await AsyncConnection.connect(
+        **address, autocommit=True, application_name="gateway", **_CONNECT
+    )
     await connection.execute(f"LISTEN {_CHANNEL}")
     return connection
 

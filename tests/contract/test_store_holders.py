@@ -90,6 +90,14 @@ async def test_whatever_is_told_in_the_database_ends_nobodys_listening(store: St
 
 
 @ON_POSTGRESQL
+async def test_a_password_of_several_words_is_one_to_whoever_listens(store: Store) -> None:
+    there = store.engine.url.set(drivername="postgresql", password="a long one: +%@")
+    with closing(Store(there.render_as_string(hide_password=False), Path("nowhere"))) as other:
+        async with await engines.ear(other.engine) as listening:
+            assert listening.info.password == "a long one: +%@"
+
+
+@ON_POSTGRESQL
 def test_whose_turn_it_is_sees_what_was_written_before_whatever_the_server_prefers(
     store: Store, tmp_path: Path
 ) -> None:
