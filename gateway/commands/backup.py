@@ -200,8 +200,11 @@ def _is_empty(database: Path) -> bool:
 
 
 def _put_keys(source: Path, target: Path, now: datetime) -> None:
-    """The keys of the backup. Others that are there stay, under another name."""
-    if target.exists() and target.read_bytes() == source.read_bytes():
+    """The keys of the backup, unless they are all there: one may have come since, and have signed mail that left.
+
+    Others that are there stay, under another name.
+    """
+    if target.exists() and set(source.read_bytes().splitlines()) <= set(target.read_bytes().splitlines()):
         return
     make_folder(target.parent)
     temporary = target.with_name(target.name + ".restoring")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from gateway.commands import backup as command
+from gateway.commands.operator import SOMEBODY
 from tests.builders import NOW, opened, settings
 
 
@@ -39,3 +42,27 @@ def test_the_configuration_goes_in_with_what_it_includes_and_the_templates(tmp_p
                 outside,
             }
     assert {path.name for path in backups.iterdir()} == {".lock", "packs", "20250301T093000Z", "20250301T093001Z"}
+
+
+@pytest.mark.parametrize(
+    ("there", "after", "aside"),
+    [
+        (None, "1 old\n", 0),
+        ("1 old\n", "1 old\n", 0),
+        ("2 new\n1 old\n", "2 new\n1 old\n", 0),  # it was rotated since, and signed mail that left
+        ("1 another\n", "1 old\n", 1),
+    ],
+)
+def test_keys_come_back_unless_they_are_there(tmp_path: Path, there: str | None, after: str, aside: int) -> None:
+    keys, path = tmp_path / "token.keys", tmp_path / "gateway.toml"
+    path.write_text("", "utf-8")
+    keys.write_text("1 old\n", "utf-8")
+    found = settings(tmp_path)
+    with opened(tmp_path):
+        command.made(found, path, tmp_path / "backups", NOW, None)
+    keys.unlink()
+    if there is not None:
+        keys.write_text(there, "utf-8")
+    command.restored(found, tmp_path / "backups", SOMEBODY, NOW, replace=True, send=False, lost_at=NOW)
+    assert keys.read_text("utf-8") == after
+    assert len(list(tmp_path.glob("token.keys.before-*"))) == aside
