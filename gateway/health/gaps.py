@@ -107,7 +107,7 @@ WORDS: dict[Kind, tuple[str, str]] = {
     ),
     Kind.CANARY: (
         "no test mail came through",
-        "its last step says where it stands still: sent, filed, left, or back; canary_refused in the log says more",
+        "what came after its last step (sent, filed, left or back) stands still; canary_refused in the log says more",
     ),
 }
 
