@@ -89,7 +89,7 @@ class Store:
     def read_now(self, query: Callable[[Connection], T]) -> T:
         """As `read`, for callers without an event loop: it blocks."""
         try:
-            with self._reading.connect() as connection, connection.begin():
+            with engines.connected(self._reading) as connection, connection.begin():
                 return query(connection)
         except DBAPIError as error:
             raise StoreError(engines.words(error)) from error

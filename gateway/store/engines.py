@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import table as named_table
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from gateway.errors import Permanent, StoreError
 from gateway.folders import make_folder
@@ -193,6 +194,22 @@ def for_reading(engine: Engine) -> Engine:
     if engine.dialect.name != POSTGRESQL:
         return engine
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+@contextmanager
+def connected(engine: Engine) -> Iterator[Connection]:
+    """A connection of the pool, given back in the end.
+
+    Raises:
+        StoreError: all of them are waiting for an answer.
+        DBAPIError: there is none to be had.
+    """
+    try:
+        connection = engine.connect()
+    except PoolTimeoutError as error:
+        raise StoreError("the database failed: it answers on none of its connections") from error
+    with connection:
+        yield connection
 
 
 def octets(connection: Connection) -> int:

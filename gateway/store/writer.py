@@ -166,7 +166,7 @@ class Writer:
     def _transaction(self, jobs: Iterable[_Job], begun: list[_Job]) -> list[_Outcome]:
         """Run jobs in one transaction; those of which nothing was begun before are added to `begun`."""
         known, outcomes = set(map(id, begun)), []
-        with self._engine().connect() as connection, connection.execution_options(writing=True).begin():
+        with engines.connected(self._engine()) as connection, connection.execution_options(writing=True).begin():
             if self._in_turn:
                 engines.take_turn(connection)
             for job in jobs:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import ExitStack
 
 import pytest
+from sqlalchemy import QueuePool
 from sqlalchemy.exc import OperationalError
 
 from gateway.errors import StoreError
@@ -80,6 +82,21 @@ def test_whoever_waits_is_told_when_no_transaction_can_begin(store: Store, monke
         for urgent in (False, True):
             with pytest.raises(StoreError, match="locked"):
                 store.submit(lambda _: None, urgent=urgent).result(10)
+    assert store.write_now(lambda _: "well again") == "well again"
+
+
+def test_where_all_connections_wait_for_an_answer_it_is_the_stores_trouble(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = store.engine.pool
+    assert isinstance(pool, QueuePool)
+    monkeypatch.setattr(pool, "_timeout", 0.05)
+    with ExitStack() as held:
+        for _ in range(pool.size() + pool._max_overflow):
+            held.enter_context(store.engine.connect())
+        for ask in (store.read_now, store.write_now):
+            with pytest.raises(StoreError, match="none of its connections"):
+                ask(lambda _: None)
     assert store.write_now(lambda _: "well again") == "well again"
 
 
