@@ -188,17 +188,23 @@ class SmtpTransport:
         return await self._sent(client, octets, tls)
 
     async def _sent(self, client: aiosmtplib.SMTP, octets: bytes, tls: str) -> tuple[Attempt, bool]:
-        """The mail itself: from here on a breakdown leaves doubt."""
+        """The mail itself: once the server waits for it, a breakdown leaves doubt."""
+        try:
+            await _begin(client)
+        except (SMTPException, OSError) as error:
+            return self._failed(error, tls, DeliveryState.DEFERRED)
         try:
             reply = await _data(client, octets)
-        except SMTPResponseException as error:
-            if error.code > 0:
-                wide = error.code == _CLOSING or (error.code < 500 and bool(_POSTPONED.match(error.message)))
-                return self._answered(error, tls, wide=wide), _in_step(error.code)
-            return self._attempt(DeliveryState.UNKNOWN, _words(error), tls), False
         except (SMTPException, OSError) as error:
-            return self._attempt(DeliveryState.UNKNOWN, _words(error), tls), False
+            return self._failed(error, tls, DeliveryState.UNKNOWN)
         return self._attempt(DeliveryState.SENT, f"{reply.code} {reply.message}", tls), True
+
+    def _failed(self, error: Exception, tls: str, broken: DeliveryState) -> tuple[Attempt, bool]:
+        """What the server answered; or, where it didn't, `broken`."""
+        if not isinstance(error, SMTPResponseException) or error.code <= 0:
+            return self._attempt(broken, _words(error), tls), False
+        wide = error.code == _CLOSING or (error.code < 500 and bool(_POSTPONED.match(error.message)))
+        return self._answered(error, tls, wide=wide), _in_step(error.code)
 
     def _answered(self, error: SMTPResponseException, tls: str, *, wide: bool) -> Attempt:
         """4xx is « later », 5xx is « no » (RFC 5321 §4.2.1)."""
@@ -230,18 +236,27 @@ async def _quit(client: aiosmtplib.SMTP) -> None:
     client.close()
 
 
-async def _data(client: aiosmtplib.SMTP, octets: bytes) -> aiosmtplib.SMTPResponse:
-    """DATA, and exactly these octets. The library's own way would rewrite them, after they were looked at.
-
-    Only the first digit of the last answer counts (RFC 5321 §4.2): any 2xx is a mail taken, never to be sent again.
+async def _begin(client: aiosmtplib.SMTP) -> None:
+    """DATA, up to where the server waits for a mail: nothing of it has left.
 
     Raises:
-        SMTPDataError: « no », or another answer than 354 to DATA.
-        SMTPException: no answer, or one that says neither.
+        SMTPDataError: another answer than 354.
+        SMTPException: no answer.
     """
     answer = await client.execute_command(b"DATA", timeout=_REPLY)
     if answer.code != aiosmtplib.SMTPStatus.start_input:
         raise SMTPDataError(answer.code, answer.message)
+
+
+async def _data(client: aiosmtplib.SMTP, octets: bytes) -> aiosmtplib.SMTPResponse:
+    """Exactly these octets. The library's own way would rewrite them, after they were looked at.
+
+    Only the first digit of the last answer counts (RFC 5321 §4.2): any 2xx is a mail taken, never to be sent again.
+
+    Raises:
+        SMTPDataError: « no ».
+        SMTPException: no answer, or one that says neither.
+    """
     if client.protocol is None:
         raise SMTPServerDisconnected("Connection lost")
     client.protocol.write(octets)

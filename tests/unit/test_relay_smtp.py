@@ -167,7 +167,14 @@ async def test_an_answer_in_another_charset_can_be_written_down() -> None:
 
 @pytest.mark.parametrize(
     ("stage", "state"),
-    [("greeting", DEFERRED), ("EHLO", DEFERRED), ("MAIL", DEFERRED), ("RCPT", DEFERRED), (".", UNKNOWN)],
+    [
+        ("greeting", DEFERRED),
+        ("EHLO", DEFERRED),
+        ("MAIL", DEFERRED),
+        ("RCPT", DEFERRED),
+        ("DATA", DEFERRED),
+        (".", UNKNOWN),
+    ],
 )
 async def test_breakdowns(stage: str, state: DeliveryState) -> None:
     async with smarthost() as host:
