@@ -27,6 +27,7 @@ from gateway.store import arrivals, outbox, rounds
 from gateway.store.database import Tx
 from gateway.store.vitals import Vitals
 
+SUBJECT = "Test"
 TEXT = "This is a test mail that the gateway sends to itself. Nobody has to do anything about it."
 SENT, FILED, LEFT, BACK = "canary sent", "canary filed", "canary left", "canary back"
 GOING = "canary going"  # when the one was sent that went to the relay last, unless it was taken out of the folder
@@ -64,7 +65,7 @@ def draft(context: Context, leg: Leg, sent_at: datetime) -> Draft:
     """The test mail as a delivery."""
     name = context.settings.instance.name
     to = address(context, leg, sent_at)
-    return Draft(Purpose.CANARY, to, Role.AGENT, name, "Test", TEXT, "en", automatic=True, silent=True)
+    return Draft(Purpose.CANARY, to, Role.AGENT, name, SUBJECT, TEXT, "en", automatic=True, silent=True)
 
 
 def octets(context: Context, sent_at: datetime) -> bytes:
@@ -73,7 +74,7 @@ def octets(context: Context, sent_at: datetime) -> bytes:
     fields = {
         "From": to,
         "To": to,
-        "Subject": "Test",
+        "Subject": SUBJECT,
         "Date": format_datetime(sent_at.astimezone(UTC)),
         "Message-ID": f"<{to}>",
         "Auto-Submitted": "auto-generated",
@@ -104,7 +105,9 @@ def untested(seen: Vitals, settings: Settings, now: datetime) -> tuple[Gap, ...]
 
 def leg_of(arrival: Arrival, mail: Mail, context: Context) -> Leg | None:
     """Which leg of a test mail this is; None: it is none."""
-    if len(mail.text) > 2 * len(TEXT) or mail.attachments or " ".join(mail.text.split()) != TEXT:
+    if mail.subject != SUBJECT or mail.attachments or len(mail.text) > 2 * len(TEXT):
+        return None
+    if " ".join(mail.text.split()) != TEXT:
         return None
     told = (*arrival.envelope.recipients, *(to.address for to in mail.to), *mail.delivered_to)
     return _leg(told, arrival.received_at, context)

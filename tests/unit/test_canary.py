@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from gateway.context import Context
 from gateway.health import canary, flight
-from gateway.health.canary import TEXT, Leg
+from gateway.health.canary import SUBJECT, TEXT, Leg
 from gateway.health.gaps import Kind
 from gateway.mail import tokens
 from gateway.mail.tokens import Keys, Token, TokenKind
@@ -143,7 +143,7 @@ async def test_what_couldnt_leave_for_an_hour_is_withdrawn_and_followed(store: S
 def test_one_that_comes_back_goes_no_further(store: Store, tmp_path: Path) -> None:
     context = make_context(tmp_path, intake=SMTP, relay=SMARTHOST, health={"canary_returns": True})
     to = canary.address(context, Leg.BACK, NOW)
-    raw = raw_mail(f"contact@{DOMAIN}", to, text=TEXT, Received="from smtp.example.org by us")
+    raw = raw_mail(f"contact@{DOMAIN}", to, text=TEXT, subject=SUBJECT, Received="from smtp.example.org by us")
     assert done(store, context, came(context, raw=raw, to=to)) is Leg.BACK
     assert canary.BACK in steps(store)
     assert store.read_now(lambda connection: outbox.due(connection, NOW + DAY, 9)) == []
@@ -171,8 +171,11 @@ def test_no_mail_vanishes_for_its_address_and_no_address_for_its_words(store: St
     """Whatever is wrong with it: it is filed as anybody's mail, and agents see it."""
     to, second = canary.address(context, Leg.IN, NOW), int(NOW.timestamp())
     wrong = {
-        "other words": came(context, raw=raw_mail(to=to, text="Bonjour, une question.")),
-        "more words": came(context, raw=raw_mail(to=to, text=f"{TEXT}\nBonjour, une question.", identifier="a@x")),
+        "other words": came(context, raw=raw_mail(to=to, text="Bonjour, une question.", subject=SUBJECT)),
+        "more words": came(
+            context, raw=raw_mail(to=to, text=f"{TEXT}\nBonjour, une question.", identifier="a@x", subject=SUBJECT)
+        ),
+        "another subject": came(context, raw=raw_mail(to=to, text=TEXT, subject="Une question", identifier="h@x")),
         "a file": came(context, raw=_with_file(to)),
         "too late": came(context, NOW + 7 * DAY + SECOND),
         "too early": came(context, NOW - 7 * DAY - SECOND, raw=_worded(to, "b@x")),
@@ -189,7 +192,7 @@ def test_no_mail_vanishes_for_its_address_and_no_address_for_its_words(store: St
 
 
 def _worded(to: str, identifier: str) -> bytes:
-    return raw_mail(to=to, text=TEXT, identifier=identifier, subject=identifier)
+    return raw_mail(to=to, text=TEXT, identifier=identifier, subject=SUBJECT)
 
 
 def _to(context: Context, token: Token, identifier: str, keys: Keys = KEYS) -> Incoming:
@@ -199,7 +202,7 @@ def _to(context: Context, token: Token, identifier: str, keys: Keys = KEYS) -> I
 
 def _with_file(to: str) -> bytes:
     body = f'--b\nContent-Type: text/plain\n\n{TEXT}\n--b\nContent-Type: application/pdf; name="a.pdf"\n\nx\n--b--'
-    return raw_mail(to=to, text=body, identifier="g@x", Content_Type='multipart/mixed; boundary="b"')
+    return raw_mail(to=to, text=body, identifier="g@x", subject=SUBJECT, Content_Type='multipart/mixed; boundary="b"')
 
 
 def test_its_address_is_taken_at_the_door_and_a_forged_one_isnt(context: Context) -> None:
