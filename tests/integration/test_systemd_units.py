@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.reading import frames
+from tests.servers import filtered
 from tests.servers.dovecot import free_ports
 
 ROOT = Path(__file__).parents[2]
@@ -99,6 +101,36 @@ def test_the_service_lets_mails_be_read_in_processes_of_their_own() -> None:
     service = settings_of("gateway.service")
     assert int(service["TasksMax"]) >= 32
     assert int(service["MemoryMax"].removesuffix("G")) >= 2
+
+
+def named(*sets: str) -> set[str]:
+    """The system calls of systemd's sets, and of the sets in these."""
+    found: set[str] = set()
+    for each in sets:
+        lines = map(str.strip, run(ANALYZE or "", "syscall-filter", each).stdout.splitlines()[1:])
+        names = {line for line in lines if line and not line.startswith("#")}
+        inner = {name for name in names if name.startswith("@")}
+        found |= (names - inner) | (named(*inner) if inner else set())
+    return found
+
+
+@needs_systemd
+@pytest.mark.skipif(filtered.LIBRARY is None, reason="libseccomp isn't installed (Debian: libseccomp2)")
+def test_mail_is_read_behind_the_filter_of_the_service(tmp_path: Path) -> None:
+    lines = (UNITS / "gateway.service").read_text("utf-8").splitlines()
+    allowed, denied = set[str](), set[str]()
+    for words in (line.partition("=")[2] for line in lines if line.startswith("SystemCallFilter=")):
+        (denied if words.startswith("~") else allowed).update(words.removeprefix("~").split())
+    calls = tmp_path / "allowed"
+    calls.write_text("\n".join(named("@default", *allowed) - named(*denied) | {"execve"}), encoding="ascii")
+
+    def behind(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+        command = (sys.executable, "-m", "tests.servers.filtered", calls, sys.executable, *arguments)
+        return subprocess.run(command, input=b"", capture_output=True, timeout=60, cwd=ROOT, check=False)
+
+    reader = behind("-m", "gateway.reading")
+    assert (reader.returncode, reader.stdout) == (0, frames.READY)
+    assert b"PermissionError" in behind("-c", "import os; os.nice(5)").stderr, "there is no filter"
 
 
 # --- the daemon in the hands of systemd ------------------------------------------------------------------
