@@ -12,8 +12,7 @@ import binascii
 import re
 from dataclasses import dataclass, replace
 
-from gateway.mail import params
-from gateway.mail.contents import uuencode
+from gateway.mail import params, uuencode
 from gateway.mail.headers import MAX_HEAD, Head, split, unbase64
 from gateway.model import Protection
 

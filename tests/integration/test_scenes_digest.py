@@ -70,9 +70,9 @@ def asleep(gateway: Gateway) -> Iterator[None]:
     """The daemon is stopped, and afterwards all that waits in the outbox leaves."""
     gateway.stop()
     yield
-    gateway.start()
     for delivery in gateway.waiting():
         gateway.command("outbox", "retry", str(delivery["id"]))
+    gateway.start()
     gateway.until(lambda: not gateway.waiting(), "an outbox in which nothing waits")
 
 

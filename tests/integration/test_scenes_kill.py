@@ -62,7 +62,7 @@ def any_time(_: random.Random) -> AbstractContextManager[None]:
 def check_filed_once(gateway: Gateway, mails: list[EmailMessage]) -> None:
     """Every acknowledged mail is one message, in one conversation of its own."""
     expected = {str(mail["Message-ID"]).strip("<>") for mail in mails}
-    gateway.until(lambda: expected <= set(gateway.filed()), "every mail filed", patience=60)
+    gateway.until(lambda: _all_filed(gateway, expected), "every mail filed", patience=60)
     counted = Counter(gateway.filed())
     assert set(counted) == expected
     assert set(counted.values()) == {1}, [i for i, n in counted.items() if n > 1]
@@ -72,8 +72,16 @@ def check_filed_once(gateway: Gateway, mails: list[EmailMessage]) -> None:
     assert not gateway.aside()
 
 
+def _all_filed(gateway: Gateway, expected: set[str]) -> bool:
+    """What was at work at three kills is set aside for a person, who lets it be tried again."""
+    for mail in gateway.aside():
+        assert "ended the process" in mail["reason"]
+        gateway.command("aside", "retry", str(mail["id"]))
+    return expected <= set(gateway.filed())
+
+
 def expected_deliveries() -> Counter[tuple[str, str]]:
-    """An acknowledgement for each usager, and a notification for the manager of each question."""
+    """An acknowledgement for each usager, and a notification for the manager of each question; alarms apart."""
     acknowledgements = {(author(n), "") for n in range(MAILS)}
     return Counter(acknowledgements | {(MANON, f"Question {n}") for n in range(MAILS)})
 
@@ -127,9 +135,11 @@ def test_sigkill_with_a_smarthost_sends_nothing_twice_and_lists_what_is_uncertai
             assert {row["state"] for row in rows} <= {"sent", "unknown"}
             came = Counter(mail.id.strip("<>") for mail in sink.accepted())
             assert set(came.values()) == {1}, "nothing twice"
-            missing = expected_deliveries() - Counter(delivery(mail) for mail in sink.accepted())
+            ours = {row["message_id"] for row in rows if row["conversation"] is not None}
+            arrived = [mail for mail in sink.accepted() if mail.id.strip("<>") in ours]
+            missing = expected_deliveries() - Counter(map(delivery, arrived))
             uncertain = {row["message_id"] for row in rows if row["state"] == "unknown"}
-            absent = {row["message_id"] for row in rows} - set(came)
+            absent = ours - set(came)
             assert absent <= uncertain, "what didn't arrive is listed"
             assert len(uncertain) >= KILLS, "each kill came at a moment that leaves doubt"
             assert len(absent) == missing.total()

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.mail import contents
-from gateway.mail.contents import MAX_LEVELS, content, uuencode
+from gateway.mail import contents, uuencode
+from gateway.mail.contents import MAX_LEVELS, content
 from gateway.mail.headers import split
 from gateway.mail.parts import MAX_PARTS, tree
 from gateway.mail.read import read

@@ -250,9 +250,9 @@ def test_spans_are_apart_and_in_order(lines: list[str]) -> None:
     ],
 )
 def test_time_is_linear(lines: list[str]) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     copies(lines)
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
 
 
 # --- the platform's mail itself ----------------------------------------------------------------------------

@@ -242,6 +242,6 @@ def test_links(text: str, targets: list[str]) -> None:
     ],
 )
 def test_time_is_linear(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     html.page(text, "s", "fr")
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5

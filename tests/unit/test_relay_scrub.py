@@ -102,9 +102,9 @@ def test_without_replacements_nothing_changes(text: str) -> None:
     ids=["ats", "letters", "pairs", "marks", "triples", "dots", "agents"],
 )
 def test_time_is_linear(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     CONTEXT.scrubbed(text, conversation(1, DOSSIER))
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_a_file_full_of_addresses_is_looked_through_once() -> None:

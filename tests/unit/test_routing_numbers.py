@@ -421,7 +421,7 @@ def test_any_number_however_it_is_grouped(number: int, between: str) -> None:
     ],
 )
 def test_time_is_linear(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     numbers(text), bare_numbers(text), subject_numbers(text), demarche_numbers(text), titles(text)
     links(text, OURS), slugs(text, OURS)
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3

@@ -113,10 +113,10 @@ async def test_while_the_store_fails_nothing_leaves_and_no_outcome_is_forgotten(
 async def test_one_that_cannot_be_written_takes_none_with_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     kept, settle = book(store), outbox.settle
 
-    def defect(tx: Any, settled: Any, at: Any) -> None:
+    def defect(tx: Any, settled: Any, at: Any, owner: str) -> None:
         if any(one.fact.delivery == 2 for one in settled):
             raise KeyError("a defect")
-        settle(tx, settled, at)
+        settle(tx, settled, at, owner)
 
     monkeypatch.setattr(outbox, "settle", defect)
     assert all(await asyncio.gather(*(kept.leave(n) for n in (1, 2, 3))))

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from gateway.mail import names
-from gateway.mail.contents import sealed, tnef, uuencode
+from gateway.mail import names, uuencode
+from gateway.mail.contents import sealed, tnef
 from gateway.mail.headers import Field, Head, split
 from gateway.mail.parts import MAX_PARTS, Part, Tree, decoded, is_text, tree, with_lines
 from gateway.model import Protection

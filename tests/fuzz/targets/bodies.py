@@ -6,8 +6,8 @@ import binascii
 import dataclasses
 import json
 
-from gateway.mail import charsets, forwards, notices, quotes, reports
-from gateway.mail.contents import calendars, rtf, tnef, uuencode
+from gateway.mail import charsets, forwards, notices, quotes, reports, uuencode
+from gateway.mail.contents import calendars, rtf, tnef
 from gateway.mail.html import characters, page
 from gateway.mail.html.tokens import tokens
 from gateway.mail.read import read
