@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from gateway import config, daemon, log, outcries
+from gateway import config, daemon, log, outcries, peers
 from gateway.commands import (
     attachments,
     audit,
@@ -388,7 +388,8 @@ def _restore(options: argparse.Namespace) -> Shown:
 
 def _recover(options: argparse.Namespace) -> Shown:
     settings = config.load(_path(options), passwords=False)
-    with daemon.opened(settings) as store, daemon.alone(settings):
+    with daemon.private(), daemon.alone(settings), daemon.opened(settings) as store:
+        peers.assert_none(store)
         return recovered(store, _operator(options), daemon.utc_now(), apply=options.apply)
 
 

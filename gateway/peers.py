@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from gateway import log
-from gateway.errors import StoreError
+from gateway.errors import StoreError, Temporary
 from gateway.store import holders
 from gateway.store.database import Store
 
@@ -75,6 +75,21 @@ async def _watch(
         except StoreError:
             seen = {}
         await asyncio.sleep(pace)
+
+
+def assert_none(store: Store, wait: Callable[[float], None] = time.sleep) -> None:
+    """Watch for as long as a daemon may stand still, where several may share a store: does one live?
+
+    Raises:
+        Temporary: it does.
+    """
+    before = store.read_now(holders.beats) if store.shared else {}
+    if not before:
+        return
+    wait(PATIENCE)
+    for owner, beat in store.read_now(holders.beats).items():
+        if before.get(owner) != beat:
+            raise Temporary(f"a daemon works on this store ({owner}): stop all of them, on every machine")
 
 
 async def attend(

@@ -10,6 +10,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+from gateway import peers
 from gateway.commands.operator import Operator
 from gateway.commands.output import Shown, when
 from gateway.config import Settings
@@ -186,6 +187,9 @@ def _refuse_another(settings: Settings, packs: Packs) -> None:
     if database is None:
         if not dumping.is_empty(settings.store.database, packs):
             raise Refused("the base of store.url holds a store already: make an empty one, and name it there")
+        with closing(Store(settings.store.database, packs)) as store:
+            if store.read_now(schema.current) == schema.HEAD:
+                peers.assert_none(store)
     elif database.exists() and not _is_empty(database):
         raise Refused(f"{database} holds a store already: --replace sets it aside, and takes the backup's")
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from gateway import peers
 from gateway.commands import backup as command
 from gateway.commands.operator import SOMEBODY
 from gateway.config import Settings
-from gateway.errors import Refused
-from gateway.store import arrivals, schema
+from gateway.errors import Refused, Temporary
+from gateway.store import arrivals, holders, schema
 from gateway.store.database import Store
 from tests.builders import NOW, incoming, settings
 from tests.servers import postgresql
@@ -59,3 +60,26 @@ def test_there_and_back(bases: tuple[str, str], tmp_path: Path) -> None:
         restored(two, tmp_path / "backups", replace=True)
     with pytest.raises(Refused, match="is of a store in PostgreSQL"):
         restored(settings(tmp_path / "three"), tmp_path / "backups")
+
+
+def test_no_store_is_restored_under_a_daemon_that_works_on_it(
+    bases: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = of(tmp_path / "one", bases[0]), of(tmp_path / "two", bases[1])
+    (tmp_path / "gateway.toml").write_text("")
+    with closing(Store(one.store.database, tmp_path / "one" / "raw")) as store:
+        schema.upgrade(store.engine)
+    command.made(one, tmp_path / "gateway.toml", tmp_path / "backups", NOW, None)
+    with closing(Store(two.store.database, tmp_path / "two" / "raw")) as store:
+        schema.upgrade(store.engine)
+        store.write_now(lambda tx: holders.beat(tx, "there"))
+        waiting = peers.assert_none
+
+        def watched(found: Store) -> None:
+            waiting(found, lambda _: store.write_now(lambda tx: holders.beat(tx, "there")) and None)
+
+        monkeypatch.setattr(peers, "assert_none", watched)
+        with pytest.raises(Temporary, match=r"a daemon works on this store \(there\)"):
+            restored(two, tmp_path / "backups")
+        monkeypatch.setattr(peers, "assert_none", lambda found: waiting(found, lambda _: None))
+        restored(two, tmp_path / "backups")  # one that is gone keeps nobody off
