@@ -212,12 +212,11 @@ async def _serve(
     listeners = await _listeners(settings, keeper, state) if "intake" in roles else []
     async with Readers() as readers, asyncio.TaskGroup() as group:
         parts = {
-            "peers": peers.run(store, owner, freed=bells.ring_all),
             "health": watch.run(store, state.current, name=name, planned=bells.planned, now=utc_now),
             "watchdog": _watchdog(store),
         }
         if store.shared:
-            parts["bells"] = bells.listen()
+            parts |= {"peers": peers.run(store, owner, freed=bells.ring_all), "bells": bells.listen()}
         if "intake" in roles:
             parts |= _intake(settings, store, owner, keeper)
             parts["canary"] = flight.run(store, state.current, _doors(settings, listeners), now=utc_now)
