@@ -24,15 +24,7 @@ _SAID = {0: (DeliveryState.SENT, "it was taken"), 1: (DeliveryState.DEFERRED, "i
 async def ask(program: Sequence[str], message_id: str) -> tuple[DeliveryState, str]:
     """`sent`, `deferred` (it may leave again) or `unknown`; and what was said, in one line. Raises nothing."""
     try:
-        process = await asyncio.create_subprocess_exec(
-            *program,
-            message_id,
-            stdin=DEVNULL,
-            stdout=PIPE,
-            stderr=DEVNULL,
-            env=_ENVIRONMENT,
-            start_new_session=True,
-        )
+        process = await _started(program, message_id)
     except OSError as error:
         return DeliveryState.UNKNOWN, f"the look-up can't be run: {error.strerror}"
     try:
@@ -45,6 +37,31 @@ async def ask(program: Sequence[str], message_id: str) -> tuple[DeliveryState, s
     state, words = _SAID.get(process.returncode or 0, (DeliveryState.UNKNOWN, "it can't be told"))
     line = " ".join(printed.decode("utf-8", "replace").partition("\n")[0].split())[:200]
     return state, f"looked up: {words}{f' ({line})' if line else ''}"
+
+
+async def _started(program: Sequence[str], message_id: str) -> Process:
+    """The program, once it runs.
+
+    Should we be asked to stop meanwhile, it's ended with all that it started: asyncio would end it alone, and wait
+    for the others. Raises OSError.
+    """
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *program,
+            message_id,
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=DEVNULL,
+            env=_ENVIRONMENT,
+            start_new_session=True,
+        )
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        with suppress(OSError):
+            await _end(await starting)
+        raise
 
 
 async def _end(process: Process) -> None:

@@ -275,6 +275,7 @@ async def test_after_a_crash_it_is_looked_up(
     assert [(e["event"], e["outcome"]) for e in world.evidence()] == [("interrupted", state)]
 
 
+@pytest.mark.timeout(30)  # what the program started isn't waited for either
 async def test_a_look_up_that_is_under_way_at_the_end_is_begun_again(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
