@@ -36,11 +36,11 @@ MOST_ATTEMPTS = 3
 TEST_MAIL = "a test mail of the gateway"
 _LEASE = timedelta(minutes=5)
 _MOST_OCTETS = 16_000_000  # of raw mail that are claimed at once: what is made of it is in memory until all is filed
-_FREE = datetime(1970, 1, 1, tzinfo=UTC)  # a lease that has always been over
+FREE = datetime(1970, 1, 1, tzinfo=UTC)  # a lease that has always been over
 # Literals, not parameters: SQLite only uses a partial index for a condition it can read.
-_WAITING = arrivals.c.state == literal_column("'waiting'")
+WAITING = arrivals.c.state == literal_column("'waiting'")
 _UNSETTLED = ~imap_ledger.c.settled
-_ASIDE = arrivals.c.state == literal_column("'aside'")
+ASIDE = arrivals.c.state == literal_column("'aside'")
 _INSPECTED: ColumnElement[bool] = literal_column("(NOT arrivals.verify OR arrivals.results IS NOT NULL)")
 _UNCHECKED: ColumnElement[bool] = literal_column("arrivals.verify AND arrivals.results IS NULL")
 _BEGUN: ColumnElement[bool] = literal_column("arrivals.attempts > 0")
@@ -54,7 +54,7 @@ _END = Prepared(
     update(arrivals)
     .where(
         arrivals.c.id == bindparam("arrival"),
-        _WAITING,  # what somebody else ended meanwhile stays as it is
+        WAITING,  # what somebody else ended meanwhile stays as it is
         or_(bindparam("holder", type_=Text) == literal_column("''"), arrivals.c.owner == bindparam("holder")),
     )
     .values(state=bindparam("end"), reason=bindparam("why"), message=bindparam("of"))
@@ -167,12 +167,12 @@ def _row(mail: Incoming, owner: str, until: datetime | None) -> dict[str, Any]:
         "state": "waiting",
         "attempts": 1 if owner else 0,
         "owner": owner,
-        "lease_until": until or _FREE,
+        "lease_until": until or FREE,
         "reason": "",
     }
 
 
-_KEEP_ALL = Prepared(insert(arrivals).inline(), _row(Incoming(b"", "", _FREE), "", None))
+_KEEP_ALL = Prepared(insert(arrivals).inline(), _row(Incoming(b"", "", FREE), "", None))
 
 
 def _note_cursors(connection: Connection, kept: Mapping[ImapCursor, int]) -> None:
@@ -271,7 +271,7 @@ def claim_uninspected(
 
 
 def _free(tx: Tx, now: datetime, limit: int, *which: ColumnElement[bool]) -> Sequence[AnyRow]:
-    free = select(*COLUMNS).join(raws).where(_WAITING, arrivals.c.lease_until <= now, *which)
+    free = select(*COLUMNS).join(raws).where(WAITING, arrivals.c.lease_until <= now, *which)
     free = free.order_by(arrivals.c.id).limit(limit).with_for_update(of=arrivals, skip_locked=True)
     return tx.connection.execute(free).all()
 
@@ -287,7 +287,7 @@ def _take(tx: Tx, owner: str, now: datetime, rows: Sequence[AnyRow]) -> list[Arr
 
 
 def _claimed(ids: Sequence[int], owner: str) -> tuple[ColumnElement[bool], ...]:
-    return arrivals.c.id.in_(ids), _WAITING, arrivals.c.owner == owner
+    return arrivals.c.id.in_(ids), WAITING, arrivals.c.owner == owner
 
 
 def unclaim(tx: Tx, ids: Sequence[int], owner: str, until: datetime | None = None) -> None:
@@ -295,19 +295,19 @@ def unclaim(tx: Tx, ids: Sequence[int], owner: str, until: datetime | None = Non
     tx.connection.execute(
         update(arrivals)
         .where(*_claimed(ids, owner))
-        .values(attempts=arrivals.c.attempts - 1, owner="", lease_until=until or _FREE)
+        .values(attempts=arrivals.c.attempts - 1, owner="", lease_until=until or FREE)
     )
 
 
 def release(tx: Tx, ids: Sequence[int], owner: str) -> None:
     """Give mails back that were worked on in vain: the attempt counts."""
-    tx.connection.execute(update(arrivals).where(*_claimed(ids, owner)).values(owner="", lease_until=_FREE))
+    tx.connection.execute(update(arrivals).where(*_claimed(ids, owner)).values(owner="", lease_until=FREE))
 
 
 def inspected(tx: Tx, arrival: Arrival, results: Sequence[Result]) -> None:
     """Keep what our own checks came to: the mail may be claimed for filing, its attempts counted anew."""
     rows = [asdict(result) for result in results]
-    values = {"results": rows, "attempts": 0, "owner": "", "lease_until": _FREE}
+    values = {"results": rows, "attempts": 0, "owner": "", "lease_until": FREE}
     tx.connection.execute(update(arrivals).where(*_claimed([arrival.id], arrival.owner)).values(**values))
 
 
@@ -410,7 +410,7 @@ def _end(tx: Tx, arrival: int, state: str, owner: str, *, message: int | None = 
 
 def aside(connection: Connection) -> list[dict[str, Any]]:
     """Mails set aside, oldest first, as `aside list` shows them."""
-    query = select(*COLUMNS, arrivals.c.reason).join(raws).where(_ASIDE).order_by(arrivals.c.id)
+    query = select(*COLUMNS, arrivals.c.reason).join(raws).where(ASIDE).order_by(arrivals.c.id)
     return [
         {
             "id": row.id,
@@ -442,8 +442,8 @@ def retry(tx: Tx, arrival: int) -> None:
     Raises:
         NotFound: none of that id is set aside.
     """
-    free = update(arrivals).where(arrivals.c.id == arrival, _ASIDE)
-    values = {"state": "waiting", "attempts": 0, "reason": "", "owner": "", "lease_until": _FREE}
+    free = update(arrivals).where(arrivals.c.id == arrival, ASIDE)
+    values = {"state": "waiting", "attempts": 0, "reason": "", "owner": "", "lease_until": FREE}
     if tx.connection.execute(free.values(**values)).rowcount == 0:
         raise _not_aside(arrival)
 

@@ -7,18 +7,15 @@ taken for gone live after all, its transactions find that they hold nothing any 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from sqlalchemy import Connection, bindparam, delete, insert, literal_column, select, update
 
 from gateway.store import engines
+from gateway.store.arrivals import FREE, WAITING
 from gateway.store.database import Tx
 from gateway.store.tables import arrivals, deliveries, holders, leases
 
-_FREE = datetime(1970, 1, 1, tzinfo=UTC)
 _BEAT = update(holders).where(holders.c.owner == bindparam("holder")).values(beat=holders.c.beat + 1)
-# Literals, so that partial indices are used.
-_WAITING = arrivals.c.state == literal_column("'waiting'")
+# A literal, so that a partial index is used.
 _HELD = deliveries.c.owner != literal_column("''")
 
 
@@ -60,8 +57,8 @@ def leave_all(tx: Tx) -> None:
 
 
 def _free(tx: Tx, owner: str) -> None:
-    held = update(arrivals).where(_WAITING, arrivals.c.owner == owner)
-    tx.connection.execute(held.values(owner="", lease_until=_FREE))
+    held = update(arrivals).where(WAITING, arrivals.c.owner == owner)
+    tx.connection.execute(held.values(owner="", lease_until=FREE))
     tx.connection.execute(update(deliveries).where(_HELD, deliveries.c.owner == owner).values(owner=""))
     tx.connection.execute(update(leases).where(leases.c.owner == owner).values(owner=""))
 

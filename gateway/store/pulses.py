@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, func, insert, literal_column, select, update
+from sqlalchemy import Connection, Table, delete, func, insert, select, update
 
 from gateway.model import Look
+from gateway.store.arrivals import WAITING
 from gateway.store.database import Tx
 from gateway.store.tables import alarms, arrivals, daemons, mailboxes, marks
 
 _RECENT = timedelta(hours=1)  # for which all marks are kept
 _FORGOTTEN = timedelta(days=1)  # after which a process that ended isn't told of any more
 _MOST_UIDS = 100  # of each kind that are remembered; they are counted when there are that many
-_WAITING = arrivals.c.state == literal_column("'waiting'")
 
 
 # --- daemons, and marks of time -------------------------------------------------------------------------------
@@ -36,7 +36,7 @@ def beat(tx: Tx, name: str, now: datetime) -> None:
     tx.connection.execute(update(daemons).where(daemons.c.name == name).values(seen_at=now))
     last = tx.connection.scalar(select(func.max(arrivals.c.id))) or 0
     _put(tx.connection, marks, {"at": now}, {"arrival": last})
-    needed = waiting_since(tx.connection, tx.connection.scalar(select(func.min(arrivals.c.id)).where(_WAITING)))
+    needed = waiting_since(tx.connection, tx.connection.scalar(select(func.min(arrivals.c.id)).where(WAITING)))
     tx.connection.execute(delete(marks).where(marks.c.at < now - _RECENT, marks.c.at != (needed or now)))
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, exists, func, lite
 
 from gateway.model import DeliveryState, Occasion
 from gateway.store import engines, pulses
-from gateway.store.arrivals import TEST_MAIL
+from gateway.store.arrivals import ASIDE, TEST_MAIL, WAITING
 from gateway.store.database import AnyRow
 from gateway.store.pulses import Standing
 from gateway.store.tables import (
@@ -37,8 +37,6 @@ NEWEST = 2000  # rows that are looked at where there is no index of what would b
 _TRIES = 500  # the last attempts to hand a delivery over
 _SHOWN = 5  # ids of what is found
 # Literals, not parameters: a partial index is only used for a condition that can be read.
-_WAITING: ColumnElement[bool] = literal_column("arrivals.state = 'waiting'")
-_ASIDE: ColumnElement[bool] = literal_column("arrivals.state = 'aside'")
 _DUE: ColumnElement[bool] = literal_column("deliveries.state IN ('waiting', 'deferred')")
 _IN_STATE: Mapping[DeliveryState, ColumnElement[bool]] = {
     DeliveryState.SENDING: literal_column("deliveries.state = 'sending'"),
@@ -127,7 +125,7 @@ def vitals(connection: Connection, now: datetime, patience: timedelta) -> Vitals
         deliveries=connection.scalar(select(func.max(deliveries.c.id))) or 0,
         waiting=_waiting(connection),
         late=_waiting(connection, before),
-        aside=_heap(connection, arrivals, arrivals.c.id, arrivals.c.received_at, _ASIDE),
+        aside=_heap(connection, arrivals, arrivals.c.id, arrivals.c.received_at, ASIDE),
         lost=_lost(connection),
         open=_open(connection),
         overdue=_deliveries(connection, deliveries.c.next_at, _DUE, deliveries.c.next_at < before),
@@ -169,7 +167,7 @@ def _named(ids: Any) -> tuple[str, ...]:
 
 def _waiting(connection: Connection, before: datetime | None = None) -> Heap:
     """Mail that waits to be filed; that which was there before a time."""
-    where = [_WAITING]
+    where = [WAITING]
     if before is not None:
         last = select(func.max(marks.c.arrival)).where(marks.c.at <= before)
         where.append(arrivals.c.id <= (connection.scalar(last) or 0))
