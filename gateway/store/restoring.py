@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 
 from gateway.errors import Refused, StoreError
@@ -91,15 +92,20 @@ def put_file(temporary: Path, target: Path, now: datetime) -> None:
     with temporary.open("rb") as file:
         os.fsync(file.fileno())
     _owned_like(target.parent, temporary)
-    if target.exists():
-        aside = f"{target.name}.before-{now:%Y%m%dT%H%M%SZ}"
-        for side in _SIDES[1:]:
-            there = target.with_name(target.name + side)
-            if there.exists():
-                there.rename(target.with_name(aside + side))
-        os.link(target, target.with_name(aside))  # not moved: a daemon that starts now mustn't find an empty place
+    there = [side for side in _SIDES if target.with_name(target.name + side).exists()]
+    aside = _free(target, f"before-{now:%Y%m%dT%H%M%SZ}")
+    for side in there:  # linked, not moved: a daemon that starts now mustn't find an empty place
+        os.link(target.with_name(target.name + side), aside.with_name(aside.name + side))
+    for side in there[1:]:  # gone only once all of it has its other name; else it would be read as the new file's
+        target.with_name(target.name + side).unlink()
     temporary.rename(target)
     sync_folder(target.parent)
+
+
+def _free(target: Path, kind: str) -> Path:
+    """A name beside it that nothing has: two restores in one second are two files."""
+    names = (f"{target.name}.{kind}{suffix}" for suffix in chain([""], (f"-{n}" for n in count(2))))
+    return next(path for path in map(target.with_name, names) if not path.exists())
 
 
 def _owned_like(folder: Path, file: Path) -> None:

@@ -370,6 +370,39 @@ def test_what_is_replaced_stays_under_another_name(whole: Path, tmp_path: Path) 
         assert raws(before) == {mail(7)}
 
 
+def test_each_of_two_in_one_second_stays(whole: Path, tmp_path: Path) -> None:
+    with opened(tmp_path / "two") as store:
+        kept(store, 7)
+    restored(whole, tmp_path / "two").close()
+    with closing(restored(whole, tmp_path / "two")) as again:
+        assert raws(again) == {mail(1), mail(2)}
+    found = [Store(f"sqlite:///{aside}", tmp_path / "two" / "raw") for aside in (tmp_path / "two").glob("*.before-*")]
+    assert sorted(map(raws, found), key=len) == [{mail(7)}, {mail(1), mail(2)}]
+    for store in found:
+        store.close()
+
+
+def test_what_isnt_in_the_file_yet_stays_too_until_all_of_it_has_another_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A `-wal` holds the last commits: where the disk is full, the old file must still have its own."""
+    target, fresh = tmp_path / "gateway.db", tmp_path / "fresh"
+    for file, text in ((target, "old"), (tmp_path / "gateway.db-wal", "last"), (fresh, "new")):
+        file.write_text(text)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "link", _full)
+        with pytest.raises(OSError, match="full"):
+            restoring.put_file(fresh, target, NOW)
+    assert (target.read_text(), (tmp_path / "gateway.db-wal").read_text()) == ("old", "last")
+    restoring.put_file(fresh, target, NOW)
+    assert sorted(path.read_text() for path in tmp_path.iterdir()) == ["last", "new", "old"]
+    assert [path.name for path in tmp_path.glob("*-wal")] == [f"gateway.db.before-{NOW:%Y%m%dT%H%M%SZ}-wal"]
+
+
+def _full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "full")
+
+
 def test_a_restore_that_fails_leaves_what_is_there(whole: Path, tmp_path: Path) -> None:
     def fails(_: Any) -> None:
         raise RuntimeError
