@@ -13,7 +13,7 @@ from typing import NoReturn
 from sqlalchemy import Engine
 
 from gateway.errors import StoreError
-from gateway.store import engines
+from gateway.store import channel
 from gateway.store.database import Store
 
 _GATHER = 0.05  # seconds for which what rings is told together
@@ -66,7 +66,7 @@ class Bells:
             names, self._untold = sorted(self._untold), set()
             words = " ".join((self._owner, *names))
             try:
-                await self._store.write(lambda tx, w=words: engines.tell(tx.connection, w), beside=True)  # type: ignore[misc]
+                await self._store.write(lambda tx, w=words: channel.tell(tx.connection, w), beside=True)  # type: ignore[misc]
             except StoreError:
                 return  # whoever isn't told looks by themselves
             await asyncio.sleep(_GATHER)
@@ -76,11 +76,11 @@ class Bells:
         while True:
             try:
                 await self._hear(self._store.engine)
-            except engines.driver_errors():
+            except channel.driver_errors():
                 await asyncio.sleep(_AGAIN)
 
     async def _hear(self, engine: Engine) -> None:
-        async with await engines.ear(engine) as connection:
+        async with await channel.ear(engine) as connection:
             self.ring_all()  # what was rung before wasn't heard
             async for said in connection.notifies():
                 self._heard(said.payload)

@@ -21,7 +21,7 @@ from gateway.health import canary
 from gateway.health.canary import Leg
 from gateway.model import Arrival, Mail, Nature, Purpose, Recalled, Role, Thread, Traits, Volume
 from gateway.reading.question import Question, answered
-from gateway.store import arrivals, confirmations, engines, filing, recall, references, scans, volume
+from gateway.store import arrivals, confirmations, failures, filing, recall, references, scans, volume
 from gateway.store.database import Store, Tx, savepoint
 from gateway.store.neighbourhood import neighbourhood
 from gateway.threading.place import Placement, hinted, place, unsettled
@@ -189,4 +189,4 @@ def question(arrival: Arrival, context: Context) -> Question:
 
 def store_trouble(error: Exception) -> bool:
     """Is it the disk's or the database's failure, and not the mail's?"""
-    return isinstance(error, StoreError) or (isinstance(error, DBAPIError) and not engines.blames_the_row(error))
+    return isinstance(error, StoreError) or (isinstance(error, DBAPIError) and not failures.blames_the_row(error))

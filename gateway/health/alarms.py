@@ -11,7 +11,7 @@ from gateway.context import Context
 from gateway.health.gaps import Gap, Kind
 from gateway.model import GLOBAL
 from gateway.relay import plan
-from gateway.store import engines, pulses, rounds
+from gateway.store import pulses, rounds, turns
 from gateway.store.database import Tx
 from gateway.store.pulses import Standing
 
@@ -33,7 +33,7 @@ def change(tx: Tx, context: Context, gaps: Sequence[Gap], now: datetime, unseen:
 
     What isn't among `gaps` is over once nobody has seen it for as long as `unseen`: another may see what we don't.
     """
-    engines.take_turn(tx.connection)
+    turns.take(tx.connection)
     standing = pulses.standing(tx.connection)
     raised = tuple(gap for gap in gaps if pulses.raised(tx, gap.kind, gap.count, gap.since, gap.examples, now))
     kinds = {gap.kind.value for gap in gaps}

@@ -14,7 +14,7 @@ from gateway.errors import StoreError
 from gateway.health import canary
 from gateway.health.canary import Leg
 from gateway.relay.maildir import file_name
-from gateway.store import engines, outbox, rounds
+from gateway.store import outbox, rounds, turns
 from gateway.store.database import Store, Tx
 
 _TICK = 5.0  # seconds
@@ -63,7 +63,7 @@ async def _launch(
     """With several daemons, one of them does; each listener has its turn."""
 
     def turn(tx: Tx) -> bool:
-        engines.take_turn(tx.connection)
+        turns.take(tx.connection)
         before = rounds.last(tx.connection, canary.SENT)
         if before is not None and now - before < every:
             return False

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from gateway.errors import NotFound
 from gateway.model import Arrival, Envelope, ImapCursor, Incoming, Result
-from gateway.store import engines
+from gateway.store import statements
 from gateway.store.database import AnyRow, Tx
 from gateway.store.packs import Location
 from gateway.store.prepared import Prepared
@@ -103,7 +103,7 @@ def _keep_raws(tx: Tx, mails: Sequence[Incoming]) -> None:
             known.add(mail.digest)
             rows.append(_raw(mail.digest, tx.packs.append(mail.raw, _about(mail))))
     if rows:
-        _of_raws(engines.ignoring(tx.connection, raws)).run_each(tx.connection, rows)
+        _of_raws(statements.ignoring(tx.connection, raws)).run_each(tx.connection, rows)
 
 
 def _known(connection: Connection, digests: Sequence[bytes]) -> set[bytes]:
@@ -135,7 +135,7 @@ def adopt(tx: Tx, found: Sequence[Found]) -> list[Found]:
     fresh = strange(tx.connection, found)
     if fresh:
         rows = [_raw(each.mail.digest, each.at) for each in fresh]
-        _of_raws(engines.ignoring(tx.connection, raws)).run_each(tx.connection, rows)
+        _of_raws(statements.ignoring(tx.connection, raws)).run_each(tx.connection, rows)
         _KEEP_ALL.run_each(tx.connection, [_row(each.mail, "", None) for each in fresh])
     return fresh
 

@@ -25,7 +25,7 @@ from sqlalchemy import Connection, Row, Table, insert
 from sqlalchemy.exc import DBAPIError
 
 from gateway.errors import StoreError
-from gateway.store import engines
+from gateway.store import engines, failures
 from gateway.store.folder import Folder
 from gateway.store.packs import Packs
 from gateway.store.prepared import Prepared
@@ -92,7 +92,7 @@ class Store:
             with engines.connected(self._reading) as connection, connection.begin():
                 return query(connection)
         except DBAPIError as error:
-            raise StoreError(engines.words(error)) from error
+            raise StoreError(failures.words(error)) from error
 
     def close(self) -> None:
         for writer in {self._writer, self._beside, self._apart}:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from gateway.model import GATEWAY, Conversation, Draft, Event, Filing, Message
-from gateway.store import audit, confirmations, engines, notices, outbox, references, repair, tables, traits
+from gateway.store import audit, confirmations, notices, outbox, references, repair, statements, tables, traits
 from gateway.store.database import Tx, inserted
 from gateway.store.outbox import Signer
 from gateway.store.prepared import Prepared
@@ -138,7 +138,7 @@ def _relate(tx: Tx, conversation: int, others: Iterable[int], now: datetime) -> 
     for other in others:
         if other != conversation:
             pair = {"conversation": min(conversation, other), "other": max(conversation, other)}
-            if tx.connection.execute(engines.ignoring(tx.connection, related), pair).rowcount:
+            if tx.connection.execute(statements.ignoring(tx.connection, related), pair).rowcount:
                 for one, two in (pair.values(), reversed(pair.values())):
                     reference = _REFERENCE.scalar(tx.connection, {"id": two})
                     record(tx, one, Event("gateway", f"related to {reference}: a mail touches both"), now)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, bindparam, delete, insert, literal_column, select, update
 
-from gateway.store import engines
+from gateway.store import statements
 from gateway.store.arrivals import FREE, WAITING
 from gateway.store.database import Tx
 from gateway.store.tables import arrivals, deliveries, holders, leases
@@ -70,6 +70,6 @@ def lease(tx: Tx, name: str, owner: str) -> bool:
     """
     if tx.connection.scalar(select(leases.c.owner).where(leases.c.name == name)) == owner:
         return True
-    tx.connection.execute(engines.ignoring(tx.connection, leases), {"name": name, "owner": ""})
+    tx.connection.execute(statements.ignoring(tx.connection, leases), {"name": name, "owner": ""})
     free = update(leases).where(leases.c.name == name, leases.c.owner.in_(("", owner)))
     return tx.connection.execute(free.values(owner=owner)).rowcount == 1

@@ -42,7 +42,7 @@ from gateway.model import (
     Role,
     Settlement,
 )
-from gateway.store import engines, evidence
+from gateway.store import evidence, statements
 from gateway.store.database import AnyRow, Tx, inserted
 from gateway.store.prepared import Prepared
 from gateway.store.tables import conversations, deliveries, messages, participations, rounds
@@ -293,7 +293,7 @@ def _raised(tx: Tx, participation: int, epoch: int) -> tuple[int, int]:
     """
     if epoch < tokens.LAST_EPOCH:
         return participation, epoch + 1
-    fresh = engines.fresh_key(tx.connection, participations)
+    fresh = statements.fresh_key(tx.connection, participations)
     where = deliveries.c.participation == participation
     tx.connection.execute(update(deliveries).where(where).values(participation=None))
     tx.connection.execute(

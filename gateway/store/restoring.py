@@ -18,7 +18,7 @@ from pathlib import Path
 
 from gateway.errors import Refused, StoreError
 from gateway.folders import make_folder, sync_folder
-from gateway.store import engines, manifests, outbox, pulses, rounds, schema
+from gateway.store import manifests, outbox, pulses, rounds, schema, statements
 from gateway.store.database import Store, Tx
 from gateway.store.manifests import Copy
 from gateway.store.packs import Packs
@@ -125,4 +125,4 @@ def begin_anew(tx: Tx) -> None:
     """Never give out ids that may have been given out since the backup; signs of life of then tell nothing."""
     pulses.forget(tx)
     for table in (deliveries, participations):
-        engines.skip_keys(tx.connection, table, _GAP)
+        statements.skip_keys(tx.connection, table, _GAP)

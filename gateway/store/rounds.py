@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from gateway.model import Conversation, Status
-from gateway.store import engines
+from gateway.store import statements
 from gateway.store.database import Tx
 from gateway.store.recall import as_conversation
 from gateway.store.tables import arrivals, conversations, history, messages, participations, rounds
@@ -59,7 +59,7 @@ def times(connection: Connection, names: Collection[str]) -> dict[str, datetime]
 
 def made(tx: Tx, name: str, at: datetime) -> None:
     """Remember that a round was made."""
-    row = engines.insert_or(tx.connection, rounds).values(name=name, at=at)
+    row = statements.insert_or(tx.connection, rounds).values(name=name, at=at)
     tx.connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"at": at}))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, bindparam, literal_column, select, update
 
 from gateway.model import Attachment, Finding, Scan
-from gateway.store import engines
+from gateway.store import statements
 from gateway.store.database import AnyRow, Tx
 from gateway.store.tables import arrivals, conversations, deliveries, messages, scans
 
@@ -47,7 +47,7 @@ def keep_all(tx: Tx, said: Mapping[str, Scan], now: datetime) -> None:
 def keep(tx: Tx, digest: str, scan: Scan, now: datetime, attempts: int = 1) -> None:
     """Write what came of asking the `attempts`-th time. What is held is asked again, at growing intervals."""
     again = now + _DELAYS[min(attempts, len(_DELAYS)) - 1] if scan.finding is Finding.HELD else None
-    row = engines.insert_or(tx.connection, scans)
+    row = statements.insert_or(tx.connection, scans)
     renewed: dict[str, Any] = {name: row.excluded[name] for name in ("verdict", "name", "at", "next_at")}
     renewed["attempts"] = scans.c.attempts + 1
     kept = row.on_conflict_do_update(index_elements=["digest"], set_=renewed)
@@ -59,7 +59,7 @@ def ask(tx: Tx, digests: Iterable[str], now: datetime) -> None:
     held = Scan(Finding.HELD, "not asked yet")
     rows = [_row(digest, held, now, now, attempts=0) for digest in digests]
     if rows:
-        tx.connection.execute(engines.ignoring(tx.connection, scans), rows)
+        tx.connection.execute(statements.ignoring(tx.connection, scans), rows)
 
 
 def _row(digest: str, scan: Scan, now: datetime, again: datetime | None, *, attempts: int) -> dict[str, Any]:

@@ -5,13 +5,16 @@ Alembic is only imported when there is something to do: a daemon that starts on 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from gateway.errors import Permanent, StoreError
-from gateway.store import engines
+from gateway.store import engines, failures, turns
+from gateway.store.engines import POSTGRESQL
 
 HEAD = "0009"
 
@@ -52,7 +55,7 @@ def upgrade(engine: Engine) -> str:
     try:
         _migrate(engine)
     except DBAPIError as error:
-        raise StoreError(f"the store {engines.shown(engine)} can't be upgraded: {engines.words(error)}") from error
+        raise StoreError(f"the store {engines.shown(engine)} can't be upgraded: {failures.words(error)}") from error
     return before
 
 
@@ -61,7 +64,7 @@ def _current(engine: Engine) -> str:
         with engine.connect() as connection:
             return current(connection)
     except DBAPIError as error:
-        words = engines.words(error)
+        words = failures.words(error)
         if "not a database" in words or "malformed" in words:
             raise Permanent(f"the store {engines.shown(engine)} is damaged: restore it from a backup") from error
         raise StoreError(f"the store {engines.shown(engine)} can't be opened: {words}") from error
@@ -74,10 +77,34 @@ def _migrate(engine: Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     writing = engine.connect().execution_options(writing=True)
-    with writing as connection, engines.rebuilding(connection), connection.begin():
-        engines.take_turn(connection)  # several daemons may start at once: the first does it
+    with writing as connection, rebuilding(connection), connection.begin():
+        turns.take(connection)  # several daemons may start at once: the first does it
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         # References hold again when all is done.
-        if broken := engines.broken_references(connection):
+        if broken := _broken_references(connection):
             raise StoreError(f"the upgrade would break {len(broken)} reference(s) of {broken[0]}: nothing is done")
+
+
+@contextmanager
+def rebuilding(connection: Connection) -> Iterator[None]:
+    """Let tables be rebuilt, outside of a transaction: SQLite drops one first that others refer to."""
+    if connection.dialect.name == POSTGRESQL:
+        yield
+        return
+    _references(connection, checked=False)
+    yield
+    _references(connection, checked=True)
+
+
+def _references(connection: Connection, *, checked: bool) -> None:
+    driver = connection.connection.dbapi_connection
+    assert driver is not None
+    driver.cursor().execute(f"PRAGMA foreign_keys={'ON' if checked else 'OFF'}").close()
+
+
+def _broken_references(connection: Connection) -> list[str]:
+    """The table of each row that refers to one that isn't there, after rebuilding. PostgreSQL lets none be."""
+    if connection.dialect.name == POSTGRESQL:
+        return []
+    return [str(row[0]) for row in connection.exec_driver_sql("PRAGMA foreign_key_check")]

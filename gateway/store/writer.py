@@ -22,7 +22,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from gateway.errors import StoreError
-from gateway.store import engines
+from gateway.store import engines, failures, turns
 from gateway.store.packs import Packs
 from gateway.store.prepared import Prepared
 
@@ -154,8 +154,8 @@ class Writer:
             try:
                 return self._transaction(jobs, begun)
             except DBAPIError as error:
-                trouble = StoreError(engines.words(error))
-                if not engines.is_conflict(error):
+                trouble = StoreError(failures.words(error))
+                if not failures.is_conflict(error):
                     break
             except BaseException as error:  # noqa: BLE001 (whoever waits must be told; the writer must live on)
                 trouble = error
@@ -168,7 +168,7 @@ class Writer:
         known, outcomes = set(map(id, begun)), []
         with engines.connected(self._engine()) as connection, connection.execution_options(writing=True).begin():
             if self._in_turn:
-                engines.take_turn(connection)
+                turns.take(connection)
             for job in jobs:
                 if id(job) not in known:
                     begun.append(job)
@@ -185,12 +185,12 @@ def _run(job: _Job, tx: Tx) -> _Outcome:
             with savepoint(tx.connection):
                 return job, job.work(tx), None
         except DBAPIError as error:
-            if not engines.breaks_a_rule(error):
+            if not failures.breaks_a_rule(error):
                 raise
             failure = error
         except Exception as error:  # noqa: BLE001 (a job's failure is its caller's, not the other jobs')
             failure = error
-        if not engines.came_second(failure):
+        if not failures.came_second(failure):
             break
     return job, None, failure
 
@@ -202,7 +202,7 @@ def savepoint(connection: Connection) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if not engines.is_lost(error):  # else there is nothing left to go back to
+        if not failures.is_lost(error):  # else there is nothing left to go back to
             _GO_BACK.run(connection, {})
             _RELEASE.run(connection, {})
         raise

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import Permanent, Refused, StoreError, Temporary
-from gateway.store import arrivals, backup, copying, engines, manifests, restoring, salvage
+from gateway.store import arrivals, backup, copying, manifests, restoring, salvage, statements
 from gateway.store.database import Store
 from gateway.store.folder import Folder
 from gateway.store.packs import Packs
@@ -419,9 +419,9 @@ def test_a_restore_that_fails_leaves_what_is_there(whole: Path, tmp_path: Path) 
 def test_no_id_is_given_out_twice(tmp_path: Path) -> None:
     with opened(tmp_path) as store:
         for table in (deliveries, participations):
-            before = store.read_now(lambda c, t=table: engines.fresh_key(c, t))  # type: ignore[misc]
+            before = store.read_now(lambda c, t=table: statements.fresh_key(c, t))  # type: ignore[misc]
             store.write_now(restoring.begin_anew)
-            after = store.read_now(lambda c, t=table: engines.fresh_key(c, t))  # type: ignore[misc]
+            after = store.read_now(lambda c, t=table: statements.fresh_key(c, t))  # type: ignore[misc]
             assert after == before + restoring._GAP
 
 

@@ -17,7 +17,7 @@ from gateway import inbound, waiting
 from gateway.bells import Bells
 from gateway.context import Context
 from gateway.model import Attempt, DeliveryState, Fact, Occasion
-from gateway.store import arrivals, engines, holders, outbox, schema
+from gateway.store import arrivals, channel, holders, outbox, schema
 from gateway.store.database import Store
 from gateway.store.outbox import Settled
 from gateway.store.tables import deliveries
@@ -94,7 +94,7 @@ async def test_whatever_is_told_in_the_database_ends_nobodys_listening(store: St
         bells.kept.clear()
         bells.planned.clear()
         for words in ("", " ", "me planned", "other unheard-of", "other kept"):
-            await store.write(lambda tx, w=words: engines.tell(tx.connection, w))  # type: ignore[misc]
+            await store.write(lambda tx, w=words: channel.tell(tx.connection, w))  # type: ignore[misc]
         await bells.kept.wait()
         assert not bells.planned.is_set()
         listening.cancel()
@@ -104,7 +104,7 @@ async def test_whatever_is_told_in_the_database_ends_nobodys_listening(store: St
 async def test_a_password_of_several_words_is_one_to_whoever_listens(store: Store) -> None:
     there = store.engine.url.set(drivername="postgresql", password="a long one: +%@")
     with closing(Store(there.render_as_string(hide_password=False), Path("nowhere"))) as other:
-        async with await engines.ear(other.engine) as listening:
+        async with await channel.ear(other.engine) as listening:
             assert listening.info.password == "a long one: +%@"
 
 

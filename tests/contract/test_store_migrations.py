@@ -18,7 +18,8 @@ from gateway.errors import StoreError
 from gateway.model import Attempt, Clues, DeliveryState, Event, Fact, Occasion, Traits
 from gateway.store import audit, evidence, filing, neighbourhood, recall, rounds, schema, views
 from gateway.store.database import Store
-from gateway.store.engines import engine_for, rebuilding
+from gateway.store.engines import engine_for
+from gateway.store.schema import rebuilding
 from gateway.store.tables import metadata
 from tests.builders import MANON, NOW, ULYSSE
 
