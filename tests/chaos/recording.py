@@ -55,19 +55,18 @@ def recorded(
 ) -> Recording:
     """Start a daemon in an empty folder, let it `work`, kill it."""
     folder, before, record = place / "gateway", place / "before", place / "record"
-    folder.mkdir()
     traced = (STRACE, *OPTIONS, "-e", f"trace={CALLS}", "-o", str(record), *program)
-    gateway = Gateway(folder, config or configuration(), traced)
-    shutil.copytree(folder, before)
-    gateway.start()
-    gateway.program = (COMMAND,)  # commands aren't recorded
-    tracer = _tracer(gateway.pid)
-    try:
-        work(gateway)
-    finally:
-        gateway.signal(signal.SIGKILL)
-        gateway.ended()
-        eventually(lambda: _gone(tracer), "the end of the record")
+    with Gateway(folder, config or configuration(), traced) as gateway:
+        shutil.copytree(folder, before)
+        gateway.start()
+        gateway.program = (COMMAND,)  # commands aren't recorded
+        tracer = _tracer(gateway.pid)
+        try:
+            work(gateway)
+        finally:
+            gateway.signal(signal.SIGKILL)
+            gateway.ended()
+            eventually(lambda: _gone(tracer), "the end of the record")
     shutil.rmtree(folder)  # so that nobody looks at it by mistake
     return Recording(before, [step for step in steps(record, folder) if step.path != "log"])
 

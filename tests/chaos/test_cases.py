@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.chaos import SUITE
+from tests.servers.gateway import Gateway
 from tests.trials import report
 from tests.trials.case import Case, When, run
 
@@ -19,3 +22,11 @@ def test_nothing_goes_wrong_and_it_would_without_the_defence(case: Case) -> None
 
 def test_the_document_has_a_row_for_every_case_and_no_other() -> None:
     assert report.told(SUITE) == [case.key for case in SUITE.every()]
+
+
+def test_no_daemon_of_a_case_stays_behind(tmp_path: Path) -> None:
+    with Gateway(tmp_path, "", ("sh", "-c", "echo gateway is ready; exec sleep 600")) as gateway:
+        gateway.start()
+        pid = gateway.pid
+    assert not Path(f"/proc/{pid}").exists()
+    assert not gateway.running

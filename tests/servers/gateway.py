@@ -22,7 +22,8 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
 from tests.servers import forked
 from tests.servers.dovecot import free_ports
@@ -257,6 +258,7 @@ class Gateway:
         self.program = tuple(program)
         self.options: tuple[str, ...] = ()  # of `gateway run`
         self.folder = folder
+        folder.mkdir(exist_ok=True)
         self.file = folder / "gateway.toml"
         self.configure(config)
         self._process: subprocess.Popen[bytes] | None = None
@@ -268,6 +270,17 @@ class Gateway:
         """Write gateway.toml. A daemon that runs keeps its own until it is told."""
         self.file.write_text(config.replace("{smtp}", str(self.port)))
         self.file.chmod(0o600)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Whatever went wrong, no daemon stays behind."""
+        if self._process is not None:
+            self._process.kill()
+            self.ended()
 
     # --- the daemon --------------------------------------------------------------------------------------
 

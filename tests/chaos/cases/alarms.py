@@ -37,17 +37,14 @@ def _troubles(gateway: Gateway) -> frozenset[str]:
 
 def _untold(program: tuple[str | Path, ...]) -> Counted:
     """How many of the troubles, and of the daemon's own end, aren't told in time."""
-    with scratch() as folder:
-        smarthost, mailbox = free_ports(2)
-        config = configuration(relay=smtp_relay(smarthost), intake=imap_intake(mailbox, "contact", "geheim"))
-        gateway = Gateway(folder, config, program)
+    smarthost, mailbox = free_ports(2)
+    config = configuration(relay=smtp_relay(smarthost), intake=imap_intake(mailbox, "contact", "geheim"))
+    with scratch() as folder, Gateway(folder, config, program) as gateway:
         gateway.start()
-        try:
-            wanted, begun = _troubles(gateway), time.monotonic()
-            while (missing := wanted - _told(gateway)) and time.monotonic() < begun + _SIX:
-                time.sleep(1)
-        finally:
-            gateway.kill()
+        wanted, begun = _troubles(gateway), time.monotonic()
+        while (missing := wanted - _told(gateway)) and time.monotonic() < begun + _SIX:
+            time.sleep(1)
+        gateway.kill()
         ended = time.monotonic()
         while not (noticed := "daemon" in gateway.health()) and time.monotonic() < ended + _SIX:
             time.sleep(1)

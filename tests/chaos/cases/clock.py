@@ -54,12 +54,12 @@ def _jumped(program: careless.Program) -> Counted:
     sink = Sink()
     _refusing_once(sink)
     try:
-        with scratch() as folder:
+        with scratch() as folder, Gateway(folder, configuration(relay=smtp_relay(sink.port))) as gateway:
             offset = folder / "offset"
             offset.write_text("+0")
             faked = ("env", f"LD_PRELOAD={_library()}", f"FAKETIME_TIMESTAMP_FILE={offset}", "FAKETIME_NO_CACHE=1")
             faked += ("FAKETIME_DONT_FAKE_MONOTONIC=1", "TZ=Europe/Paris")
-            gateway = Gateway(folder, configuration(relay=smtp_relay(sink.port)), (*faked, *program))
+            gateway.program = (*faked, *program)
             gateway.start()
             jumps = _jumps()
             stream, wrong = mails(len(jumps)), 0

@@ -27,12 +27,12 @@ def _repeated(program: careless.Program, count: int) -> Counted:
     """All come by IMAP, some by SMTP too; then the mailbox has another UIDVALIDITY. Wrong is one filed again."""
     server = Dovecot()
     try:
-        with scratch() as folder:
+        with scratch() as folder, Gateway(folder, "", program) as gateway:
             every = list(mails(count))
             server.add_user("contact", "secret")
             server.fill("contact", every)
             intake = imap_intake(server.imap_port, "contact", "secret") + "idle = false\n"
-            gateway = Gateway(folder, configuration(intake=intake), program)
+            gateway.configure(configuration(intake=intake))
             gateway.start()
             _until_done(gateway, count)
             for mail in every[:_AGAIN] * 3:

@@ -65,10 +65,8 @@ def _each_call(program: careless.Program, call: str, error: str, every: int = 1)
     afterwards.
     """
     wrong = tries = 0
-    with scratch() as place:
-        folder = place / "gateway"
-        folder.mkdir()
-        gateway = Gateway(folder, configuration(), program)
+    with scratch() as place, Gateway(place / "gateway", configuration(), program) as gateway:
+        folder = gateway.folder
         gateway.start()
         stream = mails(10_000)
         kept = [_kept(gateway, next(stream))]
@@ -136,8 +134,7 @@ def _no_mount() -> str:
 
 def _full(program: careless.Program) -> Counted:
     """The disk is filled to its last octet by somebody else, and emptied again."""
-    with scratch() as folder, _small_disk(folder):
-        gateway = Gateway(folder, configuration(), program)
+    with scratch() as folder, _small_disk(folder), Gateway(folder, configuration(), program) as gateway:
         gateway.start()
         ballast = folder / "ballast"
 
@@ -156,8 +153,7 @@ def _full(program: careless.Program) -> Counted:
 
 def _removed(program: careless.Program) -> Counted:
     """Somebody moves the database away, and back."""
-    with scratch() as folder:
-        gateway = Gateway(folder, configuration(), program)
+    with scratch() as folder, Gateway(folder, configuration(), program) as gateway:
         gateway.start()
         there, away = folder / "var" / "gateway.db", folder / "away.db"
         return _trouble(gateway, lambda: there.rename(away), lambda: away.rename(there), "4")
@@ -165,8 +161,7 @@ def _removed(program: careless.Program) -> Counted:
 
 def _locked(program: careless.Program, seconds: float) -> Counted:
     """Another process holds the write lock, for longer than is waited for it."""
-    with scratch() as folder:
-        gateway = Gateway(folder, configuration(), program)
+    with scratch() as folder, Gateway(folder, configuration(), program) as gateway:
         gateway.start()
         with closing(sqlite3.connect(folder / "var" / "gateway.db", isolation_level=None)) as other:
             over = threading.Event()

@@ -67,8 +67,7 @@ def _wrong_after(gateway: Gateway, acknowledged: list[str]) -> int:
 
 
 def _smtp(program: careless.Program, count: int) -> Counted:
-    with scratch() as folder:
-        gateway = Gateway(folder, configuration(), program)
+    with scratch() as folder, Gateway(folder, configuration(), program) as gateway:
         gateway.start()
         with Crowd(gateway.port, mails(count)) as crowd:
             starts = _kill_until(gateway, lambda: crowd.done)
@@ -80,13 +79,13 @@ def _imap(program: careless.Program, count: int) -> Counted:
     """From a real Dovecot, each moved once it is kept."""
     server = Dovecot()
     try:
-        with scratch() as folder:
+        with scratch() as folder, Gateway(folder, "", program) as gateway:
             every = list(mails(count))
             server.add_user("contact", "secret")
             server.doveadm("mailbox", "create", "-u", "contact", "Archive")
             server.fill("contact", every)
             intake = imap_intake(server.imap_port, "contact", "secret") + 'after = "move:Archive"\n'
-            gateway = Gateway(folder, configuration(intake=intake), program)
+            gateway.configure(configuration(intake=intake))
             gateway.start()
             starts = _kill_until(gateway, lambda: not server.uids("contact"))
             wrong = _wrong_after(gateway, [identifier(mail) for mail in every])
@@ -115,14 +114,16 @@ def _reads(pid: int) -> bool:
 def _orphans(program: careless.Program, kills: int) -> Counted:
     """Readers of killed daemons that are still there ten seconds later. None of them stays after this."""
     born = set[int]()
-    with scratch() as folder:
-        gateway = Gateway(folder, configuration(), program)
-        with Crowd(gateway.port, mails(100_000)):
-            for _ in range(kills):
-                gateway.start()
-                gateway.until(lambda: _children(gateway.pid), "a reader")
-                born |= _children(gateway.pid)
-                gateway.kill()
+    with (
+        scratch() as folder,
+        Gateway(folder, configuration(), program) as gateway,
+        Crowd(gateway.port, mails(100_000)),
+    ):
+        for _ in range(kills):
+            gateway.start()
+            gateway.until(lambda: _children(gateway.pid), "a reader")
+            born |= _children(gateway.pid)
+            gateway.kill()
     end = time.monotonic() + _LAST
     while any(map(_reads, born)) and time.monotonic() < end:
         time.sleep(0.05)
@@ -139,8 +140,7 @@ def _orphans(program: careless.Program, kills: int) -> Counted:
 def _sigterm(program: careless.Program, times: int) -> Counted:
     """While clients write, and one stays in the midst of its mail for ever. An end that takes too long is wrong."""
     chance, wrong = random.Random(_SEED), 0
-    with scratch() as folder:
-        gateway = Gateway(folder, configuration(), program)
+    with scratch() as folder, Gateway(folder, configuration(), program) as gateway:
         with Crowd(gateway.port, mails(100_000)) as crowd:
             for _ in range(times):
                 gateway.start()

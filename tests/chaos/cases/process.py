@@ -18,8 +18,7 @@ _OTHERS = 5
 
 def _second(program: careless.Program) -> Counted:
     """Another daemon, listening elsewhere, on the store of one that runs. Wrong is that it gets ready."""
-    with scratch() as folder:
-        gateway = Gateway(folder, configuration(), program)
+    with scratch() as folder, Gateway(folder, configuration(), program) as gateway:
         gateway.start()
         (port,) = free_ports(1)
         other = folder / "other.toml"
@@ -29,9 +28,11 @@ def _second(program: careless.Program) -> Counted:
             [*program, "run", "--config", other], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder
         )
         assert process.stdout is not None
-        ready = process.stdout.readline().startswith(b"gateway is ready")
-        process.kill()
-        _, said = process.communicate()
+        try:
+            ready = process.stdout.readline().startswith(b"gateway is ready")
+        finally:
+            process.kill()
+            _, said = process.communicate()
         assert ready or b"another gateway runs on this store" in said, said
         gateway.kill()
         return Counted(1, int(ready), "daemons")
@@ -39,8 +40,7 @@ def _second(program: careless.Program) -> Counted:
 
 def _poison(program: careless.Program) -> Counted:
     """Wrong are mails beside it that aren't filed, and itself, if it isn't set aside at its third start."""
-    with scratch() as folder:
-        gateway = Gateway(folder, configuration(), program)
+    with scratch() as folder, Gateway(folder, configuration(), program) as gateway:
         gateway.start()
         names = ["poison", *(f"Question {number}" for number in range(_OTHERS))]
         letters = [octets(letter("u@usager.example.net", f"{name} ?", subject=name)) for name in names]

@@ -74,9 +74,8 @@ def _settled(connection: Connection) -> bool:
 def _killed(program: tuple[str | Path, ...], replies: int, kills: int) -> Counted:
     """SIGKILL at drawn moments of the work; count what left twice without need, differs, or never left."""
     chance, sink, doubts = random.Random(_SEED), Sink(), Counter[str]()
-    with scratch() as folder:
-        relay = smtp_relay(sink.port, uncertain="retry")
-        gateway = Gateway(folder, configuration(relay=relay), program)
+    relay = smtp_relay(sink.port, uncertain="retry")
+    with scratch() as folder, Gateway(folder, configuration(relay=relay), program) as gateway:
         try:
             _write(gateway, replies)
             for moment in sorted(chance.sample(range(replies // 20, replies * 9 // 10), kills)):
@@ -89,8 +88,6 @@ def _killed(program: tuple[str | Path, ...], replies: int, kills: int) -> Counte
             eventually(lambda: _asked(gateway, _settled), "an outbox in which nothing waits", 120)
             gateway.stop()
         finally:
-            if gateway.running:
-                gateway.kill()
             sink.close()
         return Counted(replies, _wrong(sink, doubts, replies, kills), "mails")
 

@@ -33,10 +33,9 @@ def _rotated(program: careless.Program) -> Counted:
 
 def _recorded(place: Path, program: careless.Program) -> Recording:
     folder, before, record = place / "gateway", place / "before", place / "record"
-    folder.mkdir()
-    gateway = Gateway(folder, configuration())
-    gateway.start()
-    gateway.stop()
+    with Gateway(folder, configuration()) as gateway:
+        gateway.start()
+        gateway.stop()
     shutil.copytree(folder, before)
     traced = (STRACE, *OPTIONS[1:], "-e", f"trace={CALLS}", "-o", str(record))
     command = (*traced, *program, "keys", "rotate", "--config", str(gateway.file))
