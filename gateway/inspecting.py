@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import NoReturn
 
 from gateway import log
-from gateway.claims import give_back
+from gateway.claims import CALM, claimed, give_back
 from gateway.config.settings import Trust
 from gateway.context import Context
 from gateway.errors import StoreError
@@ -62,6 +62,7 @@ class Inspector:
         self._tasks: set[asyncio.Task[None]] = set()
         self._peers: Counter[str] = Counter()
         self._ending = False
+        self._since = time.monotonic()
 
     async def run(self, kept: asyncio.Event) -> NoReturn:
         """Check what waits for it, for ever. `kept` wakes it: a mail came in, or a place is free."""
@@ -84,7 +85,9 @@ class Inspector:
         # Peers of whom nothing is under way come first: however many mails of a few wait, others have their turn.
         passed = (list(self._peers), [peer for peer, count in self._peers.items() if count >= _SHARE])
         try:
-            work, spent = await self._store.write(lambda tx: self._claimed(tx, free, passed), beside=True)
+            work, spent = await claimed(
+                self._store, lambda tx, at: self._claimed(tx, at, free, passed), self._owner, self._now
+            )
             for arrival in spent:
                 await self._keep(arrival, Examined(()))
                 log.inspection_failed(mail=log.mail_id(arrival.digest), reason="it ended the process each time")
@@ -94,9 +97,12 @@ class Inspector:
         begun = [self._start(arrival, kept) for arrival in work]
         return any(begun) or bool(spent)
 
-    def _claimed(self, tx: Tx, free: int, passed: Iterable[list[str]]) -> tuple[list[Arrival], list[Arrival]]:
+    def _claimed(
+        self, tx: Tx, at: datetime, free: int, passed: Iterable[list[str]]
+    ) -> tuple[list[Arrival], list[Arrival]]:
         """Those of peers that aren't among the first that are passed over; if there are none, among the next."""
-        tries = (arrivals.claim_uninspected(tx, self._owner, self._now(), free, peers) for peers in passed)
+        calm = time.monotonic() - self._since >= CALM
+        tries = (arrivals.claim_uninspected(tx, self._owner, at, free, peers, calm=calm) for peers in passed)
         return next((found for found in tries if any(found)), ([], []))
 
     def _start(self, arrival: Arrival, kept: asyncio.Event) -> bool:

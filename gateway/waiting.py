@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import NoReturn
 
 from gateway import inbound, log, private
-from gateway.claims import give_back
+from gateway.claims import CALM, claimed, give_back
 from gateway.context import Context
 from gateway.decision import Decision
 from gateway.errors import Temporary
@@ -55,7 +55,10 @@ async def run(
         return await file_waiting(store, context(), read, owner, now, look)
 
     async def begun() -> int:
-        return await file_begun(store, context(), read, owner, now, look)
+        return await file_begun(store, context(), read, owner, now, look, calm=clock() - start >= CALM)
+
+    clock = asyncio.get_running_loop().time
+    start = clock()
 
     async with asyncio.TaskGroup() as group:
         group.create_task(_repeated(fresh, arrived, planned))
@@ -82,17 +85,24 @@ async def file_waiting(
     store: Store, context: Context, read: Read, owner: str, now: Callable[[], datetime], look: Look | None = None
 ) -> int:
     """Claim a batch of new mails, read them, file them; return how many they were."""
-    work = await store.write(lambda tx: arrivals.claim(tx, owner, now(), _BATCH), beside=True)
+    work = await claimed(store, lambda tx, at: arrivals.claim(tx, owner, at, _BATCH), owner, now)
     if work:
         await _work_on(store, work, context, read, now, look)
     return len(work)
 
 
 async def file_begun(
-    store: Store, context: Context, read: Read, owner: str, now: Callable[[], datetime], look: Look | None = None
+    store: Store,
+    context: Context,
+    read: Read,
+    owner: str,
+    now: Callable[[], datetime],
+    look: Look | None = None,
+    *,
+    calm: bool = True,
 ) -> int:
     """As `file_waiting`, for one mail that was begun before; what had its attempts is set aside."""
-    work, spent = await store.write(lambda tx: arrivals.claim_begun(tx, owner, now()), beside=True)
+    work, spent = await claimed(store, lambda tx, at: arrivals.claim_begun(tx, owner, at, calm=calm), owner, now)
     for arrival in spent:
         reason = f"its filing ended the process {arrivals.MOST_ATTEMPTS} times"
         await store.write(lambda tx, a=arrival, r=reason: arrivals.set_aside(tx, a.id, r, a.owner), beside=True)  # type: ignore[misc]

@@ -247,27 +247,33 @@ def claim(tx: Tx, owner: str, now: datetime, limit: int) -> list[Arrival]:
     )
 
 
-def claim_begun(tx: Tx, owner: str, now: datetime) -> tuple[list[Arrival], list[Arrival]]:
+def claim_begun(tx: Tx, owner: str, now: datetime, *, calm: bool = True) -> tuple[list[Arrival], list[Arrival]]:
     """Take the oldest waiting mail that was begun before; or it had its three attempts: (to work on, to set aside).
 
-    It's taken alone: those beside it mustn't be counted down with it.
+    It's taken alone: those beside it mustn't be counted down with it. Its last attempt waits until the process is
+    `calm` (`gateway.claims`): what ends one again and again as it starts is no mail, and none is set aside over it.
     """
-    found = _free(tx, now, 1, _BEGUN, _INSPECTED)
+    found = _free(tx, now, 1, _BEGUN, _INSPECTED, *_spared(calm))
     spent = [as_arrival(row, row.attempts, row.owner) for row in found if row.attempts >= MOST_ATTEMPTS]
     return ([], spent) if spent else (_take(tx, owner, now, found), [])
 
 
 def claim_uninspected(
-    tx: Tx, owner: str, now: datetime, limit: int, peers_but: Sequence[str] = ()
+    tx: Tx, owner: str, now: datetime, limit: int, peers_but: Sequence[str] = (), *, calm: bool = True
 ) -> tuple[list[Arrival], list[Arrival]]:
     """Take waiting mails that we are to check first, of any peer `peers_but` these: (to check, to do without).
 
-    One that was begun before is taken alone; its attempts are counted anew once it may be filed.
+    One that was begun before is taken alone, for the last time by a process that is `calm` (as `claim_begun`); its
+    attempts are counted anew once it may be filed.
     """
-    found = _free(tx, now, limit, _UNCHECKED, arrivals.c.peer.not_in(peers_but))
+    found = _free(tx, now, limit, _UNCHECKED, arrivals.c.peer.not_in(peers_but), *_spared(calm))
     spent = [as_arrival(row, row.attempts, row.owner) for row in found if row.attempts >= MOST_ATTEMPTS]
     begun = [row for row in found if 0 < row.attempts < MOST_ATTEMPTS]
     return _take(tx, owner, now, begun[:1] or [row for row in found if not row.attempts]), spent
+
+
+def _spared(calm: bool) -> tuple[ColumnElement[bool], ...]:
+    return () if calm else (arrivals.c.attempts != MOST_ATTEMPTS - 1,)
 
 
 def _free(tx: Tx, now: datetime, limit: int, *which: ColumnElement[bool]) -> Sequence[AnyRow]:
@@ -296,6 +302,14 @@ def unclaim(tx: Tx, ids: Sequence[int], owner: str, until: datetime | None = Non
         update(arrivals)
         .where(*_claimed(ids, owner))
         .values(attempts=arrivals.c.attempts - 1, owner="", lease_until=until or FREE)
+    )
+
+
+def unclaim_taken(tx: Tx, owner: str, at: datetime) -> None:
+    """Give back what `owner` claimed `at` this time: whoever wasn't told which mails these are works on none."""
+    taken = WAITING, arrivals.c.owner == owner, arrivals.c.lease_until == at + _LEASE
+    tx.connection.execute(
+        update(arrivals).where(*taken).values(attempts=arrivals.c.attempts - 1, owner="", lease_until=FREE)
     )
 
 

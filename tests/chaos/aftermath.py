@@ -24,12 +24,15 @@ from gateway.store.tables import deliveries, raws
 from tests.builders import file_all
 
 NOTHING: frozenset[str] = frozenset()
-_DONE = {"filed", "duplicate", "aside"}
+_DONE = {"filed", "duplicate"}
 
 
 @dataclass(frozen=True, slots=True)
 class Aftermath:
-    """Mails by what they're acknowledged by. `vanished`: deliveries that are « sent », and lie nowhere."""
+    """Mails by what they're acknowledged by. `stuck`: they wait, or are set aside over what isn't their fault.
+
+    `vanished`: deliveries that are « sent », and lie nowhere.
+    """
 
     lost: frozenset[str] = NOTHING
     twice: frozenset[str] = NOTHING

@@ -148,6 +148,42 @@ def test_attempts_are_spent(store: Store) -> None:
     assert (seen, work, [a.id for a in spent]) == ([1, 2, 3], [], [1])
 
 
+def test_the_last_attempt_is_for_a_process_that_has_lived_for_a_while(store: Store) -> None:
+    """Who kills it again and again as it starts has no mail set aside that was at work each time."""
+
+    def starts(calm: bool) -> tuple[list[int], list[int]]:
+        store.write_now(holders.leave_all)
+        holding = store.write_now(lambda tx: holders.beat(tx, "daemon"))
+        work, spent = store.write_now(lambda tx: arrivals.claim_begun(tx, "daemon", NOW, calm=calm))
+        assert not holding
+        return [arrival.id for arrival in work], [arrival.id for arrival in spent]
+
+    keep(store, *mails(2))
+    store.write_now(lambda tx: (holders.beat(tx, "daemon"), arrivals.claim(tx, "daemon", NOW, 50)))
+    assert [starts(False) for _ in range(4)] == [([1], []), ([2], []), ([], []), ([], [])]
+    assert starts(True) == ([1], [])
+    assert starts(False) == ([], [1]), "what had its attempts is set aside at once"
+
+
+def test_the_last_check_is_for_a_process_that_has_lived_for_a_while(store: Store) -> None:
+    keep(store, incoming(raw_mail(), verify=True))
+    seen = []
+    for calm in (False, False, False, True):
+        work, _ = store.write_now(lambda tx, calm=calm: arrivals.claim_uninspected(tx, "daemon", NOW, 5, calm=calm))
+        seen.append([arrival.attempts for arrival in work])
+        store.write_now(lambda tx: holders.leave(tx, "daemon"))
+    assert seen == [[1], [2], [], [3]]
+
+
+def test_a_claim_of_which_nobody_was_told_is_given_back(store: Store) -> None:
+    keep(store, *mails(3))
+    assert claimed(store, NOW, 1) == [1]
+    assert claimed(store, NOW + FIVE / 2, 1) == [2]
+    for owner, at in (("daemon", NOW + FIVE / 2), ("daemon", NOW + FIVE), ("other", NOW)):
+        store.write_now(lambda tx, owner=owner, at=at: arrivals.unclaim_taken(tx, owner, at))
+    assert [(a.id, a.attempts) for a in claim(store, NOW + FIVE / 2)[0]] == [(2, 1), (3, 1)]
+
+
 def test_what_was_worked_on_in_vain_is_not_new_any_more(store: Store) -> None:
     keep(store, *mails(3))
     claim(store, limit=2)

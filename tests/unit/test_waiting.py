@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from gateway import inbound, private, waiting
+from gateway import claims, inbound, private, waiting
 from gateway.context import Context
 from gateway.errors import StoreError, Temporary
 from gateway.model import Arrival, Mail
@@ -158,6 +158,30 @@ async def test_trouble_of_the_store_is_not_the_mails_fault(
                 await work(store, context)
     assert await work(store, context) == 1
     assert len(listed(store)) == 1
+
+
+async def test_a_claim_whose_commit_was_cut_off_is_not_waited_for_until_its_lease_ends(
+    store: Store, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server wrote it, and the connection broke before it said so; then it is away for a while."""
+    write, calls = store.write, 0
+
+    async def cut_off(job: Any, **more: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise StoreError("no connection")
+        done = await write(job, **more)
+        if calls == 1:
+            raise StoreError("the connection is lost")
+        return done
+
+    keep(store, *letters("a", "b"))
+    monkeypatch.setattr(store, "write", cut_off)
+    monkeypatch.setattr(claims, "_AGAIN", 0.01)
+    assert await work(store, context) == 2
+    assert len(listed(store)) == 2
+    assert calls > 3
 
 
 async def test_a_mail_that_kills_the_process_is_set_aside(store: Store, context: Context) -> None:

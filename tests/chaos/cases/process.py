@@ -39,7 +39,7 @@ def _second(program: careless.Program) -> Counted:
 
 
 def _poison(program: careless.Program) -> Counted:
-    """Wrong are mails beside it that aren't filed, and itself, if it isn't set aside at its third start."""
+    """Wrong are mails beside it that aren't filed, and itself, if it isn't set aside after three attempts."""
     with scratch() as folder, Gateway(folder, configuration(), program) as gateway:
         gateway.start()
         names = ["poison", *(f"Question {number}" for number in range(_OTHERS))]
@@ -79,7 +79,7 @@ CASES = (
     Case(
         key="poison",
         trial="a mail that kills the process (SIGKILL) whenever it is filed",
-        promise="it is set aside at its third start, and the daemon goes on",
+        promise="it is set aside after three attempts, and the daemon goes on",
         defended=lambda: _poison(careless.program("poison")),
         control=lambda: _poison(careless.program("uncounted")),
         removed="counting the attempt before the work begins",
