@@ -9,7 +9,7 @@ inbound    read (mail) → recall (store) → place (threading) → route (routi
 decision   what becomes of one mail, and why, by who wrote it; pure
 acting     what an agent's answer and commands become, by mail or from the command line
 context    what every decision depends on besides the mail: the configuration, the directory, the texts
-outbound   due (store) → compose → deliver (relay) → settle (store); `settling` writes for all connections at once
+outbound   due (store) → compose (`composing`) → deliver (relay) → settle (`settling`, for all connections at once)
 antivirus  asks clamd (inspection) about attachments, before filing and again; `releasing` lets go what was held
 rounds     what happens with time alone: bursts, closing; `digests`, `alarm`; `telling` puts mail before agents
 health     is every mail where it should be by now? Gaps, alarms, metrics

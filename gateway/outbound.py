@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -19,17 +19,17 @@ from typing import NoReturn
 from sqlalchemy import Connection
 
 from gateway import log
+from gateway.composing import composed
 from gateway.context import Context
-from gateway.errors import GatewayError, Permanent, Refused, StoreError, Temporary
-from gateway.mail.contents import contents
+from gateway.doubts import Doubts
+from gateway.errors import GatewayError, Permanent, StoreError, Temporary
 from gateway.model import Attempt, DeliveryState, Fact, Occasion, Outgoing
 from gateway.redaction import pseudonym
-from gateway.relay import lookup, pace, schedule, withheld
-from gateway.relay.compose import compose
+from gateway.relay import pace, schedule
 from gateway.relay.pace import Pace, domain
 from gateway.relay.transport import Transport
 from gateway.settling import Book
-from gateway.store import arrivals, outbox, rounds, scans
+from gateway.store import outbox, rounds
 from gateway.store.database import Store
 from gateway.store.outbox import Settled
 
@@ -37,8 +37,6 @@ _IDLE = 1.0  # seconds until the outbox is looked at unasked: another process ma
 _AHEAD = 16  # deliveries that are known to wait for each connection
 _FAILING = "relay failing"  # the name under which is remembered since when
 _MOST_GIVEN_UP = 200  # at a time
-_STILL_AT_IT = 60.0  # seconds for which a smarthost may go on with a mail whose connection broke
-_LOOK_UPS = 4  # at a time
 _STOPPED = "the gateway stopped before the answer came"
 _MOST_DOMAINS = 1000  # of which is remembered how they are
 
@@ -77,8 +75,7 @@ class Relay:
         self._on_their_way: Counter[str] = Counter()
         self._slow: dict[str, datetime] = {}  # until when domains are taken for it
         self._quick: dict[str, datetime] = {}
-        self._doubts: dict[int, asyncio.Task[None]] = {}
-        self._looking = asyncio.Semaphore(_LOOK_UPS)
+        self._doubts = Doubts(lambda: context().settings.relay.lookup)
         self._moved = asyncio.Event()  # a delivery ended
 
     async def run(self, planned: asyncio.Event) -> NoReturn:
@@ -116,7 +113,7 @@ class Relay:
 
         What waits here may take its last step before the store is asked.
         """
-        busy = [*self._busy, *self._doubts, *(outgoing.id for outgoing in self._waiting)]
+        busy = [*self._busy, *self._doubts.open, *(outgoing.id for outgoing in self._waiting)]
         ids = await self._store.write(lambda tx: outbox.adopt(tx, self._owner, busy), beside=True)
         if not ids:
             return
@@ -124,7 +121,7 @@ class Relay:
         log.delivery_uncertain(deliveries=len(ids), held=not again and relay.uncertain == "hold")
         stopped = Attempt(DeliveryState.WAITING if again else DeliveryState.UNKNOWN, _STOPPED)
         facts = [Fact(delivery, Occasion.INTERRUPTED, stopped) for delivery in ids]
-        if relay.lookup and not again:
+        if self._doubts and not again:
             message_ids = await self._store.read(lambda connection: outbox.message_ids(connection, ids))
             for fact in facts:
                 self._look_into(fact, message_ids[fact.delivery])
@@ -227,10 +224,7 @@ class Relay:
     async def _finish(self) -> None:
         """What is at its last step is waited for; cancelling it would make it uncertain."""
         self._waiting.clear()
-        doubts = list(self._doubts.values())
-        for task in doubts:
-            task.cancel()
-        await asyncio.gather(*doubts, return_exceptions=True)
+        await self._doubts.stop()
         if self._busy:
             await asyncio.wait(self._busy.values(), timeout=8.0)
         for task in list(self._busy.values()):
@@ -303,28 +297,35 @@ class Relay:
     async def _attempt(self, outgoing: Outgoing) -> Attempt:
         """Compose and deliver; whatever is wrong with this one mail ends this one delivery."""
         try:
-            wire = await self._composed(outgoing)
+            wire = await composed(self._store, self._context().settings, outgoing, self._now())
         except Temporary as error:  # an attachment can't be read, or isn't checked: later, and the others meanwhile
             attempt = Attempt(DeliveryState.DEFERRED, str(error))
         except Exception as error:  # noqa: BLE001 (a mail that can't be composed mustn't stop the others)
             words = str(error) if isinstance(error, GatewayError) else type(error).__name__
             return Attempt(DeliveryState.REFUSED, f"it can't be composed: {words}")
         else:
-            attempt = await self._deliver(outgoing, wire)
+            attempt = self._blamed(await self._deliver(outgoing, wire), outgoing)
             # Servers like to repeat the addresses that they were given.
             reply = self._context().tokenless(attempt.reply)
             attempt = replace(attempt, reply=reply, sha256=hashlib.sha256(wire).hexdigest())
         return attempt if self._is_to_be_looked_up(attempt) else self._decided(attempt, outgoing)
 
+    def _blamed(self, attempt: Attempt, outgoing: Outgoing) -> Attempt:
+        """Trouble that all mails should have met is one mail's own where it alone meets it again and again: it must
+        neither hold up the others each time, nor be tried for ever.
+        """
+        alone = self._pace.since is None and outgoing.attempts >= schedule.FEWEST
+        return replace(attempt, wide=False) if attempt.wide and alone else attempt
+
     def _is_to_be_looked_up(self, attempt: Attempt) -> bool:
-        return attempt.state is DeliveryState.UNKNOWN and bool(self._context().settings.relay.lookup)
+        return attempt.state is DeliveryState.UNKNOWN and bool(self._doubts)
 
     def _decided(self, attempt: Attempt, outgoing: Outgoing | None = None) -> Attempt:
         """What to do about a mail that didn't arrive, or of which nobody knows, as the configuration says."""
         relay = self._context().settings.relay
         if attempt.state is DeliveryState.UNKNOWN and relay.uncertain == "retry":
             attempt = replace(attempt, state=DeliveryState.DEFERRED)
-        if attempt.state is not DeliveryState.DEFERRED or outgoing is None:
+        if attempt.state is not DeliveryState.DEFERRED or attempt.wide or outgoing is None:
             return attempt
         if not schedule.given_up(outgoing.created_at, outgoing.attempts + 1, self._now(), relay.give_up_after):
             return attempt
@@ -332,21 +333,15 @@ class Relay:
 
     def _look_into(self, fact: Fact, message_id: str, outgoing: Outgoing | None = None) -> None:
         """Find out what became of a mail. Until then it stays at its last step: a restart asks again."""
-        task = asyncio.create_task(self._looked_into(fact, message_id, outgoing), name=f"look-up-{fact.delivery}")
-        self._doubts[fact.delivery] = task
-        task.add_done_callback(lambda _: self._doubts.pop(fact.delivery, None))
 
-    async def _looked_into(self, fact: Fact, message_id: str, outgoing: Outgoing | None) -> None:
-        """The smarthost may still be at it: what it hasn't logged yet would be said never to have come."""
-        await asyncio.sleep(_STILL_AT_IT)
-        async with self._looking:
-            state, words = await lookup.ask(self._context().settings.relay.lookup, message_id)
-        found = replace(fact.attempt, state=state, reply=f"{fact.attempt.reply}; {words}")
-        attempt = self._decided(found, outgoing)
-        next_at = self._next_try(outgoing, attempt) if outgoing else self._now()
-        await self._book.settle(Settled(replace(fact, attempt=attempt), next_at))
-        log.delivery_looked_up(delivery=fact.delivery, state=state.value)
-        self._bell.set()
+        async def known(state: DeliveryState, words: str) -> None:
+            found = replace(fact.attempt, state=state, reply=f"{fact.attempt.reply}; {words}")
+            attempt = self._decided(found, outgoing)
+            next_at = self._next_try(outgoing, attempt) if outgoing else self._now()
+            await self._book.settle(Settled(replace(fact, attempt=attempt), next_at))
+            self._bell.set()
+
+        self._doubts.look_into(fact.delivery, message_id, known)
 
     async def _deliver(self, outgoing: Outgoing, wire: bytes) -> Attempt:
         """Hand over. A defect of a transport ends one try, and leaves no doubt about what is uncertain."""
@@ -368,44 +363,6 @@ class Relay:
             return Attempt(DeliveryState.REFUSED, f"it can't leave: {error}")
         except Exception as error:  # noqa: BLE001 (one delivery's trouble isn't the others')
             return Attempt(state, f"the transport failed: {type(error).__name__}")
-
-    async def _composed(self, outgoing: Outgoing) -> bytes:
-        """Beside the loop where files go with it; all others are made faster than a thread is asked."""
-        if outgoing.draft.enclosures:
-            return await asyncio.to_thread(self._compose, outgoing)
-        return compose(outgoing, ())
-
-    def _compose(self, outgoing: Outgoing) -> bytes:
-        """Each mail that attachments come from is read once."""
-        wanted: dict[str, list[int]] = defaultdict(list)
-        for enclosure in outgoing.draft.enclosures:
-            wanted[enclosure.digest].append(enclosure.attachment.part)
-        found: dict[tuple[str, int], bytes] = {}
-        for digest, numbers in wanted.items():
-            location = self._store.read_now(lambda connection, d=digest: arrivals.locate(connection, d))  # type: ignore[misc]
-            read = contents(self._store.packs.read(location), numbers)
-            found |= {(digest, number): data for number, data in zip(numbers, read, strict=True)}
-        self._assert_clean(wanted)
-        return compose(outgoing, [found[e.digest, e.attachment.part] for e in outgoing.draft.enclosures])
-
-    def _assert_clean(self, digests: Collection[str]) -> None:
-        """Look again at the last moment: nothing leaves of a mail that the antivirus hasn't called clean.
-
-        Raises:
-            Refused: it found something.
-            Temporary: it hasn't spoken yet. What it wasn't asked about, it is now.
-        """
-        if not digests:
-            return
-        asked = bool(self._context().settings.antivirus.socket)
-        known = self._store.read_now(lambda connection: scans.of_mails(connection, digests))
-        barred = {digest: withheld.barred_by(known.get(digest), asked=asked) for digest in digests}
-        for digest, why in barred.items():
-            if why == withheld.INFECTED:
-                raise Refused(f"a virus was found in its attachments ({known[digest].name})")
-        if withheld.UNSCANNED in barred.values():
-            self._store.write_now(lambda tx: scans.ask(tx, digests, self._now()))
-            raise Temporary("its attachments are not checked for viruses yet")
 
 
 def _given_up(patience: timedelta, reply: str) -> str:

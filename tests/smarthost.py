@@ -16,6 +16,7 @@ _ANSWERS = {
     "nested": "503 5.5.1 nested MAIL command",
     "RCPT": "250 2.1.5 Ok",
     "DATA": "354 go on",
+    "DATA to nobody": "554 5.5.1 no valid recipients",
     ".": "250 2.0.0 Ok: queued as 1",
     "RSET": "250 Ok",
     "AUTH": "235 Ok",
@@ -37,7 +38,9 @@ class Smarthost:
     port: int = 0
     tls: ssl.SSLContext | None = None
     before: Callable[[str], None] = lambda _: None
+    held_back: frozenset[str] = frozenset()  # commands that are answered with the next one that isn't held back
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
+    _unsaid: bytes = b""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -53,22 +56,29 @@ class Smarthost:
         if not self._say(writer, "greeting"):
             return
         begun = False  # a mail, by a MAIL that was taken: a second one is out of order, as real servers say
+        recipients = 0
         while line := (await reader.readline()).decode("utf-8", "replace").strip():
             self.lines.append(line)
             if writer.get_extra_info("ssl_object") is None:
                 self.in_clear.append(line)
             word = line.split()[0].upper()
             self.before(word)
-            if not self._say(writer, "nested" if begun and word == "MAIL" else word):
+            out_of_order = {"MAIL": "nested" if begun else "", "DATA": "" if recipients else "DATA to nobody"}
+            asked = out_of_order.get(word) or word
+            if not self._say(writer, asked):
                 return
             if word in {"MAIL", "RSET"}:
                 begun = word == "MAIL" and str(self.answers["MAIL"]).startswith("250")
+                recipients = 0
+            recipients += word == "RCPT" and str(self.answers["RCPT"]).startswith("25")
             if word == "STARTTLS" and self.tls:
                 await writer.drain()
                 await writer.start_tls(self.tls)
-            if word == "DATA" and str(self.answers["DATA"]).startswith("354"):
-                self.mails.append(await reader.readuntil(b"\r\n.\r\n"))
-                begun = False
+            if word == "DATA" and str(self.answers[asked]).startswith("354"):
+                mail = await reader.readuntil(b"\r\n.\r\n")
+                self.before(".")
+                self.mails.append(mail)
+                begun, recipients = False, 0
                 if not self._say(writer, "."):
                     return
             if word == "QUIT":
@@ -78,7 +88,10 @@ class Smarthost:
         answer = self.answers.get(word, "502 what?")
         if not answer:
             return False
-        writer.write((answer if isinstance(answer, bytes) else answer.encode()) + b"\r\n")
+        self._unsaid += (answer if isinstance(answer, bytes) else answer.encode()) + b"\r\n"
+        if word not in self.held_back:
+            writer.write(self._unsaid)
+            self._unsaid = b""
         return True
 
     def hang_up_all(self) -> None:
@@ -87,9 +100,11 @@ class Smarthost:
 
 
 @asynccontextmanager
-async def smarthost(tls: ssl.SSLContext | None = None) -> AsyncIterator[Smarthost]:
-    """A smarthost on a free port of the loopback."""
+async def smarthost(tls: ssl.SSLContext | None = None, *, at_once: bool = False) -> AsyncIterator[Smarthost]:
+    """A smarthost on a free port of the loopback. `at_once`: it takes several commands at a time (PIPELINING)."""
     host = Smarthost(tls=tls)
+    if at_once:
+        host.answers["EHLO"] = f"{host.answers['EHLO']}\r\n250 PIPELINING".replace("250 SMTPUTF8", "250-SMTPUTF8")
     server = await asyncio.start_server(host.serve, "127.0.0.1", 0)
     host.port = server.sockets[0].getsockname()[1]
     try:

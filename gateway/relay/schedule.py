@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 # The first tries come soon: most trouble is a restart or greylisting. After half an hour they are as far apart as
 # the RFC asks for.
-_FEWEST = 3
+FEWEST = 3  # tries, before one is given up
 _DELAYS = tuple(timedelta(seconds=s) for s in (10, 60, 300, 600, 1800, 3600, 7200, 14400))
 
 
@@ -18,4 +18,4 @@ def next_try(attempts: int, now: datetime, jitter: float) -> datetime:
 
 def given_up(created_at: datetime, attempts: int, now: datetime, give_up_after: timedelta) -> bool:
     """Has it been tried for long enough? A gateway that was off for days hasn't tried yet."""
-    return now - created_at >= give_up_after and attempts >= _FEWEST
+    return now - created_at >= give_up_after and attempts >= FEWEST

@@ -1,44 +1,43 @@
-"""Delivery to a smarthost by SMTP, over connections that are kept and used again."""
+"""Delivery to a smarthost by SMTP, over connections that are kept and used again.
+
+aiosmtplib makes a connection: TLS, login, greeting. From there on the dialogue is ours: the octets that were looked
+at, in as few groups as the server takes (RFC 2920), and every answer to its command.
+"""
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 import aiosmtplib
-from aiosmtplib.errors import (
-    SMTPAuthenticationError,
-    SMTPConnectTimeoutError,
-    SMTPDataError,
-    SMTPException,
-    SMTPHeloError,
-    SMTPResponseException,
-    SMTPServerDisconnected,
-)
+from aiosmtplib.errors import SMTPAuthenticationError, SMTPConnectTimeoutError, SMTPException, SMTPHeloError
 
 from gateway.config.settings import RelaySettings
 from gateway.model import Attempt, DeliveryState, Outgoing, Purpose
+from gateway.relay import verdict
+from gateway.relay.dialogue import Answers, Dialogue, taken_over
+from gateway.relay.verdict import Verdict
 from gateway.relay.wire import path, transmitted
 
 _CONNECT, _REPLY, _FINAL_REPLY = 30.0, 120.0, 600.0  # seconds; RFC 5321 §4.5.3.2 asks for 10 minutes at the end
 _FRESH, _IDLE = 5.0, 30.0  # seconds unused, after which a connection is asked whether it lives, and ended
 _GOODBYE = 1.0  # seconds
-_CLOSING = 421
 _MOST_MAILS = 100  # over one connection: some servers count
-_POSTPONED = re.compile(r"4\.(?:3\.[012]|7)")  # at the end of a mail: the server is full or stopping, or slows us
 
 
 @dataclass(slots=True)
 class _Connection:
     """A connection, how many mails it has carried, and when the last one was.
 
-    `begun`: the last one was put off or refused, and the server may still wait for the rest of it.
+    `begun`: the last one was put off or refused, and the server may still wait for the rest of it. `reports`,
+    `pipelining`: what the server can (RFC 3461, RFC 2920); `tls`: version and cipher, "" in the clear.
     """
 
-    client: aiosmtplib.SMTP
+    dialogue: Dialogue
+    reports: bool
+    pipelining: bool
+    tls: str
     mails: int = 0
     begun: bool = False
     used_at: float = field(default_factory=time.monotonic)
@@ -65,22 +64,24 @@ class SmtpTransport:
         octets = transmitted(wire)
         paths = path(outgoing.envelope_sender), path(outgoing.draft.to)
         while kept := await self._kept():
-            with suppress(_Stale):
+            try:
                 return await self._carry(kept, outgoing, paths, octets, committing)
+            except _Stale:
+                continue
         made = await self._connect()
         if isinstance(made, Attempt):
             return made
-        return await self._carry(_Connection(made), outgoing, paths, octets, committing)
+        return await self._carry(made, outgoing, paths, octets, committing)
 
     async def rest(self) -> None:
         late = time.monotonic() - _IDLE
         for connection in [one for one in self._idle if one.used_at < late]:
             self._idle.remove(connection)
-            await _quit(connection.client)
+            await _quit(connection.dialogue)
 
     async def close(self) -> None:
         for connection in self._idle:
-            connection.client.close()
+            connection.dialogue.close()
         self._idle.clear()
 
     async def _kept(self) -> _Connection | None:
@@ -93,12 +94,10 @@ class SmtpTransport:
             connection = self._idle.pop()
             if not connection.begun and connection.used_at > time.monotonic() - _FRESH:
                 return connection
-            try:
-                await connection.client.rset(timeout=_CONNECT)
-            except (SMTPException, OSError):
-                connection.client.close()
-            else:
+            answers = await connection.dialogue.ask(b"RSET\r\n", 1, _CONNECT)
+            if answers.replies and answers.replies[0].code == aiosmtplib.SMTPStatus.completed:
                 return connection
+            connection.dialogue.close()
         return None
 
     async def _carry(
@@ -109,20 +108,26 @@ class SmtpTransport:
         octets: bytes,
         committing: Callable[[], Awaitable[None]],
     ) -> Attempt:
-        client = connection.client
-        attempt, sound = await self._hand_over(client, outgoing, paths, octets, committing, used=connection.mails > 0)
+        dialogue = connection.dialogue
+        try:
+            found = await _handed_over(
+                connection, _envelope(connection, outgoing, paths), octets, committing, outgoing
+            )
+        except BaseException:
+            dialogue.close()
+            raise
         connection.mails += 1
-        connection.begun = attempt.state is not DeliveryState.SENT
+        connection.begun = found.state is not DeliveryState.SENT
         connection.used_at = time.monotonic()
-        if not sound:
-            client.close()
+        if not found.in_step or dialogue.broken:
+            dialogue.close()
         elif connection.mails >= _MOST_MAILS:
-            await _quit(client)
+            await _quit(dialogue)
         else:
             self._idle.append(connection)
-        return attempt
+        return self._attempt(found, connection.tls)
 
-    async def _connect(self) -> aiosmtplib.SMTP | Attempt:
+    async def _connect(self) -> _Connection | Attempt:
         settings = self._settings
         client = aiosmtplib.SMTP(
             hostname=settings.host,
@@ -137,146 +142,85 @@ class SmtpTransport:
         try:
             await client.connect()
             await _greeted(client)
+            return _connection(client)
         except SMTPAuthenticationError as error:
-            return self._attempt(DeliveryState.DEFERRED, f"authentication failed: {error.code}", wide=True)
+            client.close()
+            return self._unconnected(f"authentication failed: {error.code}")
         except (SMTPException, OSError, SMTPConnectTimeoutError) as error:
             client.close()
-            return self._attempt(DeliveryState.DEFERRED, _words(error), wide=True)
-        return client
+            return self._unconnected(f"{type(error).__name__}: {error}")
 
-    async def _hand_over(
-        self,
-        client: aiosmtplib.SMTP,
-        outgoing: Outgoing,
-        paths: tuple[str, str],
-        octets: bytes,
-        committing: Callable[[], Awaitable[None]],
-        *,
-        used: bool,
-    ) -> tuple[Attempt, bool]:
-        """One transaction; and whether the connection can be used again.
+    def _unconnected(self, words: str) -> Attempt:
+        return self._attempt(Verdict(DeliveryState.DEFERRED, words, wide=True), "")
 
-        Raises:
-            _Stale: the server had ended a connection that was `used` before.
-        """
-        tls = _tls(client)
-        reports = client.supports_extension("DSN")
-        options = [*_options(outgoing), *(_report_options(outgoing) if reports else [])]
-        try:
-            await _said(client, "MAIL", f"FROM:{paths[0]}", *options)
-        except SMTPResponseException as error:
-            if used and error.code in {_CLOSING, -1}:
-                client.close()
-                raise _Stale from error
-            return self._answered(error, tls, wide=400 <= error.code < 500), _in_step(error.code)
-        except (SMTPException, OSError) as error:
-            client.close()
-            if used:
-                raise _Stale from error
-            return self._attempt(DeliveryState.DEFERRED, _words(error), tls, wide=True), False
-        try:
-            await _said(client, "RCPT", f"TO:{paths[1]}", *(_wanted_reports(outgoing) if reports else []))
-        except SMTPResponseException as error:
-            return self._answered(error, tls, wide=error.code == _CLOSING), _in_step(error.code)
-        except (SMTPException, OSError) as error:
-            return self._attempt(DeliveryState.DEFERRED, _words(error), tls), False
-        try:
-            await committing()
-        except BaseException:
-            client.close()
-            raise
-        return await self._sent(client, octets, tls)
-
-    async def _sent(self, client: aiosmtplib.SMTP, octets: bytes, tls: str) -> tuple[Attempt, bool]:
-        """The mail itself: once the server waits for it, a breakdown leaves doubt."""
-        try:
-            await _begin(client)
-        except (SMTPException, OSError) as error:
-            return self._failed(error, tls, DeliveryState.DEFERRED)
-        try:
-            reply = await _data(client, octets)
-        except (SMTPException, OSError) as error:
-            return self._failed(error, tls, DeliveryState.UNKNOWN)
-        return self._attempt(DeliveryState.SENT, f"{reply.code} {reply.message}", tls), True
-
-    def _failed(self, error: Exception, tls: str, broken: DeliveryState) -> tuple[Attempt, bool]:
-        """What the server answered; or, where it didn't, `broken`."""
-        if not isinstance(error, SMTPResponseException) or error.code <= 0:
-            return self._attempt(broken, _words(error), tls), False
-        wide = error.code == _CLOSING or (error.code < 500 and bool(_POSTPONED.match(error.message)))
-        return self._answered(error, tls, wide=wide), _in_step(error.code)
-
-    def _answered(self, error: SMTPResponseException, tls: str, *, wide: bool) -> Attempt:
-        """4xx is « later », 5xx is « no » (RFC 5321 §4.2.1)."""
-        state = DeliveryState.REFUSED if 500 <= error.code < 600 else DeliveryState.DEFERRED
-        return self._attempt(state, f"{error.code} {error.message}", tls, wide=wide)
-
-    def _attempt(self, state: DeliveryState, reply: str, tls: str = "", *, wide: bool = False) -> Attempt:
+    def _attempt(self, found: Verdict, tls: str) -> Attempt:
         host = f"{self._settings.host}:{self._settings.port}"
-        # Servers answer in any charset; what isn't UTF-8 comes as surrogates, which no database takes.
-        words = " ".join(reply.encode("utf-8", "replace").decode().split())
-        return Attempt(state, words[:500], host, tls, wide=wide)
+        # Servers answer in any charset; what isn't UTF-8 may come as surrogates, which no database takes.
+        words = " ".join(found.words.encode("utf-8", "replace").decode().split())
+        return Attempt(found.state, words[:500], host, tls, wide=found.wide)
 
 
-async def _said(client: aiosmtplib.SMTP, *words: str) -> None:
-    """A command of the envelope, as it was looked at by `wire.path`.
+async def _handed_over(
+    connection: _Connection,
+    envelope: list[bytes],
+    octets: bytes,
+    committing: Callable[[], Awaitable[None]],
+    outgoing: Outgoing,
+) -> Verdict:
+    """One transaction. Once the server waits for the mail, that is announced, and a breakdown leaves doubt.
 
     Raises:
-        SMTPResponseException: any answer but 250, or 251 (RFC 5321 §4.2).
+        _Stale: the server had ended a connection that was used before.
     """
-    answer = await client.execute_command(*(word.encode() for word in words), timeout=_REPLY)
-    if answer.code not in {250, 251}:
-        raise SMTPResponseException(answer.code, answer.message)
+    answers = await _said(connection, envelope)
+    if connection.mails and verdict.is_over(answers.replies, answers.broken):
+        connection.dialogue.close()
+        raise _Stale
+    peculiar = not _is_ascii(outgoing)
+    if refused := verdict.of_envelope(answers.replies, answers.broken, peculiar=peculiar):
+        return refused
+    await committing()
+    if why := connection.dialogue.broken:  # nothing of it was written
+        return Verdict(DeliveryState.DEFERRED, why, in_step=False)
+    answers = await connection.dialogue.ask(octets, 1, _FINAL_REPLY)
+    if not answers.replies:
+        return Verdict(DeliveryState.UNKNOWN, answers.broken, in_step=False)
+    return verdict.of_mail(answers.replies[0])
 
 
-async def _quit(client: aiosmtplib.SMTP) -> None:
+async def _said(connection: _Connection, envelope: list[bytes]) -> Answers:
+    """Say the commands of an envelope, at once or one by one, up to the first that is refused."""
+    groups = [envelope] if connection.pipelining else [[command] for command in envelope]
+    found = Answers([])
+    for group in groups:
+        came = await connection.dialogue.ask(b"".join(group), len(group), _REPLY)
+        found = Answers([*found.replies, *came.replies], came.broken)
+        if verdict.of_envelope(found.replies, found.broken, peculiar=True) is not None:
+            break
+    return found
+
+
+def _envelope(connection: _Connection, outgoing: Outgoing, paths: tuple[str, str]) -> list[bytes]:
+    """MAIL, RCPT, DATA, as their paths were looked at by `wire.path`."""
+    sender, recipient = paths
+    mail, rcpt = ["MAIL", f"FROM:{sender}"], ["RCPT", f"TO:{recipient}"]
+    if not _is_ascii(outgoing):
+        mail.append("SMTPUTF8")
+    if connection.reports:
+        mail += _report_options(outgoing)
+        rcpt += _wanted_reports(outgoing)
+    return [" ".join(words).encode() + b"\r\n" for words in (mail, rcpt, ["DATA"])]
+
+
+async def _quit(dialogue: Dialogue) -> None:
     """Say goodbye (RFC 5321 §4.1.1.10), to who may be gone."""
-    with suppress(SMTPException, OSError):
-        await client.quit(timeout=_GOODBYE)
-    client.close()
+    await dialogue.ask(b"QUIT\r\n", 1, _GOODBYE)
+    dialogue.close()
 
 
-async def _begin(client: aiosmtplib.SMTP) -> None:
-    """DATA, up to where the server waits for a mail: nothing of it has left.
-
-    Raises:
-        SMTPDataError: another answer than 354.
-        SMTPException: no answer.
-    """
-    answer = await client.execute_command(b"DATA", timeout=_REPLY)
-    if answer.code != aiosmtplib.SMTPStatus.start_input:
-        raise SMTPDataError(answer.code, answer.message)
-
-
-async def _data(client: aiosmtplib.SMTP, octets: bytes) -> aiosmtplib.SMTPResponse:
-    """Exactly these octets. The library's own way would rewrite them, after they were looked at.
-
-    Only the first digit of the last answer counts (RFC 5321 §4.2): any 2xx is a mail taken, never to be sent again.
-
-    Raises:
-        SMTPDataError: « no ».
-        SMTPException: no answer, or one that says neither.
-    """
-    if client.protocol is None:
-        raise SMTPServerDisconnected("Connection lost")
-    client.protocol.write(octets)
-    answer = await client.protocol.read_response(timeout=_FINAL_REPLY)
-    if 400 <= answer.code < 600:
-        raise SMTPDataError(answer.code, answer.message)
-    if not 200 <= answer.code < 300:
-        raise SMTPException(f"{answer.code} is no answer to a mail")
-    return answer
-
-
-def _in_step(code: int) -> bool:
-    """Was this a plain « no », or is the server going, or answering something else than was asked?"""
-    return 400 <= code < 600 and code != _CLOSING
-
-
-def _options(outgoing: Outgoing) -> list[str]:
-    """SMTPUTF8 where an address needs it (RFC 6531 §3.4); a server without it refuses, and that is told."""
-    ascii_only = outgoing.draft.to.isascii() and outgoing.envelope_sender.isascii()
-    return [] if ascii_only else ["SMTPUTF8"]
+def _is_ascii(outgoing: Outgoing) -> bool:
+    """Else SMTPUTF8 is needed (RFC 6531 §3.4); a server without it refuses, and that is told."""
+    return outgoing.draft.to.isascii() and outgoing.envelope_sender.isascii()
 
 
 async def _greeted(client: aiosmtplib.SMTP) -> None:
@@ -308,12 +252,19 @@ def _wanted_reports(outgoing: Outgoing) -> list[str]:
     return ["NOTIFY=SUCCESS,FAILURE,DELAY" if answer else "NOTIFY=FAILURE,DELAY"]
 
 
-def _tls(client: aiosmtplib.SMTP) -> str:
-    """Version and cipher of the connection, "" in the clear."""
+def _connection(client: aiosmtplib.SMTP) -> _Connection:
+    """What aiosmtplib made, with a dialogue of ours.
+
+    Raises:
+        OSError: it is gone already.
+    """
     transport = client.transport
-    cipher = transport.get_extra_info("cipher") if transport is not None else None
-    return f"{cipher[1]} {cipher[0]}" if cipher else ""
-
-
-def _words(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+    if transport is None:
+        raise ConnectionResetError("the server ended the connection")
+    cipher = transport.get_extra_info("cipher")
+    return _Connection(
+        taken_over(transport),
+        client.supports_extension("DSN"),
+        client.supports_extension("PIPELINING"),
+        f"{cipher[1]} {cipher[0]}" if cipher else "",
+    )

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from gateway import acting
+from gateway import acting, composing
+from gateway.config import Settings
 from gateway.context import Context
 from gateway.desk.commands import Parsed
 from gateway.errors import StoreError
@@ -219,7 +220,7 @@ LOOKED_UP = [
 
 
 def looking(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch, lines: str, way: str) -> Context:
-    monkeypatch.setattr("gateway.outbound._STILL_AT_IT", 0.0)
+    monkeypatch.setattr("gateway.doubts._STILL_AT_IT", 0.0)
     program = folder / "was-it-sent"
     program.write_text(f"#!/bin/sh\n{lines}\n", "utf-8")
     program.chmod(0o755)
@@ -229,8 +230,7 @@ def looking(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch, lines: 
 
 
 async def looked_up(relay: Relay) -> None:
-    while relay._doubts:
-        await asyncio.wait(relay._doubts.values())
+    await relay._doubts.ended()
 
 
 @pytest.mark.parametrize(("lines", "way", "state"), LOOKED_UP)
@@ -401,14 +401,14 @@ async def test_an_attachment_that_cannot_be_read_now_waits(world: World, monkeyp
     """It waits longer each time, and doesn't stand before the others."""
     broken = world.answer(enclosures=enclosed())
     relay = world.relay(Pretended())
-    compose = relay._compose
+    with_files = composing.with_files
 
-    def torn(outgoing: Outgoing) -> bytes:
+    def torn(store: Store, settings: Settings, outgoing: Outgoing, now: datetime) -> bytes:
         if outgoing.id == broken:
             raise StoreError("the pack is damaged")
-        return compose(outgoing)
+        return with_files(store, settings, outgoing, now)
 
-    monkeypatch.setattr(relay, "_compose", torn)
+    monkeypatch.setattr(composing, "with_files", torn)
     await asyncio.wait_for(world.worked(relay), 0.9)
     assert (world.state(broken)["state"], world.state()["state"]) == ("deferred", "sent")
     assert world.state(broken)["next_at"] > world.time

@@ -55,6 +55,13 @@ class Smarthost:
         return
 
 
+def answering(attempt: Attempt) -> Any:
+    async def deliver(*_: Any) -> Attempt:
+        return attempt
+
+    return deliver
+
+
 class World:
     def __init__(self, store: Store, context: Context) -> None:
         self.store, self.context, self.time = store, context, NOW
@@ -183,6 +190,43 @@ async def test_a_smarthost_that_slows_us_is_left_alone_for_a_while(world: World)
     assert len(world.smarthost.taken) == first
     await world.lasts(4 * SECOND, SECOND)
     assert world.states() == {"sent": 30}
+
+
+NOT_OURS = Attempt(DeliveryState.DEFERRED, "553 5.7.1 Sender address rejected: not owned by user", "mx:25", wide=True)
+
+
+async def test_where_our_sender_is_refused_all_wait_until_that_is_mended(world: World) -> None:
+    """None of them is to blame, however often each was tried, and however old it is."""
+    ids = world.write(30)
+    taken, world.smarthost.deliver = world.smarthost.deliver, answering(NOT_OURS)  # type: ignore[method-assign]
+    with capture_logs() as logs:
+        await world.lasts(4 * DAY, 10 * MINUTE)
+    assert set(world.states()) <= {"waiting", "deferred"}
+    assert [entry["event"] for entry in logs].count("relay_failing") == 1
+    world.smarthost.deliver = taken  # type: ignore[method-assign]
+    await world.lasts(7 * MINUTE, 20 * SECOND)
+    assert {i for _, i in world.smarthost.taken} == set(ids)
+
+
+async def test_one_that_alone_meets_what_all_should_holds_the_others_up_a_few_times_at_most(world: World) -> None:
+    (odd,) = world.write(1)
+    deliver, met = world.smarthost.deliver, []
+
+    async def refusing(outgoing: Outgoing, wire: bytes, committing: Any) -> Attempt:
+        if outgoing.id == odd:
+            met.append(world.time)
+            return NOT_OURS
+        return await deliver(outgoing, wire, committing)
+
+    world.smarthost.deliver = refusing  # type: ignore[method-assign]
+    for _ in range(20):
+        world.write(1)
+        await world.lasts(MINUTE, 10 * SECOND)
+    assert len(met) < 8, "the time between its tries grows"
+    assert world.since() is None
+    assert world.states() == {"sent": 20, "deferred": 1}
+    await world.lasts(6 * DAY, HOUR)
+    assert world.states() == {"sent": 21, "refused": 1}, "it is given up as any other, and that is told"
 
 
 async def test_a_domain_that_hangs_holds_nobody_else_up(world: World) -> None:

@@ -16,9 +16,11 @@ from gateway.config.settings import RelaySettings
 from gateway.model import Attempt, DeliveryState, Draft, Outgoing, Purpose
 from gateway.relay import smtp
 from gateway.relay.compose import compose
+from gateway.relay.dialogue import Dialogue, taken_over
 from gateway.relay.smtp import SmtpTransport
 from gateway.relay.wire import WireError
 from tests.builders import draft, outgoing
+from tests.dialogue import until
 from tests.smarthost import HANG_UP, Smarthost, smarthost
 
 SENT, DEFERRED = DeliveryState.SENT, DeliveryState.DEFERRED
@@ -75,6 +77,7 @@ async def test_what_may_not_leave_isnt_even_begun(letter: Outgoing, wire: bytes)
         assert host.connections == 0
 
 
+@pytest.mark.parametrize("at_once", [False, True])
 @pytest.mark.parametrize(
     ("stage", "answer", "state"),
     [
@@ -84,8 +87,10 @@ async def test_what_may_not_leave_isnt_even_begun(letter: Outgoing, wire: bytes)
         (".", "354 more", UNKNOWN),
     ],
 )
-async def test_a_server_that_answers_something_else_is_left(stage: str, answer: str, state: DeliveryState) -> None:
-    async with smarthost() as host:
+async def test_a_server_that_answers_something_else_is_left(
+    stage: str, answer: str, state: DeliveryState, *, at_once: bool
+) -> None:
+    async with smarthost(at_once=at_once) as host:
         by = transport(host)
         host.answers[stage] = answer
         assert (await by.deliver(outgoing(), compose(outgoing(), ()), nothing)).state is state
@@ -117,6 +122,7 @@ async def test_the_null_sender_and_letters_beyond_ascii() -> None:
     assert any("é@usager.example.net" in line for line in host.lines)
 
 
+@pytest.mark.parametrize("at_once", [False, True])
 @pytest.mark.parametrize("stage", ["MAIL", "RCPT", "DATA", "."])
 @pytest.mark.parametrize(
     ("answer", "state"),
@@ -129,10 +135,12 @@ async def test_the_null_sender_and_letters_beyond_ascii() -> None:
         ("550-5.1.1 two\r\n550 5.1.1 lines", REFUSED),
     ],
 )
-async def test_answers(stage: str, answer: str, state: DeliveryState) -> None:
-    async with smarthost() as host:
+async def test_answers(stage: str, answer: str, state: DeliveryState, *, at_once: bool) -> None:
+    async with smarthost(at_once=at_once) as host:
         host.answers[stage] = answer
         found = await delivered(host)
+    if stage == "MAIL":
+        state = DEFERRED  # it's our sender whom they refuse: every mail has the same
     assert found.state is state
     assert found.reply.startswith(answer[:3])
     assert "\n" not in found.reply
@@ -162,9 +170,10 @@ async def test_an_answer_in_another_charset_can_be_written_down() -> None:
         host.answers["RCPT"] = "550 boîte inconnue".encode("latin-1")
         found = await delivered(host)
     assert found.state is REFUSED
-    assert found.reply.encode() == b"550 bo?te inconnue"
+    assert found.reply == "550 bo\N{REPLACEMENT CHARACTER}te inconnue"
 
 
+@pytest.mark.parametrize("at_once", [False, True])
 @pytest.mark.parametrize(
     ("stage", "state"),
     [
@@ -176,8 +185,8 @@ async def test_an_answer_in_another_charset_can_be_written_down() -> None:
         (".", UNKNOWN),
     ],
 )
-async def test_breakdowns(stage: str, state: DeliveryState) -> None:
-    async with smarthost() as host:
+async def test_breakdowns(stage: str, state: DeliveryState, *, at_once: bool) -> None:
+    async with smarthost(at_once=at_once) as host:
         host.answers[stage] = HANG_UP
         assert (await delivered(host)).state is state
 
@@ -189,17 +198,69 @@ async def test_nobody_there() -> None:
     assert found.state is DEFERRED
 
 
-@pytest.mark.parametrize("word", ["DATA"])
-async def test_the_last_step_is_announced_before_it(word: str) -> None:
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_the_last_step_is_announced_before_it(*, at_once: bool) -> None:
     seen: list[str] = []
 
     async def committing() -> None:
         seen.append("committing")
 
-    async with smarthost() as host:
+    async with smarthost(at_once=at_once) as host:
         host.before = seen.append
         await delivered(host, committing)
-    assert seen.index("RCPT") < seen.index("committing") < seen.index(word)
+    assert seen[-3:] == ["DATA", "committing", "."]
+
+
+async def test_the_envelope_is_said_at_once_where_the_server_takes_that() -> None:
+    """It answers nothing before it has heard all three: whoever waits for each answer would wait for ever."""
+    async with smarthost(at_once=True) as host:
+        host.held_back = frozenset({"MAIL", "RCPT"})
+        assert (await delivered(host)).state is SENT
+
+
+@pytest.mark.parametrize("stage", ["MAIL", "RCPT"])
+async def test_a_server_that_waits_for_a_mail_to_nobody_gets_none(stage: str) -> None:
+    """Some say 354 all the same (RFC 2920 §3.1). What would follow on this connection would be taken for the mail."""
+    async with smarthost(at_once=True) as host:
+        by = transport(host)
+        taken, host.answers[stage] = host.answers[stage], "450 4.2.1 later"
+        host.answers["DATA to nobody"] = "354 go on"
+        assert (await by.deliver(outgoing(), compose(outgoing(), ()), nothing)).state is DEFERRED
+        host.answers[stage] = taken
+        assert (await by.deliver(outgoing(), compose(outgoing(), ()), nothing)).state is SENT
+        assert (host.connections, len(host.mails)) == (2, 1)
+        await by.close()
+
+
+async def test_where_the_connection_ends_before_the_mail_is_said_nothing_is_uncertain(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[Dialogue] = []
+
+    def noted(carrier: asyncio.BaseTransport) -> Dialogue:
+        made.append(taken_over(carrier))
+        return made[-1]
+
+    monkeypatch.setattr(smtp, "taken_over", noted)
+    async with smarthost() as host:
+
+        async def committing() -> None:
+            host.hang_up_all()
+            await until(lambda: bool(made[0].broken))
+
+        assert (await delivered(host, committing)).state is DEFERRED
+
+
+async def test_an_unasked_word_is_no_answer_to_the_next_mail() -> None:
+    """A server that stops says so whenever it likes (RFC 5321 §3.8): « 250 » said early is no receipt either."""
+    async with smarthost() as host:
+        by = transport(host)
+        host.answers["."] = "250 Ok\r\n250 one more"
+        assert (await by.deliver(outgoing(), compose(outgoing(), ()), nothing)).state is SENT
+        host.answers["."] = "554 5.7.1 no"
+        assert (await by.deliver(outgoing(), compose(outgoing(), ()), nothing)).state is REFUSED
+        assert host.connections == 2
+        await by.close()
 
 
 async def test_where_it_cannot_be_announced_nothing_leaves() -> None:
@@ -288,6 +349,7 @@ async def test_a_connection_is_asked_whether_it_lives_once_it_has_rested(monkeyp
         await by.close()
 
 
+@pytest.mark.parametrize("at_once", [False, True])
 @pytest.mark.parametrize(
     ("stage", "answer", "comes_to"),
     [
@@ -298,10 +360,10 @@ async def test_a_connection_is_asked_whether_it_lives_once_it_has_rested(monkeyp
     ],
 )
 async def test_what_one_recipient_is_refused_is_not_the_next_one_s_trouble(
-    stage: str, answer: str, comes_to: DeliveryState
+    stage: str, answer: str, comes_to: DeliveryState, *, at_once: bool
 ) -> None:
     """Servers answer 503 to a MAIL while another mail is begun: the next one would be refused for nothing."""
-    async with smarthost() as host:
+    async with smarthost(at_once=at_once) as host:
         by = transport(host)
         taken, host.answers[stage] = host.answers[stage], answer
         assert (await by.deliver(outgoing(), compose(outgoing(), ()), nothing)).state is comes_to
@@ -328,6 +390,7 @@ async def test_a_server_that_ends_an_old_connection_in_words_is_greeted_anew() -
         await by.close()
 
 
+@pytest.mark.parametrize("at_once", [False, True])
 @pytest.mark.parametrize(
     ("stage", "answer", "wide"),
     [
@@ -336,7 +399,13 @@ async def test_a_server_that_ends_an_old_connection_in_words_is_greeted_anew() -
         ("AUTH", "535 no", True),
         ("MAIL", "421 4.7.0 slow down", True),
         ("MAIL", "452 4.3.1 full", True),
-        ("MAIL", "550 5.7.1 you may not", False),
+        ("MAIL", "550 5.7.1 you may not", True),
+        ("MAIL", "530 5.7.0 log in first", True),
+        ("RCPT", "530 5.7.0 log in first", True),
+        ("RCPT", "554 5.7.1 <ulysse@usager.example.net>: Relay access denied", True),
+        ("RCPT", "553 5.7.1 <reponse@support.example.org>: Sender address rejected: not owned by user", True),
+        ("RCPT", "550 5.1.1 Recipient address rejected: their server said: 554 Relay access denied", False),
+        ("DATA", "530 5.7.0 log in first", True),
         ("RCPT", "450 4.7.1 greylisted", False),
         ("RCPT", "421 4.7.0 slow down", True),
         ("RCPT", "550 5.1.1 nobody", False),
@@ -347,8 +416,8 @@ async def test_a_server_that_ends_an_old_connection_in_words_is_greeted_anew() -
         (".", "250 Ok", False),
     ],
 )
-async def test_trouble_that_every_mail_would_meet(stage: str, answer: str, wide: bool) -> None:
-    async with smarthost() as host:
+async def test_trouble_that_every_mail_would_meet(stage: str, answer: str, wide: bool, *, at_once: bool) -> None:
+    async with smarthost(at_once=at_once) as host:
         host.answers[stage] = answer
         assert (await delivered(host, user="gateway", password="s3cret")).wide is wide
 
