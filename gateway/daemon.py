@@ -7,7 +7,6 @@ and keeps the old one if the new one is faulty.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import gc
 import os
 import secrets
@@ -15,7 +14,6 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Collection, Coroutine, Iterator
-from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -37,11 +35,9 @@ from gateway.mail.tokens import Keys
 from gateway.outbound import Relay
 from gateway.reading.readers import Readers
 from gateway.relay.transport import transport_for
-from gateway.store import holders, keys, pulses, schema
+from gateway.store import holders, keys, opening, pulses
 from gateway.store.database import Store, Tx
-from gateway.store.engines import file_of
 from gateway.store.keeper import Keeper, StoreLedger
-from gateway.store.places import packs_for
 
 ROLES = ("intake", "filing", "relay")  # what daemons that share a store may do apart
 Parts = dict[str, Coroutine[Any, Any, Any]]
@@ -71,50 +67,8 @@ def run(path: Path, announce: Callable[[str], None], roles: Collection[str] = RO
     """
     settings = config.load(path)
     sys.setswitchinterval(TURN)
-    with opened(settings) as store, alone(settings), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with opening.upgraded(settings) as store, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(path, settings, store, roles, announce))
-
-
-@contextmanager
-def opened(settings: Settings) -> Iterator[Store]:
-    """The store of a configuration, its schema current. What is written meanwhile is for this account alone.
-
-    Raises:
-        StoreError: it can't be opened.
-        Permanent: it is damaged, or of a newer version.
-    """
-    with private(), closing(Store(settings.store.database, packs_for(settings.store))) as store:
-        schema.upgrade(store.engine)
-        yield store
-
-
-@contextmanager
-def private() -> Iterator[None]:
-    """What is written meanwhile is for this account alone."""
-    before = os.umask(0o077)
-    try:
-        yield
-    finally:
-        os.umask(before)
-
-
-@contextmanager
-def alone(settings: Settings) -> Iterator[None]:
-    """Hold the lock that keeps a second daemon off a store in a file; those on PostgreSQL share it."""
-    database = file_of(settings.store.url)
-    if database is None:
-        yield
-        return
-    path = database.with_name(f"{database.name}.lock")
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise Temporary(
-                f"another gateway runs on this store ({path} is locked); several can share one in PostgreSQL alone"
-            ) from error
-        yield
 
 
 class _State:

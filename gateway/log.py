@@ -10,12 +10,12 @@ from __future__ import annotations
 import inspect
 import logging
 import sys
-from collections.abc import Mapping, MutableMapping
+import threading
+from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
+from functools import partial
 from json import JSONEncoder
 from typing import Any, TextIO, cast
-
-import structlog
 
 from gateway.redaction import pseudonym, redacted
 
@@ -24,7 +24,30 @@ _OWN = frozenset({"event", "level", "timestamp"})  # what structlog adds
 
 
 def set_up(*, json: bool, verbose: bool = False) -> None:
-    """Log to standard error: JSON for the journal, readable lines for a terminal."""
+    """Log to standard error: JSON for the journal, readable lines for a terminal.
+
+    It is done with the first line: structlog is long to import, and most commands have nothing to say.
+    """
+    with _BEFORE_A_LINE:
+        _to_do[:] = [partial(_configure, json=json, verbose=verbose)]
+
+
+_BEFORE_A_LINE = threading.Lock()
+_to_do: list[Callable[[], None]] = []
+
+
+def _logger() -> Any:
+    import structlog  # noqa: PLC0415 (see above)
+
+    with _BEFORE_A_LINE:  # nobody's line is written as structlog would by itself
+        while _to_do:
+            _to_do.pop()()
+    return structlog.get_logger()
+
+
+def _configure(*, json: bool, verbose: bool) -> None:
+    import structlog  # noqa: PLC0415 (see above)
+
     renderer: Any = _as_json
     if not json:
         renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
@@ -84,19 +107,19 @@ def mail_id(digest: str) -> str:
 
 
 def _debug(event: str, **fields: Any) -> None:
-    structlog.get_logger().debug(event, **fields)
+    _logger().debug(event, **fields)
 
 
 def _info(event: str, **fields: Any) -> None:
-    structlog.get_logger().info(event, **fields)
+    _logger().info(event, **fields)
 
 
 def _warning(event: str, **fields: Any) -> None:
-    structlog.get_logger().warning(event, **fields)
+    _logger().warning(event, **fields)
 
 
 def _error(event: str, **fields: Any) -> None:
-    structlog.get_logger().error(event, **fields)
+    _logger().error(event, **fields)
 
 
 # --- intake: smtp, lmtp ----------------------------------------------------------------------------------

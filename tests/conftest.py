@@ -8,6 +8,8 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+from gateway import log
+
 # How long an example takes depends on what else the machine does: slowness alone is no fault.
 settings.register_profile("gateway", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("gateway")
@@ -17,4 +19,5 @@ settings.load_profile("gateway")
 def _log_of_its_own() -> Iterator[None]:
     """A command that a test ran in this process has set the log up, on a standard error that is gone afterwards."""
     yield
+    log._to_do.clear()
     structlog.reset_defaults()

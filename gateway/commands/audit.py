@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
+import argparse
+
+from gateway.commands import options as typed
 from gateway.commands.output import Shown, table
 from gateway.store import audit, chain, views
 from gateway.store.database import Store
+
+
+def _parser(made: argparse.ArgumentParser) -> None:
+    made.set_defaults(run=_audit)
+    which = made.add_mutually_exclusive_group()
+    which.add_argument("--conversation", metavar="REF", help="only in this one")
+    which.add_argument("--verify", action="store_true", help="follow the chain of hashes instead, which binds all")
+    made.add_argument("--head", metavar="HASH", help="with --verify: look for a head that was kept elsewhere")
+
+
+OFFERED = {"audit": _parser}
+
+
+def _audit(options: argparse.Namespace) -> Shown:
+    if options.head and not options.verify:
+        options.usage("--head goes with --verify")
+    with typed.opened(options) as store:
+        if options.verify:
+            return verified(store, options.head)
+        return listed(store, options.conversation)
 
 
 def listed(store: Store, reference: str | None) -> Shown:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
 import socket
@@ -14,6 +15,7 @@ import aiosmtplib
 from aiosmtplib.errors import SMTPException
 
 from gateway import config
+from gateway.commands import options as typed
 from gateway.commands.output import Shown
 from gateway.config import Settings
 from gateway.config.settings import ImapIntake, RelaySettings
@@ -33,6 +35,25 @@ from gateway.store.places import packs_for
 
 _PATIENCE = 15.0
 _NAMED = 5  # packs that are missing, by their names
+
+
+def _parser(made: argparse.ArgumentParser) -> None:
+    made.set_defaults(run=_check)
+    made.add_argument("--connect", action="store_true", help="also try every mailbox, the relay and the DNS")
+
+
+OFFERED = {"check": _parser}
+
+
+def _check(options: argparse.Namespace) -> Shown:
+    path = typed.path(options)
+    try:
+        settings = config.load(path)
+    except ConfigError as error:
+        if not options.json:
+            raise
+        return faulty(path, error)
+    return checked(path, settings, connect=options.connect)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,39 +1,61 @@
-"""The desk on the command line: what is shown of conversations, and the acts of agents."""
+"""`conversations` and `show`: what is shown of conversations."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import datetime
+import argparse
 from typing import Any
 
-from rich.table import Table
-
-from gateway import acting
+from gateway.commands import options as typed
 from gateway.commands import pages
-from gateway.commands.output import Shown, table, when
+from gateway.commands.inboxes import MEANT, inbox
+from gateway.commands.output import Shown, Table, table, when
+from gateway.commands.situation import situated
 from gateway.context import Context
-from gateway.desk.commands import Command, Parsed, Verb, parse
 from gateway.desk.rights import Action, Ruling, may
-from gateway.errors import NotFound, Refused
-from gateway.model import Conversation, Direction, Inbox, InboxKind, Kind, Message, Nature
-from gateway.store import arrivals, filing, recall, views
-from gateway.store.database import Store, Tx
+from gateway.errors import NotFound
+from gateway.model import Conversation, Inbox, Status
+from gateway.store import arrivals, views
+from gateway.store.database import Store
 
 _TIMES = {"waiting_since": "waits since", "snoozed_until": "set aside until", "closing_at": "will be closed on"}
 
 
-def inbox_named(text: str) -> Inbox:
-    """An inbox as it is written: `global`, `dossier:123`, `demarche:42`.
+def _list_parser(made: argparse.ArgumentParser) -> None:
+    made.set_defaults(run=_list)
+    made.add_argument("--inbox", type=inbox, metavar="INBOX", help=MEANT)
+    made.add_argument("--status", choices=[status.value for status in Status], help="only those of this status")
+    made.add_argument("--assignee", metavar="AGENT", help="only those assigned to this address")
+    made.add_argument("--as", dest="agent", metavar="AGENT", help="only what this agent may see")
 
-    Raises:
-        ValueError: it is none.
-    """
-    kind, _, number = text.partition(":")
-    if text == "global":
-        return Inbox(InboxKind.GLOBAL)
-    if kind in {"dossier", "demarche"} and number.isascii() and number.isdigit() and int(number) > 0:
-        return Inbox(InboxKind(kind), int(number))
-    raise ValueError("an inbox is written global, dossier:123 or demarche:42")
+
+def _show_parser(made: argparse.ArgumentParser) -> None:
+    made.set_defaults(run=_show)
+    made.add_argument("reference", metavar="REF", help=typed.REF)
+    made.add_argument("--as", dest="agent", metavar="AGENT", help="as this agent may see it")
+    made.add_argument(
+        "--html", action="store_true", help="as a page to look at or print, each mail as it was laid out"
+    )
+
+
+OFFERED = {"conversations": _list_parser, "show": _show_parser}
+
+
+def _list(options: argparse.Namespace) -> Shown:
+    with situated(options) as (store, context):
+        return listed(
+            store,
+            context,
+            inbox=options.inbox,
+            status=options.status,
+            assignee=options.assignee,
+            agent=options.agent,
+        )
+
+
+def _show(options: argparse.Namespace) -> Shown:
+    with situated(options) as (store, context):
+        how = laid_out if options.html else shown
+        return how(store, context, options.reference, options.agent)
 
 
 def listed(
@@ -154,69 +176,3 @@ def _confirmation(asked: dict[str, Any] | None) -> list[str]:
 
 def _inbox(inbox: dict[str, Any]) -> str:
     return inbox["kind"] if inbox["number"] is None else f"{inbox['kind']}:{inbox['number']}"
-
-
-def act(
-    store: Store,
-    context: Context,
-    reference: str,
-    agent: str,
-    wish: Parsed,
-    now: datetime,
-    *,
-    proof: str = "command line",
-) -> Shown:
-    """Do what an agent may do, under the same rules as by mail. `proof`: what the audit says of it.
-
-    Raises:
-        NotFound: there is no such conversation.
-        Refused: she may not, or it can't be done; nothing happens.
-    """
-    agent = agent.strip().lower()
-
-    def work(tx: Tx) -> tuple[str, tuple[int, ...]]:
-        conversation = views.find(tx.connection, reference)
-        thread = recall.acted_on(tx.connection, conversation.id)
-        outcome = acting.act(context, conversation, agent, wish, now, thread=thread)
-        if outcome.problems:
-            raise Refused("; ".join(acting.in_words(problem) for problem in outcome.problems))
-        filed = acting.act_filing(context, conversation, outcome, _base(agent, now), thread, now)
-        _, deliveries = filing.file(tx, replace(filed, proof=proof), context.signer, now)
-        return conversation.reference, deliveries
-
-    found, deliveries = store.write_now(work)
-    mails = f"; {len(deliveries)} mail(s) to send" if deliveries else ""
-    document = {"reference": found, "deliveries": list(deliveries)}
-    return Shown(document, (f"Done in {found}{mails}.",))
-
-
-def _base(agent: str, now: datetime) -> Message:
-    return Message(
-        message_id="",
-        direction=Direction.OUT,
-        kind=Kind.EXTERNAL,
-        nature=Nature.PERSON,
-        proof=None,
-        author=agent,
-        people=(),
-        received_at=now,
-        subject="",
-        text="",
-        because=("from the command line",),
-    )
-
-
-def answer(text: str) -> Parsed:
-    """The wish to send a text. Commands aren't read here, and mustn't leave as words.
-
-    Raises:
-        Refused: there is one in it.
-    """
-    if parse(text).commands:
-        raise Refused("commands in the text aren't carried out here: use `gateway note`, `assign`, `status` …")
-    return Parsed((), text)
-
-
-def command(verb: Verb, argument: str = "", text: str = "") -> Parsed:
-    """A wish of one command, and words for the usager where it takes some."""
-    return Parsed((Command(verb, argument),), text)

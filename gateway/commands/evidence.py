@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import os
@@ -11,15 +12,43 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
+from gateway.commands import options as typed
 from gateway.commands.operator import Operator
-from gateway.commands.output import Shown, table
+from gateway.commands.output import Shown, Table, table
 from gateway.errors import Refused
-from gateway.store import audit, chain, evidence, views
+from gateway.store import audit, chain, evidence, opening, views
 from gateway.store.database import Store
 
 _STANDARD_OUTPUT = Path("-")
+
+
+def _parser(made: argparse.ArgumentParser) -> None:
+    made.set_defaults(run=_evidence)
+    made.add_argument("reference", nargs="?", metavar="REF", help=typed.REF)
+    which = made.add_mutually_exclusive_group()
+    which.add_argument("--verify", action="store_true", help="follow the chains of hashes; without REF, all of them")
+    which.add_argument(
+        "--export", type=Path, metavar="FILE", help="write it for others to check; - for standard output"
+    )
+    made.add_argument("--head", metavar="HASH", help="with --verify: look for a head that was kept elsewhere")
+
+
+OFFERED = {"evidence": _parser}
+
+
+def _evidence(options: argparse.Namespace) -> Shown:
+    if options.head and not options.verify:
+        options.usage("--head goes with --verify")
+    if not options.reference and not options.verify:
+        options.usage("name a conversation; --verify alone looks at all of them")
+    settings = typed.settings(options)
+    with opening.opened(settings) as store:
+        if options.verify:
+            return verified(store, options.reference, options.head)
+        if options.export is None:
+            return listed(store, options.reference)
+        instance, by = settings.instance.url, typed.typed_by(options)
+        return exported(store, options.reference, options.export, instance, by, typed.now())
 
 
 def listed(store: Store, reference: str) -> Shown:

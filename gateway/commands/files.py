@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mailbox
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,3 +94,9 @@ def _in_file(file: Path) -> Iterator[MailFile]:
             yield MailFile(name, box.get_bytes(key))
     finally:
         box.close()
+
+
+def total(paths: Sequence[Path]) -> int | None:
+    """How many mails there are, None where only reading them would tell."""
+    counts = [count(path) for path in paths]
+    return None if None in counts else sum(count or 0 for count in counts)

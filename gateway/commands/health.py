@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 from contextlib import closing
 from dataclasses import asdict
 from datetime import datetime
 
+from gateway.commands import options as typed
 from gateway.commands.output import Shown, when
 from gateway.config import Settings
 from gateway.errors import StoreError
@@ -18,6 +20,18 @@ from gateway.store.vitals import Vitals, vitals
 
 # What only a daemon can find: it is told as it was last seen.
 _SEEN_FROM_INSIDE = frozenset({Kind.RAW, Kind.SENDING})
+
+
+def _parser(made: argparse.ArgumentParser) -> None:
+    made.set_defaults(run=_health)
+    made.add_argument("--metrics", action="store_true", help="as figures, in Prometheus' text format")
+
+
+OFFERED = {"health": _parser}
+
+
+def _health(options: argparse.Namespace) -> Shown:
+    return health(typed.settings(options), typed.now(), as_metrics=options.metrics)
 
 
 def health(settings: Settings, now: datetime, *, as_metrics: bool) -> Shown:

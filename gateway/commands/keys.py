@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+import argparse
 from collections import Counter
 from datetime import UTC, datetime
 
+from gateway.commands import options as typed
 from gateway.commands.operator import Operator
 from gateway.commands.output import Shown, table
 from gateway.config import Settings
 from gateway.errors import Refused
-from gateway.store import audit, keys, outbox
+from gateway.store import audit, keys, opening, outbox
 from gateway.store.database import Store, Tx
 
 _EVER = datetime(1970, 1, 2, tzinfo=UTC)
 _TAKEN_UP = "A running daemon takes it up with the next mail, or at once by `systemctl reload gateway`."
+
+
+def _parser(made: argparse.ArgumentParser) -> None:
+    made.set_defaults(run=_keys)
+    made.add_argument("action", choices=["list", "rotate", "retire"])
+    made.add_argument("id", nargs="?", type=int, metavar="ID")
+    made.add_argument("--yes", action="store_true", help="with retire: what it signed may end")
+
+
+OFFERED = {"keys": _parser}
+
+
+def _keys(options: argparse.Namespace) -> Shown:
+    settings, by, now = typed.settings(options), typed.typed_by(options), typed.now()
+    with opening.opened(settings) as store:
+        if options.action == "list":
+            return listed(store, settings, now)
+        if options.action == "rotate":
+            return rotated(store, settings, by, now)
+        return retired(store, settings, typed.identifier(options), by, now, yes=options.yes)
 
 
 def listed(store: Store, settings: Settings, now: datetime) -> Shown:

@@ -8,12 +8,19 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Columns that share the width of the terminal; long cells are folded, but for those of the first `whole`."""
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    whole: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +43,27 @@ def show(shown: Shown, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(shown.document, default=_plain, ensure_ascii=False, indent=2))
         return
-    # Where nobody looks at it, in a pipe or a file, lines are as long as they are.
-    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 10_000)
     for line in shown.lines:
-        # What people wrote is text, never markup or control sequences for the terminal.
-        console.print(harmless(line) if isinstance(line, str) else line, markup=False)
+        # What people wrote is text, never control sequences for the terminal.
+        print(harmless(line)) if isinstance(line, str) else _draw(line)
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]], whole: int = 1) -> Table:
-    """Columns that share the width of the terminal; long cells are folded, but for those of the first `whole`."""
-    made = Table(*headings, box=None, pad_edge=False, header_style="bold")
+    """A table of cells that are shown as people read them."""
+    return Table(tuple(headings), tuple(tuple(harmless(_cell(value)) for value in row) for row in rows), whole)
+
+
+def _draw(table: Table) -> None:
+    from rich import console, text  # noqa: PLC0415 (a quarter of what a command costs that draws none)
+    from rich import table as drawn  # noqa: PLC0415
+
+    made = drawn.Table(*table.headings, box=None, pad_edge=False, header_style="bold")
     for place, column in enumerate(made.columns):
-        column.overflow, column.no_wrap = "fold", place < whole
-    for row in rows:
-        made.add_row(*(Text(harmless(_cell(value))) for value in row))
-    return made
+        column.overflow, column.no_wrap = "fold", place < table.whole
+    for row in table.rows:
+        made.add_row(*map(text.Text, row))
+    # Where nobody looks at it, in a pipe or a file, lines are as long as they are.
+    console.Console(highlight=False, width=None if sys.stdout.isatty() else 10_000).print(made)
 
 
 def harmless(text: str) -> str:
@@ -65,6 +78,15 @@ def when(time: datetime) -> str:
 
 def progress() -> Progress:
     """A bar on standard error, where somebody looks at it."""
+    from rich.console import Console  # noqa: PLC0415 (as above)
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True)
 

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import partial
 from itertools import islice
 
+from gateway import peers
+from gateway.commands import options as typed
 from gateway.commands.operator import Operator
 from gateway.commands.output import Shown, when
-from gateway.store import arrivals, audit, outbox, rounds, salvage
+from gateway.store import arrivals, audit, opening, outbox, rounds, salvage
 from gateway.store.database import Store, Tx
 from gateway.store.salvage import Damage, Found
 
 _BATCH = 100
+
+
+def _parser(made: argparse.ArgumentParser) -> None:
+    made.set_defaults(run=_recover)
+    made.add_argument("--apply", action="store_true", help="take it in")
+
+
+OFFERED = {"recover": _parser}
+
+
+def _recover(options: argparse.Namespace) -> Shown:
+    settings = typed.settings(options)
+    with opening.private(), opening.alone(settings), opening.opened(settings) as store:
+        peers.assert_none(store)
+        return recovered(store, typed.typed_by(options), typed.now(), apply=options.apply)
 
 
 def recovered(store: Store, by: Operator, now: datetime, *, apply: bool) -> Shown:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import replace
 from datetime import datetime
 
 from gateway import acting, telling
+from gateway.commands import options as typed
 from gateway.commands.output import Shown
+from gateway.commands.situation import situated
 from gateway.context import Context
 from gateway.desk import states
 from gateway.desk.rights import Action, may
@@ -16,6 +19,44 @@ from gateway.relay import plan
 from gateway.store import filing, notices, references, repair, views
 from gateway.store.database import Store, Tx
 from gateway.threading.place import joined
+
+
+def _split_parser(made: argparse.ArgumentParser) -> None:
+    made.set_defaults(run=_split)
+    made.add_argument("reference", metavar="REF", help=typed.REF)
+    made.add_argument("message", type=int, metavar="MESSAGE", help="its number, as `show` names it: 17 for #17")
+    made.add_argument("--to", metavar="REF", help="into this conversation, else into one of its own")
+    made.add_argument("--as", dest="agent", metavar="AGENT", required=True, help=typed.WHOSE)
+
+
+def _merge_parser(made: argparse.ArgumentParser) -> None:
+    made.set_defaults(run=_merge)
+    made.add_argument("reference", metavar="REF", help=typed.REF)
+    made.add_argument("other", metavar="OTHER", help="the other conversation")
+    made.add_argument("--as", dest="agent", metavar="AGENT", required=True, help=typed.WHOSE)
+
+
+OFFERED = {"split": _split_parser, "merge": _merge_parser}
+
+
+def _split(options: argparse.Namespace) -> Shown:
+    with situated(options) as (store, context):
+        return split(
+            store,
+            context,
+            options.reference,
+            options.message,
+            options.to,
+            options.agent,
+            typed.now(),
+            proof=typed.typed_by(options).proof,
+        )
+
+
+def _merge(options: argparse.Namespace) -> Shown:
+    with situated(options) as (store, context):
+        now, proof = typed.now(), typed.typed_by(options).proof
+        return merge(store, context, options.reference, options.other, options.agent, now, proof=proof)
 
 
 def split(

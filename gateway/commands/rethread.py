@@ -6,6 +6,7 @@ what a token led to a conversation stays there. The rest is parted anew by what 
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,8 +15,10 @@ from typing import Any
 from sqlalchemy import Connection
 
 from gateway import inbound
+from gateway.commands import options as typed
 from gateway.commands.operator import SOMEBODY, Operator
 from gateway.commands.output import Shown, progress
+from gateway.commands.situation import situated
 from gateway.context import Context
 from gateway.decision import by_itself, hints, rules, trace, traits
 from gateway.decision.beside import beside
@@ -24,6 +27,19 @@ from gateway.store import audit, filing, neighbourhood, recall
 from gateway.store.database import Store, Tx
 from gateway.threading.place import Beside
 from gateway.threading.settle import settled
+
+
+def _parser(made: argparse.ArgumentParser) -> None:
+    made.set_defaults(run=_rethread)
+    made.add_argument("--apply", action="store_true", help="change it")
+
+
+OFFERED = {"rethread": _parser}
+
+
+def _rethread(options: argparse.Namespace) -> Shown:
+    with situated(options) as (store, context):
+        return rethread(store, context, typed.now(), apply=options.apply, by=typed.typed_by(options))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,20 +2,47 @@
 
 from __future__ import annotations
 
+import argparse
 import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from gateway.commands import options as typed
 from gateway.commands.output import Shown, table
 from gateway.config.settings import Settings
 from gateway.errors import NotFound
 from gateway.relay import html as pages
-from gateway.relay import samples, templating
+from gateway.relay import samples, templating, texts
 from gateway.relay.templating import LANGUAGES, Place, Texts
 
 _WHEN = datetime(2026, 3, 12, 9, 31, tzinfo=UTC)
 _Row = tuple[str, str, str, str]  # name, language, démarche, path in the folder
+
+
+def _parser(made: argparse.ArgumentParser) -> None:
+    made.set_defaults(run=_template)
+    made.add_argument("action", choices=["list", "show", "preview"])
+    made.add_argument("name", nargs="?", metavar="NAME")
+    made.add_argument("--demarche", type=int, metavar="NUMBER", help="as this démarche words it")
+    made.add_argument("--language", choices=["fr", "en"], help="else the instance's")
+    made.add_argument("--html", action="store_true", help="preview the HTML alternative")
+
+
+OFFERED = {"template": _parser}
+
+
+def _template(options: argparse.Namespace) -> Shown:
+    settings = typed.settings(options)
+    known = texts.load(settings.desk.templates)
+    if options.action == "list":
+        return listed(known, settings)
+    if options.name is None:
+        options.usage(f"name it: `{options.action} NAME`; `list` shows them")
+    language = options.language or settings.instance.locale
+    if options.action == "show":
+        return shown(known, options.name, demarche=options.demarche, language=language)
+    return preview(known, settings, options.name, demarche=options.demarche, language=language, html=options.html)
 
 
 def listed(texts: Texts, settings: Settings) -> Shown:

@@ -26,15 +26,54 @@ def current(connection: Connection) -> str:
     return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or "")
 
 
+def version(engine: Engine) -> str:
+    """The version of the schema there, or "" for an empty database.
+
+    Raises:
+        StoreError: it can't be opened.
+        Permanent: it is newer than this code, or the file isn't a database.
+    """
+    try:
+        with engine.connect() as connection:
+            found = current(connection)
+    except DBAPIError as error:
+        words = failures.words(error)
+        if "not a database" in words or "malformed" in words:
+            raise Permanent(f"the store {engines.shown(engine)} is damaged: restore it from a backup") from error
+        raise StoreError(f"the store {engines.shown(engine)} can't be opened: {words}") from error
+    if found > HEAD:
+        raise Permanent(
+            f"the store {engines.shown(engine)} was written by a newer gateway (schema {found}, not {HEAD}): "
+            "install that version again, or restore a backup made before it"
+        )
+    return found
+
+
 def require(engine: Engine) -> None:
     """Make sure that the schema is `HEAD`, and change nothing.
 
     Raises:
-        StoreError: it isn't, or the file isn't a database.
+        StoreError: it isn't yet, or it can't be opened.
+        Permanent: as for `version`.
     """
-    found = _current(engine)
+    found = version(engine)
     if found != HEAD:
-        raise StoreError(f"the store's schema is {found or 'empty'}, not {HEAD}: run `gateway db upgrade` first")
+        older = f"of an older version (schema {found}, not {HEAD})" if found else "empty"
+        raise StoreError(
+            f"the store {engines.shown(engine)} is {older}: `gateway db upgrade` or the start of the daemon mends it"
+        )
+
+
+def begin(engine: Engine) -> None:
+    """Make the schema in an empty database. One of an older version stays: a daemon may be at work on it.
+
+    Raises:
+        StoreError, Permanent: as for `require`.
+    """
+    if version(engine):
+        require(engine)
+    else:
+        upgrade(engine)
 
 
 def upgrade(engine: Engine) -> str:
@@ -42,32 +81,16 @@ def upgrade(engine: Engine) -> str:
 
     Raises:
         StoreError: it can't be opened or changed now.
-        Permanent: it is newer than this code, or the file isn't a database.
+        Permanent: as for `version`.
     """
-    before = _current(engine)
+    before = version(engine)
     if before == HEAD:
         return before
-    if before > HEAD:
-        raise Permanent(
-            f"the store {engines.shown(engine)} was written by a newer gateway (schema {before}, not {HEAD}): "
-            "install that version again, or restore a backup made before it"
-        )
     try:
         _migrate(engine)
     except DBAPIError as error:
         raise StoreError(f"the store {engines.shown(engine)} can't be upgraded: {failures.words(error)}") from error
     return before
-
-
-def _current(engine: Engine) -> str:
-    try:
-        with engine.connect() as connection:
-            return current(connection)
-    except DBAPIError as error:
-        words = failures.words(error)
-        if "not a database" in words or "malformed" in words:
-            raise Permanent(f"the store {engines.shown(engine)} is damaged: restore it from a backup") from error
-        raise StoreError(f"the store {engines.shown(engine)} can't be opened: {words}") from error
 
 
 def _migrate(engine: Engine) -> None:

@@ -18,12 +18,13 @@ import uvloop
 
 from gateway import config, waiting
 from gateway.context import context
-from gateway.daemon import opened, utc_now
+from gateway.daemon import utc_now
 from gateway.mail.read import read
 from gateway.model import Envelope, Incoming
 from gateway.reading.readers import Readers
 from gateway.store import arrivals, keys
 from gateway.store.database import Store
+from gateway.store.opening import opened
 from tests import corpora
 from tests.bench import servers
 from tests.bench.figures import Contender, Figure, Goal, interleaved

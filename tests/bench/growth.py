@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from gateway import config
-from gateway.daemon import opened
+from gateway.store.opening import opened
 from tests.bench import filing, large, servers
 from tests.bench.figures import Figure, Goal, interleaved
 from tests.bench.load import mail

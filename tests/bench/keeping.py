@@ -10,11 +10,12 @@ import uvloop
 
 from gateway import config, log
 from gateway.context import context
-from gateway.daemon import TURN, opened, utc_now
+from gateway.daemon import TURN, utc_now
 from gateway.intake import smtp
 from gateway.store import keys
 from gateway.store.database import Store
 from gateway.store.keeper import Keeper
+from gateway.store.opening import opened
 
 
 async def _serve(settings: config.Settings, store: Store) -> None:

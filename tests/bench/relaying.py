@@ -15,12 +15,13 @@ from sqlalchemy import func, select
 
 from gateway import config, waiting
 from gateway.context import context
-from gateway.daemon import opened, utc_now
+from gateway.daemon import utc_now
 from gateway.outbound import Relay
 from gateway.reading.readers import Readers
 from gateway.relay.transport import transport_for
 from gateway.store import keys
 from gateway.store.database import Store
+from gateway.store.opening import opened
 from gateway.store.tables import deliveries
 from tests.bench import filing, servers
 from tests.bench.figures import Figure, Goal, interleaved

@@ -11,8 +11,8 @@ from functools import partial
 from sqlalchemy import func, select
 
 from gateway import config
-from gateway.daemon import opened
 from gateway.store.database import Store
+from gateway.store.opening import opened
 from gateway.store.tables import arrivals
 from tests.bench import servers
 from tests.bench.figures import Figure, Goal, interleaved

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 from gateway import config, daemon, inbound
 from gateway.context import Context, context
 from gateway.errors import GatewayError
-from gateway.store import arrivals, holders, keys
+from gateway.store import arrivals, holders, keys, opening
 from gateway.store.database import Store
 from gateway.store.engines import check_integrity
 from gateway.store.packs import Location
@@ -49,7 +49,7 @@ def aftermath(folder: Path, acknowledged: Collection[str], left: Mapping[str, by
     """Open the store as the daemon does, file what waits, and look. `left`: what each sent mail's file holds."""
     try:
         settings = config.load(folder / "gateway.toml")
-        with daemon.opened(settings) as store:
+        with opening.opened(settings) as store:
             damaged = store.read_now(check_integrity)
             store.write_now(holders.leave_all)
             situation = context(settings, keys.load_or_make(settings.store.token_keys_file))

@@ -12,6 +12,7 @@ import pytest
 
 from gateway import peers
 from gateway.commands import backup as command
+from gateway.commands import restore
 from gateway.commands.operator import SOMEBODY
 from gateway.config import Settings
 from gateway.errors import Refused, Temporary
@@ -39,7 +40,7 @@ def of(folder: Path, url: str) -> Settings:
 
 def restored(found: Settings, backups: Path, **options: Any) -> Any:
     values = {"replace": False, "send": False, "lost_at": NOW, **options}
-    return command.restored(found, backups, SOMEBODY, NOW, **values).document
+    return restore.restored(found, backups, SOMEBODY, NOW, **values).document
 
 
 def test_there_and_back(bases: tuple[str, str], tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ COMMON = {"--help", "--config", "--json", "--verbose"}
 
 
 def parsers() -> dict[str, argparse.ArgumentParser]:
-    subparsers = next(a for a in cli._parser()._actions if isinstance(a, argparse._SubParsersAction))
+    subparsers = next(a for a in cli.parser(cli.COMMANDS)._actions if isinstance(a, argparse._SubParsersAction))
     return dict(subparsers.choices)
 
 

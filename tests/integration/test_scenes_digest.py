@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from gateway import config, daemon, rounds
+from gateway import config, rounds
 from gateway.context import context
-from gateway.store import keys
+from gateway.store import keys, opening
 from tests.servers.clients import gmail, letter, outlook
 from tests.servers.gateway import (
     ALICE,
@@ -79,7 +79,7 @@ def asleep(gateway: Gateway) -> Iterator[None]:
 def round_at(gateway: Gateway, now: datetime) -> int:
     """Make a round on the store of a daemon that is stopped; how many mails it planned."""
     settings = config.load(gateway.file)
-    with daemon.opened(settings) as store:
+    with opening.opened(settings) as store:
         there = context(settings, keys.load_or_make(settings.store.token_keys_file))
         return store.write_now(lambda tx: rounds.make(tx, there, now))
 

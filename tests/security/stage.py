@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from email import message_from_bytes, policy
 from typing import Any
 
-from gateway.commands.conversations import act
+from gateway.commands.acts import act
 from gateway.context import Context
 from gateway.decision import Decision
 from gateway.desk.commands import Parsed, parse

@@ -19,11 +19,15 @@ from functools import cache
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
+from gateway import cli
+
+_MODULES = sorted({f"gateway.commands.{module}" for module, _ in cli.COMMANDS.values()})
+
 
 @cache
 def _context() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["gateway.cli", __name__])
+    context.set_forkserver_preload([*_MODULES, __name__])
     return context
 
 
@@ -58,6 +62,4 @@ def _answer(arguments: list[str], folder: Path, streams: list[Path]) -> None:
         os.close(file)
     sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115 (they end with the process)
     sys.argv = ["gateway", *arguments]
-    from gateway import cli  # the server has it; who only imports this module needn't
-
     sys.exit(cli.main())

@@ -17,6 +17,7 @@ from sqlalchemy import select, update
 from gateway import inbound, releasing
 from gateway.antivirus import Antivirus
 from gateway.commands import attachments
+from gateway.commands import scans as command
 from gateway.commands.operator import SOMEBODY
 from gateway.context import Context, context
 from gateway.errors import NotFound, Refused
@@ -414,7 +415,7 @@ async def test_a_manager_releases_and_nobody_else(world: World) -> None:
     digest = _digest(world)
 
     def release(agent: str, named: str = digest) -> Any:
-        return attachments.scan_released(world.store, world.context, named, agent, world.time).document
+        return command.released(world.store, world.context, named, agent, world.time).document
 
     with pytest.raises(Refused, match="only a manager"):
         await asyncio.to_thread(release, ALICE)
@@ -429,7 +430,7 @@ async def test_who_releases_what_stays_for_another_reason_is_in_the_audit(world:
     world.clamd.says = SILENT
     await world.filed(letter(("setup.exe", b"MZ\0\0")))
     args = (world.store, world.context, _digest(world), MANON, world.time)
-    assert (await asyncio.to_thread(attachments.scan_released, *args)).document["mails"] == 0
+    assert (await asyncio.to_thread(command.released, *args)).document["mails"] == 0
     assert [a["held"] for a in world.document["messages"][0]["attachments"]] == ["type"]
     (act,) = world.store.read_now(audit.listed)
     assert (act["by"], act["what"]) == (MANON, "released the attachments of message 1")
@@ -438,11 +439,11 @@ async def test_who_releases_what_stays_for_another_reason_is_in_the_audit(world:
 async def test_all_that_is_held_can_be_asked_about_now(world: World) -> None:
     world.clamd.says = SILENT
     await world.filed(letter(PLAN))
-    shown = await asyncio.to_thread(attachments.scans_retried, world.store, SOMEBODY, world.time)
+    shown = await asyncio.to_thread(command.retried, world.store, SOMEBODY, world.time)
     assert shown.document == {"mails": 1}
     assert [act["by"] for act in world.store.read_now(audit.listed)] == ["operator"]
     assert await world.asked_again(CLEAN, timedelta()) == 1
-    assert (await asyncio.to_thread(attachments.scans_listed, world.store)).document == []
+    assert (await asyncio.to_thread(command.listed, world.store)).document == []
 
 
 async def test_a_file_is_got_out_under_a_safe_name_and_over_no_other(world: World, tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from gateway.commands import aside, importing, outbox
 from gateway.commands import audit as command
-from gateway.commands import mail
-from gateway.commands.conversations import act
+from gateway.commands.acts import act
 from gateway.commands.operator import operator
 from gateway.commands.repair import merge, split
 from gateway.commands.rethread import rethread
@@ -125,14 +125,14 @@ def test_a_message_that_is_split_off_and_merged_again(store: Store, context: Con
 
 def test_what_an_operator_does(store: Store, context: Context, tmp_path: Path) -> None:
     (delivery, *_), reference = deliveries_to(store, ULYSSE), listed(store)[0]["reference"]
-    mail.outbox_retry(store, delivery.id, OPERATOR, NOW)
-    mail.outbox_cancel(store, delivery.id, OPERATOR, NOW)
+    outbox.retried(store, delivery.id, OPERATOR, NOW)
+    outbox.cancelled(store, delivery.id, OPERATOR, NOW)
     with pytest.raises(Refused):
-        mail.outbox_cancel(store, delivery.id, OPERATOR, NOW)
+        outbox.cancelled(store, delivery.id, OPERATOR, NOW)
     with pytest.raises(NotFound):
-        mail.aside_retry(store, 9, OPERATOR, NOW)
+        aside.retried(store, 9, OPERATOR, NOW)
     (tmp_path / "one.eml").write_bytes(raw_mail(identifier="m9@x"))
-    mail.imported(store, context, [tmp_path / "one.eml"], OPERATOR, lambda: NOW)
+    importing.imported(store, context, [tmp_path / "one.eml"], OPERATOR, lambda: NOW)
     rethread(store, context, NOW, apply=False, by=OPERATOR)
     rethread(store, context, NOW, apply=True, by=OPERATOR)
     assert [(a["by"], a["what"], a["conversation"]) for a in acts(store)] == [

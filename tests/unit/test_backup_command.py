@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.commands import backup as command
+from gateway.commands import restore
 from gateway.commands.operator import SOMEBODY
 from tests.builders import NOW, opened, settings
 
@@ -63,6 +64,6 @@ def test_keys_come_back_unless_they_are_there(tmp_path: Path, there: str | None,
     keys.unlink()
     if there is not None:
         keys.write_text(there, "utf-8")
-    command.restored(found, tmp_path / "backups", SOMEBODY, NOW, replace=True, send=False, lost_at=NOW)
+    restore.restored(found, tmp_path / "backups", SOMEBODY, NOW, replace=True, send=False, lost_at=NOW)
     assert keys.read_text("utf-8") == after
     assert len(list(tmp_path.glob("token.keys.before-*"))) == aside

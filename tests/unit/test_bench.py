@@ -15,8 +15,8 @@ import pytest
 
 from gateway import config
 from gateway.config.values import siret as check_siret
-from gateway.daemon import opened
 from gateway.store.engines import file_of
+from gateway.store.opening import opened
 from tests.bench import chart, directories, filing, large, record, report, servers
 from tests.bench.directories import Size, siret
 from tests.bench.figures import Contender, Figure, Goal, Peer, Spread, interleaved, percentile

@@ -16,7 +16,7 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from gateway import inbound
-from gateway.commands.conversations import act
+from gateway.commands.acts import act
 from gateway.context import Context
 from gateway.decision import Decision, Hints, valid
 from gateway.desk.commands import parse

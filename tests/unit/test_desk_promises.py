@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from gateway import rounds
-from gateway.commands.conversations import act
+from gateway.commands.acts import act
 from gateway.context import Context, context
 from gateway.desk.commands import parse
 from gateway.errors import Refused

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.commands.conversations import act
+from gateway.commands.acts import act
 from gateway.desk.commands import parse
 from gateway.store.database import Store
 from tests.builders import DOMAIN, MANON, NOW, ULYSSE, make_context, opened, settings

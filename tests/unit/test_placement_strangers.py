@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.commands.conversations import act
+from gateway.commands.acts import act
 from gateway.desk.commands import parse
 from tests.builders import (
     DOMAIN,

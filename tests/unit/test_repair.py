@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from gateway.commands.conversations import act
+from gateway.commands.acts import act
 from gateway.commands.repair import merge, split
 from gateway.context import Context
 from gateway.desk.commands import parse

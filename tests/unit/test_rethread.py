@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from gateway import cli
-from gateway.commands.conversations import act
+from gateway.commands.acts import act
 from gateway.commands.repair import merge, split
 from gateway.commands.rethread import rethread
 from gateway.context import Context

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from gateway import digests as digests_
 from gateway import log, rounds
-from gateway.commands.conversations import act
+from gateway.commands.acts import act
 from gateway.commands.repair import split
 from gateway.context import Context
 from gateway.desk.commands import parse

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from gateway.commands.conversations import act
+from gateway.commands.acts import act
 from gateway.commands.repair import merge
 from gateway.context import Context
 from gateway.decision import Decision

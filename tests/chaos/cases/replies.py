@@ -20,10 +20,11 @@ from sqlalchemy import Connection, func, select
 
 from gateway import config
 from gateway.context import context
-from gateway.daemon import opened, utc_now
+from gateway.daemon import utc_now
 from gateway.model import Draft, Filing, Purpose, Role
 from gateway.store import filing, keys, outbox
 from gateway.store.database import Store, Tx
+from gateway.store.opening import opened
 from gateway.store.tables import deliveries
 from tests.builders import conversation
 from tests.chaos import careless

@@ -11,7 +11,7 @@ from typing import Any
 from unittest.mock import patch
 
 from gateway import decision
-from gateway.commands.conversations import act
+from gateway.commands.acts import act
 from gateway.context import Context
 from gateway.decision import Decision
 from gateway.desk.commands import parse

@@ -14,7 +14,7 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP
 
-from gateway.commands import conversations
+from gateway.commands import acts
 from gateway.config.settings import RelaySettings
 from gateway.intake.smtp_body import is_malformed
 from gateway.model import DeliveryState, Incoming, Outgoing
@@ -126,7 +126,7 @@ def _correspondence(store: Store, sequence: bytes) -> tuple[Outgoing, ...]:
     notice = deliveries_to(store, MANON)[-1]
     answer = _encoded(f"{name} <{MANON}>", text, subject, "a@support.example.org", notice.reply_to)
     take(store, situation, answer, recipients=(notice.reply_to,), envelope_sender=MANON)
-    conversations.act(store, situation, listed(store)[0]["reference"], MANON, conversations.answer(text), NOW)
+    acts.act(store, situation, listed(store)[0]["reference"], MANON, acts.answer(text), NOW)
     due = store.read_now(lambda connection: outbox.due(connection, NOW + _YEARS, 1_000))
     assert sum(text.splitlines()[0] in each.draft.text for each in due) >= 2, "neither of the two answers leaves"
     return tuple(due)

@@ -1,0 +1,86 @@
+"""Opening the store that a configuration names, and who may: one daemon a file, its schema as it must be."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from gateway.config import Settings
+from gateway.errors import Temporary
+from gateway.store import schema
+from gateway.store.database import Store
+from gateway.store.engines import file_of
+from gateway.store.places import packs_for
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Store]:
+    """The store, its schema current; made where there is none. What is written meanwhile is for this account alone.
+
+    Raises:
+        StoreError: it can't be opened.
+        Permanent: it is damaged, or of another version.
+    """
+    with private(), closing(_store(settings)) as store:
+        schema.begin(store.engine)
+        yield store
+
+
+@contextmanager
+def upgraded(settings: Settings) -> Iterator[Store]:
+    """The same for the daemon, which brings a schema of an older version up to date. Nobody else is at work on it.
+
+    Raises:
+        Temporary: another daemon runs on it.
+    """
+    with private(), alone(settings), closing(_store(settings)) as store:
+        schema.upgrade(store.engine)
+        yield store
+
+
+def upgrade(settings: Settings) -> str:
+    """Bring the schema up to date, unless it is; return the version it had."""
+    with private(), closing(_store(settings)) as store:
+        if (before := schema.version(store.engine)) == schema.HEAD:
+            return before
+        with alone(settings):
+            return schema.upgrade(store.engine)
+
+
+def _store(settings: Settings) -> Store:
+    return Store(settings.store.database, packs_for(settings.store))
+
+
+@contextmanager
+def private() -> Iterator[None]:
+    """What is written meanwhile is for this account alone."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@contextmanager
+def alone(settings: Settings) -> Iterator[None]:
+    """Hold the lock that keeps a second daemon off a store in a file; those on PostgreSQL share it.
+
+    Raises:
+        Temporary: somebody else holds it.
+    """
+    database = file_of(settings.store.url)
+    if database is None:
+        yield
+        return
+    path = database.with_name(f"{database.name}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise Temporary(
+                f"another gateway runs on this store ({path} is locked); several can share one in PostgreSQL alone"
+            ) from error
+        yield
