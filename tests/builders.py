@@ -42,7 +42,8 @@ from gateway.model import (
     Status,
     Verdict,
 )
-from gateway.reading.question import Question, answered
+from gateway.reading.answering import answered
+from gateway.reading.question import Question
 from gateway.reading.readers import Unreadable
 from gateway.store import arrivals, outbox, schema, tables, views
 from gateway.store.database import Store, Tx

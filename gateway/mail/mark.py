@@ -8,6 +8,8 @@ from __future__ import annotations
 
 FIELD = "X-Gateway-Loop"
 AUTOMATIC = "automatic"
+# Printed at the top of our notifications: what stands below isn't taken for the answer.
+REPLY_MARKER = "✂ ---- Répondez au-dessus de cette ligne / Reply above this line ----"
 
 
 def marked(domain: str, *, automatic: bool) -> str:

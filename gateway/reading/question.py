@@ -1,11 +1,10 @@
-"""What is asked of a mail. Answered by the same function in a worker, a command or a test."""
+"""What is asked of a mail."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.mail.read import outline, read
-from gateway.model import Mail, Result
+from gateway.model import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +20,3 @@ class Question:
     envelope_sender: str | None = None
     seconds: float = 5.0
     whole: bool = True
-
-
-def answered(raw: bytes, question: Question) -> Mail:
-    how = read if question.whole else outline
-    return how(
-        raw,
-        authserv_id=question.authserv_id,
-        results=question.results,
-        domain=question.domain,
-        envelope_sender=question.envelope_sender,
-    )

@@ -19,7 +19,8 @@ from typing import BinaryIO
 from gateway.mail import charsets, lookalikes
 from gateway.model import Mail
 from gateway.reading import frames
-from gateway.reading.question import Question, answered
+from gateway.reading.answering import answered
+from gateway.reading.question import Question
 
 MOST_MEMORY = 640 << 20  # octets of address space; some 60 MB of them are the interpreter's and the libraries'
 _NICENESS = 5

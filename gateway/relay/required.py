@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from jinja2 import TemplateError, TemplateRuntimeError
 
-from gateway.mail.quotes import REPLY_MARKER
+from gateway.mail.mark import REPLY_MARKER
 from gateway.relay import samples, templating
 from gateway.relay.grammar import Fault
 from gateway.relay.samples import Values

@@ -27,7 +27,7 @@ from jinja2.ext import Extension
 from jinja2.sandbox import SandboxedEnvironment
 
 from gateway.config.settings import Attachments, Demarche, Instance, Organisation
-from gateway.mail.quotes import REPLY_MARKER
+from gateway.mail.mark import REPLY_MARKER
 from gateway.model import Problem
 
 LANGUAGES = ("fr", "en")

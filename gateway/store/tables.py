@@ -15,6 +15,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Connection,
     ForeignKey,
     Index,
     Integer,
@@ -64,7 +65,14 @@ class Json(TypeDecorator[Any]):
 
 def _partial(name: str, *columns: Any, where: Any) -> Index:
     """An index of those rows alone for which `where` holds."""
-    return Index(name, *columns, sqlite_where=where, postgresql_where=where)
+    return Index(name, *columns, info={"where": where})
+
+
+def _say_where(made: MetaData, connection: Connection, **_: Any) -> None:
+    """In the engine's words, when tables are made: SQLAlchemy loads all that it has for an engine that is named."""
+    for index in (index for table in made.tables.values() for index in table.indexes):
+        if (where := index.info.get("where")) is not None:
+            index.dialect_kwargs[f"{connection.dialect.name}_where"] = where
 
 
 metadata = MetaData(
@@ -556,6 +564,7 @@ def _once_made(made: Table | MetaData, when: str, statement: str, dialect: str) 
     event.listen(made, when, DDL(statement).execute_if(dialect=dialect))  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it so
 
 
+event.listen(metadata, "before_create", _say_where)
 _once_made(metadata, "before_create", GUARD, "postgresql")
 for _table, _words, _said in (
     (audit, "what", "at, by, conversation, proof"),

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.desk import commands
 from gateway.desk.commands import Command, Verb, parse
-from gateway.mail.quotes import REPLY_MARKER
+from gateway.mail.mark import REPLY_MARKER
 from gateway.relay.templating import LANGUAGES, packaged, rendered
 
 ROOT = Path(__file__).parents[2]

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from gateway.model import Mail
 from gateway.reading import worker
-from gateway.reading.question import Question, answered
+from gateway.reading.answering import answered
+from gateway.reading.question import Question
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PROGRAM = f"import sys; sys.path.insert(0, {str(_ROOT)!r}); from tests.servers import poisoned; poisoned.main()"

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from gateway.mail.forwards import inline
 from gateway.mail.html import Kind
-from gateway.mail.quotes import REPLY_MARKER, cut, quotes
+from gateway.mail.mark import REPLY_MARKER
+from gateway.mail.quotes import cut, quotes
 
 OWN = "Bonjour,\n\nVoici la pièce demandée.\n\nClaire"
 QUOTE = "> Merci d'envoyer\n> votre RIB."

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.mail.quotes import REPLY_MARKER, cut, has_marker
+from gateway.mail.mark import REPLY_MARKER
+from gateway.mail.quotes import cut, has_marker
 from gateway.mail.read import read
 
 BELOW = "« Votre dossier est complet. »\n\nJe conteste donc ce refus."

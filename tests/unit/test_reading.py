@@ -18,7 +18,8 @@ from pydantic import ValidationError
 
 from gateway.errors import Temporary
 from gateway.reading import frames, readers
-from gateway.reading.question import Question, answered
+from gateway.reading.answering import answered
+from gateway.reading.question import Question
 from gateway.reading.readers import Readers, Unreadable
 from tests import corpora
 from tests.builders import mail, raw_mail

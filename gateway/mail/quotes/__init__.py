@@ -22,12 +22,12 @@ from gateway.mail import notices
 from gateway.mail.html import Kind
 from gateway.mail.quotes import attributions, separators
 from gateway.mail.quotes.footers import footers
-from gateway.mail.quotes.separators import REPLY_MARKER, is_quote
+from gateway.mail.quotes.separators import is_quote
 
 _MAX_LINK = 2_000
 _LINK = re.compile(r"<\s?(?:(?:https?|mailto):\S{0,2000}|[^\s<>@]{1,64}@[^\s<>@]{1,253})$")
 
-__all__ = ["REPLY_MARKER", "Cut", "cut", "has_marker", "quotes"]
+__all__ = ["Cut", "cut", "has_marker", "quotes"]
 
 
 @dataclass(frozen=True, slots=True)

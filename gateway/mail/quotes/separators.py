@@ -14,9 +14,8 @@ from gateway.mail.forwards.blocks import block
 from gateway.mail.quotes import phrases as words
 from gateway.mail.quotes.attributions import bare, glued
 
-# Printed at the top of our notifications. Recognised by its letters alone, so that quoting, wrapping and broken
-# charsets don't hide it.
-REPLY_MARKER = "✂ ---- Répondez au-dessus de cette ligne / Reply above this line ----"
+# The line of our notifications (`mail.mark`), recognised by its letters alone: quoting, wrapping and broken charsets
+# don't hide it.
 _MARKER = re.compile(r"r?[a-z]{0,8}pondezaudessusdecetteligne(?:replyabovethisline)?|replyabovethisline")
 _WHOLE_MARKER = "pondezaudessusdecettelignereplyabovethisline"
 _MARKER_LINES = 3
