@@ -189,6 +189,9 @@ def _html_charset(part: Part, data: bytes) -> str:
 
 def clean(text: str) -> str:
     """LF line ends, no control characters but TAB, none that reorder. Non-breaking spaces stay: French needs them."""
+    lines = text.replace("\r\n", "\n")
+    if lines.replace("\n", " ").isprintable():
+        return lines  # most texts are clean
     return names.REORDERING.sub("", _CONTROL.sub("", _NEWLINES.sub("\n", text))).removeprefix("\ufeff")
 
 

@@ -59,6 +59,8 @@ def scripts(text: str) -> frozenset[str]:
 
 def deceptive(word: str) -> bool:
     """Does it mix scripts that no one writes in one word, or look Latin without a Latin letter in it?"""
+    if word.isascii():
+        return False
     found = scripts(word)
     if found <= {"LATIN"} or found <= _EAST_ASIA | {"LATIN"}:
         return False

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.mail import html
-from gateway.mail.bodies import unflowed
+from gateway.mail.bodies import clean, unflowed
 from gateway.mail.contents import calendars
 from gateway.mail.read import read
 
@@ -264,3 +266,18 @@ def test_the_page_says_its_charset_where_the_field_does_not() -> None:
 def test_html_to_text_never_raises_and_leaves_no_script(page: str) -> None:
     html.to_text(page)
     assert "secret" not in html.to_text(f"<script>secret</script>{page}")
+
+
+_ENDS = re.compile(r"\r\n|[\r\x85\u2028\u2029\x0b\x0c]")
+_UNSEEN = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+@given(st.text(alphabet="aé \t\r\n\xa0\xad\x00\x0b\x0c\x1f\x7f\x85\u2028\u202e\u2066\ufeff", max_size=12))
+def test_a_text_that_is_clean_stays_and_any_other_is_made_so(text: str) -> None:
+    assert clean(text) == _UNSEEN.sub("", _ENDS.sub("\n", text)).removeprefix("\ufeff")
+
+
+@given(st.one_of(st.text(alphabet=letters, max_size=12) for letters in ("a ", "a \t\r\n\f\xa0\x00\x9f\u202e")))
+def test_blanks_of_a_page_are_one(text: str) -> None:
+    shown = re.sub("[ \t\r\n\f]+", " ", re.sub("[\u202e]", "", re.sub(r"[\x00\x9f]", " ", text)))
+    assert html.to_text(f"x{text}y") == f"x{shown}y"

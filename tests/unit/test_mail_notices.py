@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.mail.notices import by_platform, copies
+from gateway.mail.notices.words import WORDS, Kind, kind, mentioned
 from gateway.relay import samples, texts
 from gateway.relay.templating import LANGUAGES
 
@@ -237,6 +239,16 @@ def test_spans_are_apart_and_in_order(lines: list[str]) -> None:
     found = copies(lines)
     assert all(0 <= span.start < span.stop <= len(lines) for span in found)
     assert all(a.stop <= b.start for a, b in pairwise(found))
+
+
+_SIGNS = {Kind.BUTTON, Kind.FOOT, Kind.OUR_FOOT}
+_LINES = re.compile("|".join(pattern for found, pattern in WORDS if found in _SIGNS))
+
+
+@settings(max_examples=300)
+@given(st.from_regex(_LINES, fullmatch=True))
+def test_no_sign_of_a_notice_is_passed_over(line: str) -> None:
+    assert mentioned(("Bonjour,", line.upper())) or kind(line.upper()) not in _SIGNS
 
 
 @pytest.mark.parametrize(

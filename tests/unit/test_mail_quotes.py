@@ -13,6 +13,7 @@ from gateway.mail.forwards import inline
 from gateway.mail.html import Kind
 from gateway.mail.mark import REPLY_MARKER
 from gateway.mail.quotes import cut, quotes
+from gateway.mail.quotes.separators import beginnings, boundary
 
 OWN = "Bonjour,\n\nVoici la pièce demandée.\n\nClaire"
 QUOTE = "> Merci d'envoyer\n> votre RIB."
@@ -346,6 +347,20 @@ def test_no_line_is_lost(text: str, kinds: list[Kind]) -> None:
     found = cut(text, (kinds * count)[:count])
     lines = [line for line in (*found.own.split("\n"), *found.quoted.split("\n")) if line.strip()]
     assert Counter(lines) == Counter(line for line in text.split("\n") if line.strip())
+
+
+WRAPPED = "Le lun. 3 févr. 2025 à 10h12,\nService des\naides aux entreprises\n<support@example.org>\na écrit :"
+
+PIECES = st.one_of(st.sampled_from([*ATTRIBUTIONS, *SEPARATORS, WRAPPED]), LINES, st.text(max_size=30))
+
+
+@given(st.lists(PIECES, max_size=12))
+def test_no_beginning_is_passed_over(pieces: list[str]) -> None:
+    lines = "\n".join(pieces).split("\n")
+    begins = beginnings(lines)
+    for index, line in enumerate(lines):
+        if line.strip():
+            assert begins(index) == boundary(lines, index)
 
 
 HOSTILE = {

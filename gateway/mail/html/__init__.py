@@ -113,11 +113,15 @@ class _Writer:
     def text(self, value: str) -> None:
         if self.marked.hidden:
             return
-        value = names.REORDERING.sub("", _CONTROL.sub(" ", characters(value)))
+        value = characters(value)
+        plain = value.isprintable()  # then spaces are the only signs in it that aren't shown
+        if not plain:
+            value = names.REORDERING.sub("", _CONTROL.sub(" ", value))
         if self.pre:
             self._preformatted(value)
             return
-        value = _SPACES.sub(" ", value)
+        if not plain or "  " in value:
+            value = _SPACES.sub(" ", value)
         if len(value) > 1 and not value.strip(_UNSEEN):
             value = "\xa0" if "\xa0" in value else " "
         pieces = self.lines.pieces

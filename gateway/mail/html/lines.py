@@ -54,6 +54,8 @@ class Lines:
 
     def end_line(self, always: bool = False, verbatim: bool = False) -> None:
         """End the line. An empty one counts only where the author asked for it."""
+        if not self.pieces and not always:
+            return
         text = "".join(self.pieces)
         self.pieces = []
         text = text.rstrip(" ") if verbatim else text.strip(" ")

@@ -24,12 +24,12 @@ def absence_subject(e: Evidence) -> Judgement | None:
     People complain of such mails, and answer them, below the same subject: who asks something, or answers, is one;
     who greets or says « je » has to say that they are away as well.
     """
-    if e.answered or words.PERSONAL.search(e.opening) or TELLS_OF_IT.search(e.opening):
+    if e.answered:
         return None
     begins, ends = ABSENCE.match(e.title), words.ABSENCE_AFTER.search(e.title)
     lotus = words.LOTUS_ABSENCE.match(e.title)
     subject = begins or ends or lotus
-    if subject is None:
+    if subject is None or words.PERSONAL.search(e.opening) or TELLS_OF_IT.search(e.opening):
         return None
     away = words.AWAY.search(e.opening[:400])
     if begins:

@@ -61,19 +61,24 @@ def acknowledgement(e: Evidence) -> Judgement | None:
         return None
     mark = e.automatic() or next((name for name in _LOOPS if e.head.has(name)), "") or _precedence(e)
     desk = next((f.name for f in e.head.fields if f.name.startswith(_DESKS)), "")
-    ticket = words.TICKET.search(e.title) or words.REGISTERED.search(e.opening)
     if mark and desk:
         return Judgement(Nature.ACKNOWLEDGEMENT, f"{desk}, on mail marked {mark}: another help desk")
-    if mark and ticket and not e.no_sender():
+    ticket = (words.TICKET.search(e.title) or words.REGISTERED.search(e.opening)) if mark else None
+    if ticket and not e.no_sender():
         return Judgement(Nature.ACKNOWLEDGEMENT, f"marked {mark}, and it says {said(ticket)}: another help desk")
     subject = words.DESK_SUBJECT.match(e.title)
-    registered = words.REGISTERED.search(e.opening[:600])
-    if subject and (mark or ((registered or words.SAYS_AUTOMATIC.search(e.opening)) and not tells(e))):
+    if subject and (mark or ((_registered(e) or words.SAYS_AUTOMATIC.search(e.opening)) and not tells(e))):
         return Judgement(Nature.ACKNOWLEDGEMENT, f"the subject is a help desk's: {said(subject)}")
-    robot = registered and _robot(e)
-    if registered and robot:
+    robot = _robot(e)
+    registered = _registered(e) if robot else None
+    if registered:
         return Judgement(Nature.ACKNOWLEDGEMENT, f"it says {said(registered)} and {robot}: another help desk")
     return None
+
+
+def _registered(e: Evidence) -> re.Match[str] | None:
+    """« Votre demande a bien été enregistrée », where a desk says it: at the beginning."""
+    return words.REGISTERED.search(e.opening[:600])
 
 
 def _robot(e: Evidence) -> str:

@@ -16,14 +16,21 @@ from gateway.model import Nature
 def challenge(e: Evidence) -> Judgement | None:
     if e.head.has("list-id"):
         return None
-    prove, held = words.PROVE.search(e.opening), words.HELD.search(e.opening)
-    service = words.CHALLENGERS.search(e.author.address)
+    text = e.text[:20_000]
+    service, link = words.CHALLENGERS.search(e.author.address), words.CHALLENGERS.search(text.lower())
+    marked = bool(e.automatic()) or e.no_sender()
+    linked = e.answered and words.LINK.search(text) is not None
+    if not (service or link or marked or linked):
+        return None  # most people's mail: what it says needn't be searched, which takes longest
+    prove = words.PROVE.search(e.opening)
+    held = words.HELD.search(e.opening) if prove or service else None
     if service and (prove or held):
         return Judgement(Nature.CHALLENGE, f"{e.author.address} says {said(prove or held)}")
-    link = words.CHALLENGERS.search(e.text[:20_000].lower())
-    if link and prove and not words.TELLS_OF_IT.search(e.opening):
+    if prove is None or (link is None and held is None):
+        return None
+    people = words.TELLS_OF_IT.search(e.opening) is not None
+    if link and not people:
         return Judgement(Nature.CHALLENGE, f"a link to {said(link)} and {said(prove)}")
-    linked = words.LINK.search(e.text[:20_000]) is not None and not words.TELLS_OF_IT.search(e.opening)
-    if prove and held and (e.automatic() or e.no_sender() or (e.answered and linked)):
+    if held and (marked or (linked and not people)):
         return Judgement(Nature.CHALLENGE, f"it says {said(held)} and {said(prove)}")
     return None

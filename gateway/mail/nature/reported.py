@@ -34,22 +34,26 @@ def feedback(e: Evidence) -> Judgement | None:
         return Judgement(
             Nature.REPORT, f"the subject is an aggregate report's: {said(aggregate)} (RFC 7489 §7.2.1.1)"
         )
-    if _brings(e):
-        return None
+    because = _told_postmasters(e)
+    return Judgement(Nature.REPORT, because) if because and not _brings(e) else None
+
+
+def _told_postmasters(e: Evidence) -> str:
+    """What makes it a report to a postmaster, "" for nothing."""
     declared = _report_type(e)
     if declared == "feedback-report" or any(p.type == "message/feedback-report" for p in e.parts):
-        return Judgement(Nature.REPORT, "it is a feedback report (RFC 5965)")
+        return "it is a feedback report (RFC 5965)"
     if declared == "tlsrpt" or any(p.type.startswith("application/tlsrpt") for p in e.parts):
-        return Judgement(Nature.REPORT, "it is a report on TLS (RFC 8460)")
+        return "it is a report on TLS (RFC 8460)"
     if e.answered:
-        return None
+        return ""
     named = next((name for name in map(_named, e.parts) if _AGGREGATE.fullmatch(name)), "")
     if named:
-        return Judgement(Nature.REPORT, f"{named} is an aggregate report's name (RFC 7489 §7.2.1.1)")
+        return f"{named} is an aggregate report's name (RFC 7489 §7.2.1.1)"
     complaint = words.COMPLAINT_SUBJECT.match(e.title)
     if complaint and reports.returned(e.parts):
-        return Judgement(Nature.REPORT, f"it brings back a mail, with the subject {said(complaint)}")
-    return None
+        return f"it brings back a mail, with the subject {said(complaint)}"
+    return ""
 
 
 # "receiver!policy-domain!begin!end[!unique-id].xml.gz"
@@ -77,10 +81,10 @@ def status_report(e: Evidence) -> Judgement | None:
 
 def receipt(e: Evidence) -> Judgement | None:
     """RFC 8098: somebody's program says that a mail was shown or deleted; or that it was refused (RFC 5429 §2.2)."""
-    if _brings(e):
-        return None
     kinds = ("message/disposition-notification", "message/global-disposition-notification")
     if _report_type(e) != "disposition-notification" and not any(p.type in kinds for p in e.parts):
+        return None
+    if _brings(e):
         return None
     refused = words.REJECTED.search(f"{e.head.value('auto-submitted').lower()} {e.title} {e.opening[:500]}")
     if refused and e.automatic():

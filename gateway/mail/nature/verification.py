@@ -36,11 +36,11 @@ _READ = 5_000
 
 
 def verification(e: Evidence) -> Judgement | None:
-    purpose = _PURPOSE.search(e.title) or _PURPOSE.search(e.opening)
-    if purpose is None or e.answered or e.head.has("list-id"):
-        return None
     robot = words.ROBOT_ADDRESS.match(e.author.address) or e.automatic() or e.no_sender()
-    if not robot or other_reply_to(e) or tells(e):
+    if not robot or e.answered or e.head.has("list-id") or other_reply_to(e):
+        return None
+    purpose = _PURPOSE.search(e.title) or _PURPOSE.search(e.opening)
+    if purpose is None or tells(e):
         return None
     if _CODE.search(e.opening) or _CODE.search(e.title) or words.LINK.search(e.text[:_READ]):
         return Judgement(Nature.VERIFICATION, f"it says {said(purpose)}, with a code or a link, and is a machine's")

@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from gateway.mail.notices.words import LOOKED_AT, Kind, kind
+from gateway.mail.notices.words import LOOKED_AT, Kind, kind, mentioned
 
 _MOST_LINES = 10_000  # that are looked at
 _MOST_ATTACHED = 4  # lines of a block below its first
@@ -50,6 +50,8 @@ def copies(lines: Sequence[str]) -> tuple[Span, ...]:
     It takes two signs: a sentence and a button or foot, or two lines of a foot. `lines` are those above what a
     separator or our marker begins. Linear in their number; of a very long mail the beginning is looked at.
     """
+    if not mentioned(lines):
+        return ()
     blocks = _blocks(lines[:_MOST_LINES])
     cut = _cut(blocks)
     if not _sure([block.kind for block, is_cut in zip(blocks, cut, strict=True) if is_cut]):

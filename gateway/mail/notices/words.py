@@ -6,6 +6,7 @@ The platform's words are those of its layouts and default templates; ours are th
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from enum import Enum, auto
 
 
@@ -35,12 +36,12 @@ _BUTTONS = (
 )
 
 
-def _any(*alternatives: str, after: str = "") -> re.Pattern[str]:
-    return re.compile(f"(?:{'|'.join(alternatives)}){after}")
+def _any(*alternatives: str, after: str = "") -> str:
+    return f"(?:{'|'.join(alternatives)}){after}"
 
 
 # In the order in which they are asked; matched at the beginning of a line as `_plain` leaves it.
-_WORDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
+WORDS: tuple[tuple[Kind, str], ...] = (
     (
         Kind.SENTENCE,
         _any(
@@ -143,13 +144,44 @@ _WORDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
 )
 
 
+# One of these stands in every foot and on every button: where none is, there is no notice, whatever else is said.
+_SIGNS = (
+    "pour vous adresser à votre administration, passez",
+    "cette démarche est gérée par",
+    "une question sur votre dossier",
+    "to contact your administration, go directly",
+    "this procedure is managed by",
+    "ask a question about your file",
+    " (siret ",
+    "il vous suffit de répondre à ce courriel",
+    "simply reply to this e-mail",
+    "vous n'avez rien à faire : cet",
+    "you do not have to do anything: this",
+    "cet organisme est responsable de votre",
+    "this organisation is responsible for your",
+    *(label for label in _BUTTONS if "(?:" not in label),
+    "open file",
+    "open the file",
+)
+_KINDS = re.compile("|".join(f"(?P<{kind.name}>{words})" for kind, words in WORDS))
+
+
 def kind(line: str) -> Kind:
     """What a line is. A line that is quoted with `>` is nobody's here: no words begin with that."""
-    plain = _plain(line)
-    return next((found for found, words in _WORDS if words.match(plain)), Kind.OTHER)
+    found = _KINDS.match(_plain(line))
+    return Kind[found.lastgroup] if found and found.lastgroup else Kind.OTHER
+
+
+def mentioned(lines: Iterable[str]) -> bool:
+    """May a foot or a button be among the lines? Most texts are done with after this look."""
+    text = _spaced(" ".join(lines))
+    return any(sign in text for sign in _SIGNS)
 
 
 def _plain(line: str) -> str:
     """Its beginning without emphasis, with ordinary spaces and apostrophes, in lower case."""
-    spaced = " ".join(line[:LOOKED_AT].replace("*", "").split()).strip("| ")
-    return spaced.replace("’", "'").lower()
+    return _spaced(line[:LOOKED_AT]).strip("| ")
+
+
+def _spaced(text: str) -> str:
+    return " ".join(text.replace("*", "").split()).replace("’", "'").lower()

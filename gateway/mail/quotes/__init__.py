@@ -15,7 +15,7 @@ What is quoted is known, in this order, by
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.mail import notices
@@ -26,6 +26,8 @@ from gateway.mail.quotes.separators import is_quote
 
 _MAX_LINK = 2_000
 _LINK = re.compile(r"<\s?(?:(?:https?|mailto):\S{0,2000}|[^\s<>@]{1,64}@[^\s<>@]{1,253})$")
+
+Begins = Callable[[int], separators.Boundary | None]  # as `separators.boundary`, of the lines of one text
 
 __all__ = ["Cut", "cut", "has_marker", "quotes"]
 
@@ -46,10 +48,11 @@ def cut(text: str, markup: Sequence[Kind] = (), *, answers: bool = True) -> Cut:
     """
     lines = text.split("\n")
     marks = _marks(lines, answers=answers)
-    quoted, tail = _quoted(lines, [Kind.OWN] * len(lines), marks)
+    begins = separators.beginnings(lines)
+    quoted, tail = _quoted(lines, [Kind.OWN] * len(lines), marks, begins)
     reasons = _reasons(lines, marks[:tail], tail)
     if any(markup) and len(markup) == len(lines):
-        told, _ = _quoted(lines, markup, marks)
+        told, _ = _quoted(lines, markup, marks, begins)
         if _written(lines[:tail], told):  # else it's taken back: some write their answer into the quote
             quoted, reasons = told, ["the markup of its HTML part"] if told != quoted else reasons
     shown = _without_footers(lines, quoted)
@@ -93,10 +96,12 @@ def _without_notices(lines: Sequence[str], quoted: list[bool], tail: int) -> lis
     return copied if _written(lines, copied) else quoted
 
 
-def _quoted(lines: Sequence[str], kinds: Sequence[Kind], marks: Sequence[bool]) -> tuple[list[bool], int]:
+def _quoted(
+    lines: Sequence[str], kinds: Sequence[Kind], marks: Sequence[bool], begins: Begins
+) -> tuple[list[bool], int]:
     """Which lines are quoted, and at which line the quoted end of the mail begins."""
     marked = _marked(lines, [kind is Kind.QUOTED or mark for kind, mark in zip(kinds, marks, strict=True)])
-    tail = _tail(lines, marked, kinds)
+    tail = _tail(lines, marked, kinds, begins)
     if tail.start < len(lines) and not _bare_marker(lines, tail) and not _written(lines[: tail.start], marked):
         # A separator at the very top: a bare forward, or an answer below. What is the author's can't be told; but an
         # attribution isn't.
@@ -122,7 +127,8 @@ def _written(lines: Sequence[str], quoted: Sequence[bool]) -> bool:
 def quotes(text: str) -> bool:
     """Does a text quote a mail?"""
     lines = text.split("\n")
-    quoted, _ = _quoted(lines, [Kind.OWN] * len(lines), _marks(lines, answers=True))
+    own = [Kind.OWN] * len(lines)
+    quoted, _ = _quoted(lines, own, _marks(lines, answers=True), separators.beginnings(lines))
     return any(told and any(map(str.isalnum, line)) for line, told in zip(lines, quoted, strict=True))
 
 
@@ -164,7 +170,7 @@ def _introduced(lines: Sequence[str], quoted: list[bool], index: int) -> None:
         quoted[first:index] = [True] * (index - first)
 
 
-def _tail(lines: Sequence[str], marked: list[bool], kinds: Sequence[Kind]) -> separators.Boundary:
+def _tail(lines: Sequence[str], marked: list[bool], kinds: Sequence[Kind], begins: Begins) -> separators.Boundary:
     """Where the quoted end of the mail begins; `len(lines)` where it has none.
 
     Where marked lines follow a separator, the author may go on below those: it ends nothing, and its own lines are
@@ -175,7 +181,7 @@ def _tail(lines: Sequence[str], marked: list[bool], kinds: Sequence[Kind]) -> se
     while index < min(len(lines), separators.MAX_LINES):
         if kinds[index] is Kind.BELOW:
             return separators.Boundary(separators.with_thin_line(lines, index), index)
-        found = separators.boundary(lines, index) if lines[index].strip() else None
+        found = begins(index) if lines[index].strip() else None
         if found is None:
             answered = answered or not (marked[index] or not lines[index].strip())
             index += 1

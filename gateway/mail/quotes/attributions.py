@@ -63,17 +63,26 @@ def bare(lines: Sequence[str], first: int) -> int | None:
     verb (or, in a language that isn't known here, a year and a time). People write dates, times and names too: « Le
     3 février à 10h12, Marie a écrit : ». What stands in quotation marks below it is reported by somebody.
     """
+    last = _ending(lines, first)
+    if last is None:
+        return None
     opens = _opens(lines[first])
     if not opens and not lines[first].startswith("    "):
         return None
-    joined = ""
+    sure = _is_sure(plain(" ".join(lines[first : last + 1])), opens=opens) and not _reported(lines, last + 1)
+    return last + 1 if sure else None
+
+
+def _ending(lines: Sequence[str], first: int) -> int | None:
+    """The first line from `first` on that ends as attributions do, as far as one reaches; most texts have none."""
+    length = 0
     for last in range(first, min(len(lines), first + MAX_LINES)):
-        if not lines[last].strip() or len(joined) + len(lines[last]) > MAX_CHARS:
+        line = lines[last]
+        if length + len(line) > MAX_CHARS or not line.strip():
             return None
-        joined += " " + lines[last]
-        if _ends(lines[last]):
-            sure = _is_sure(plain(joined), opens=opens) and not _reported(lines, last + 1)
-            return last + 1 if sure else None
+        if _ends(line):
+            return last
+        length += len(line) + 1
     return None
 
 

@@ -16,7 +16,7 @@ from gateway.mail.quotes import phrases as words
 
 _MAX_LINES = 40
 _SHORTEST = 10
-_RULES = "*_-=#~─━"
+_BEGIN = frozenset("*_-=#~─━")
 
 
 def footers(lines: Sequence[str]) -> list[range]:
@@ -43,8 +43,10 @@ def _end(lines: Sequence[str], start: int) -> int:
 
 
 def _is_rule(line: str) -> bool:
+    if line.lstrip()[:1] not in _BEGIN:
+        return False
     bare = "".join(line.split())
-    return len(bare) >= _SHORTEST and bare[0] in _RULES and not bare.strip(bare[0])
+    return len(bare) >= _SHORTEST and not bare.strip(bare[0])
 
 
 def _is_footer(lines: Sequence[str]) -> bool:

@@ -5,18 +5,21 @@ whose quote bears no marks, and the marker and layout of our own mails.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 
 from gateway.mail import phrases
 from gateway.mail.forwards.blocks import block
 from gateway.mail.quotes import phrases as words
+from gateway.mail.quotes.attributions import MAX_LINES as MAX_ATTRIBUTION
 from gateway.mail.quotes.attributions import bare, glued
 
 # The line of our notifications (`mail.mark`), recognised by its letters alone: quoting, wrapping and broken charsets
 # don't hide it.
 _MARKER = re.compile(r"r?[a-z]{0,8}pondezaudessusdecetteligne(?:replyabovethisline)?|replyabovethisline")
+_MARKERS_WORDS = ("pondez", "reply")
 _WHOLE_MARKER = "pondezaudessusdecettelignereplyabovethisline"
 _MARKER_LINES = 3
 _DASHES = ("--", "—", "–")
@@ -27,6 +30,7 @@ _RULES = "-_=*~‐‑‒–—―━─"
 _SPACES = " \t\xa0\u202f"
 _HINTS = ("--", "__", "==", "‐‐", "——", "––", "━━", "──")
 _DESK_RULES = ("##", "--", "==", "-=")
+_RULED = frozenset("-_=‐—–━─#*?")  # how a line with a rule begins
 # A full date with its time.
 _TIMED = re.compile(
     r"(?<!\d)(?:(?:19|20)\d{2}(?!\d).{0,20}?(?<!\d)\d{1,2} ?[:.h] ?\d{2}|\d{1,2}/\d{1,2}/\d{2} .{0,4}\d{1,2}:\d{2})"
@@ -51,7 +55,7 @@ def is_quote(line: str) -> bool:
 def marker(lines: Sequence[str], index: int) -> bool:
     """Our own marker alone, on this line or broken over it and the next ones."""
     line = lines[index].lower()
-    if "pondez" not in line and "reply" not in line:
+    if not any(word in line for word in _MARKERS_WORDS):
         return False
     windows = (lines[index : index + count] for count in range(1, _MARKER_LINES + 1))
     return any(_is_marker(window) for window in windows)
@@ -72,6 +76,25 @@ def _is_marker(lines: Sequence[str]) -> bool:
     places = [at for at, c in enumerate(joined) if "a" <= c <= "z"]
     before = joined[: places[0]] if alone else ""
     return any(dashes in joined[places[-1] :] or dashes in before for dashes in _DASHES)
+
+
+def beginnings(lines: Sequence[str]) -> Callable[[int], Boundary | None]:
+    """As `boundary`, for the first `MAX_LINES` lines of one text: each is looked at once, however often it is asked.
+
+    Most are no beginning: none begins with a rule, has a colon or is close above one, in a text without our marker.
+    """
+    text = "\n".join(lines).lower()
+    marked = any(word in text for word in _MARKERS_WORDS)
+    looked_at = lines[: MAX_LINES + MAX_ATTRIBUTION]
+    colons = [index for index, line in enumerate(looked_at) if ":" in line or "：" in line]
+    near = {first for index in colons for first in range(index - MAX_ATTRIBUTION + 1, index + 1)}
+
+    @cache
+    def begins(index: int) -> Boundary | None:
+        may = marked or index in near or lines[index].lstrip(_SPACES)[:1] in _RULED
+        return boundary(lines, index) if may else None
+
+    return begins
 
 
 def boundary(lines: Sequence[str], index: int) -> Boundary | None:
@@ -101,7 +124,7 @@ def separator(line: str) -> bool:
     bare_line = line.strip(_SPACES).replace("’", "'").removeprefix("?")
     if not 8 <= len(bare_line) <= 120:
         return False
-    if not (_ruled(line) or bare_line.endswith(":")):
+    if not (bare_line.endswith(":") or _ruled(line)):
         return False
     inner = " ".join(bare_line.strip(_RULES + _SPACES + ":>#").lower().split())
     if phrases.SEPARATOR.fullmatch(inner):
@@ -177,6 +200,8 @@ def _label(line: str) -> str:
 def _ours(lines: Sequence[str], index: int) -> int | None:
     """Our own mails, quoted without marks: « X a écrit le 3 février : » above « Expéditeur : X » in those to agents,
     the organisation with its SIRET above the reference in those to usagers."""
+    if ":" not in lines[index]:
+        return None
     line = lines[index].strip(_SPACES + "*|")
     close = (below.strip(_SPACES + "*|")[:200] for below in lines[index + 1 : index + 8])
     if words.OUR_ORGANISATION.fullmatch(line[:400]):
