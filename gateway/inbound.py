@@ -49,8 +49,8 @@ def explain(connection: Connection, arrival: Arrival, mail: Mail, context: Conte
     recalled = valid(recalled, mail, found, context.settings.trust.token_life, arrival.received_at)
     recalled = replace(recalled, asked=confirmations.asked(connection, found.confirms) if found.confirms else ())
     placement = _place(connection, mail, its, recalled, context)
-    person = _noticed(mail, recalled, placement)
-    notices = sum(recall.count_since_yesterday(connection, person, purpose, now) for purpose in _NOTICES)
+    person = _noticed(mail, recalled, placement, context)
+    notices = sum(recall.count_since_yesterday(connection, person, purpose, now) for purpose in _NOTICES if person)
     leaving = [message for beside in placement.beside for message in beside.takes]
     home = placement.conversation
     by_agent = placement.participation is not None and placement.participation.role is Role.AGENT
@@ -68,7 +68,7 @@ def explain(connection: Connection, arrival: Arrival, mail: Mail, context: Conte
         recall.messages_by_id(connection, takes) if takes else {},
         context,
         own=own,
-        reference=references.unused(connection),
+        reference=references.unused(connection) if home is None or _may_bring(mail, context) else "",
         now=now,
     )
     limits = context.settings.limits
@@ -82,11 +82,18 @@ def _volume(connection: Connection, mail: Mail, placement: Placement, context: C
     return volume.lately(connection, mail.author.address, context.settings.limits, now)
 
 
-def _noticed(mail: Mail, recalled: Recalled, placement: Placement) -> str:
-    """Who would be told of what isn't done: the agent in whose name it is, if it is in one's."""
+def _noticed(mail: Mail, recalled: Recalled, placement: Placement, context: Context) -> str:
+    """Who would be told of what isn't done: the agent in whose name it is; "" where it is in nobody's."""
     if recalled.asked:
         return recalled.asked[0].agent
-    return placement.participation.address if placement.participation else mail.author.address
+    if placement.participation is not None and placement.participation.role is Role.AGENT:
+        return placement.participation.address
+    return mail.author.address if _may_bring(mail, context) else ""
+
+
+def _may_bring(mail: Mail, context: Context) -> bool:
+    """Is its author an agent? Then it may open a conversation wherever it is placed, and be refused."""
+    return context.directory.is_agent(mail.author.address)
 
 
 def _place(connection: Connection, mail: Mail, its: Traits, recalled: Recalled, context: Context) -> Placement:

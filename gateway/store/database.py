@@ -15,7 +15,7 @@ one for what others must see in time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -31,7 +31,7 @@ from gateway.store.packs import Packs
 from gateway.store.prepared import Prepared
 from gateway.store.writer import Tx, Writer, savepoint
 
-__all__ = ["AnyRow", "Store", "Tx", "inserted", "savepoint"]
+__all__ = ["AnyRow", "Store", "Tx", "insert_each", "inserted", "savepoint"]
 
 T = TypeVar("T")
 AnyRow = Row[*tuple[Any, ...]]
@@ -104,6 +104,17 @@ class Store:
 def inserted(connection: Connection, table: Table, row: dict[str, Any]) -> int:
     """Insert a row; return the key it got."""
     return int(_into(table, tuple(row)).scalar(connection, row))
+
+
+def insert_each(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows of the same columns in one go."""
+    if rows:
+        _each_into(table, tuple(rows[0])).run_each(connection, rows)
+
+
+@cache
+def _each_into(table: Table, columns: tuple[str, ...]) -> Prepared:
+    return Prepared(insert(table).inline(), columns)
 
 
 @cache

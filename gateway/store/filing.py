@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
-from dataclasses import asdict
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from functools import cache
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from gateway.model import GATEWAY, Conversation, Draft, Event, Filing, Message
-from gateway.store import audit, confirmations, notices, outbox, references, repair, statements, tables, traits
-from gateway.store.database import Tx, inserted
+from gateway.store import audit, confirmations, fresh, notices, outbox, references, repair, rows, statements, tables
+from gateway.store.database import Tx, insert_each, inserted
 from gateway.store.outbox import Signer
 from gateway.store.prepared import Prepared
 from gateway.store.recall import parts
 from gateway.store.tables import citations, conversations, history, messages, related
 
-_HISTORY = Prepared(insert(history).inline(), ("conversation", "at", "by", "what"))
-_CITATIONS = Prepared(insert(citations).inline(), ("cited", "message", "position", "loose"))
 _REFERENCE = Prepared(select(conversations.c.reference).where(conversations.c.id == bindparam("id")))
 
 
 def file(tx: Tx, filing: Filing, signer: Signer, now: datetime) -> tuple[int, tuple[int, ...]]:
     """Write a filing; return the id of its first message (0 if it has none), and of the deliveries it caused."""
+    if fresh.is_fresh(filing):
+        return fresh.write(tx, [filing], signer, now)[0]
     conversation, *beside = rearrange(tx, (filing, *filing.beside), now)
     _relate(tx, conversation, beside, now)
     ids: list[int] = []
@@ -44,47 +43,27 @@ def file(tx: Tx, filing: Filing, signer: Signer, now: datetime) -> tuple[int, tu
 
 def record(tx: Tx, conversation: int, event: Event, now: datetime, proof: str = "") -> None:
     """Add a line to a conversation's history; what a person did goes to the audit, with its proof."""
-    row = {"conversation": conversation, "at": now, "by": event.by, "what": event.what}
-    _HISTORY.run(tx.connection, row)
+    insert_each(tx.connection, history, [rows.of_event(event, conversation, now)])
     if event.by != GATEWAY:
         reference = _REFERENCE.scalar(tx.connection, {"id": conversation}) or ""
         audit.record(tx, at=now, by=event.by, what=event.what, conversation=reference, proof=proof)
 
 
 def _conversation(tx: Tx, conversation: Conversation, now: datetime) -> int:
-    values = {
-        "inbox_kind": conversation.inbox.kind.value,
-        "inbox_number": conversation.inbox.number,
-        "strength": int(conversation.strength),
-        "pinned": conversation.pinned,
-        "status": conversation.status.value,
-        "assignee": conversation.assignee,
-        "subject": conversation.subject,
-        "usager": conversation.usager,
-        "tags": list(conversation.tags),
-        "because": list(conversation.because),
-        "updated_at": now,
-        "organisation": conversation.organisation,
-        "language": conversation.language,
-        "outside": conversation.outside,
-        "guests": list(conversation.guests),
-        "followers": list(conversation.followers),
-        "muted": list(conversation.muted),
-        "asked": None if conversation.asked is None else list(conversation.asked),
-        "waiting_since": conversation.waiting_since,
-        "snoozed_until": conversation.snoozed_until,
-        "reminded": conversation.reminded,
-        "closing_at": conversation.closing_at,
-    }
+    values = rows.of_conversation(conversation, now)
     if conversation.id:
-        where = conversations.c.id == conversation.id
-        tx.connection.execute(update(conversations).where(where).values(**values))
+        _changing(tuple(values)).run(tx.connection, {**values, "its_id": conversation.id})
         return conversation.id
     values |= {
         "reference": conversation.reference or references.unused(tx.connection),
         "created_at": conversation.created_at,
     }
     return inserted(tx.connection, conversations, values)
+
+
+@cache
+def _changing(columns: tuple[str, ...]) -> Prepared:
+    return Prepared(update(conversations).where(conversations.c.id == bindparam("its_id")), columns)
 
 
 def rearrange(tx: Tx, filings: Iterable[Filing], now: datetime) -> list[int]:
@@ -144,38 +123,9 @@ def _relate(tx: Tx, conversation: int, others: Iterable[int], now: datetime) -> 
                     record(tx, one, Event("gateway", f"related to {reference}: a mail touches both"), now)
 
 
-def citation_rows(message: int, cited: Iterable[str], loose: Container[str]) -> list[dict[str, Any]]:
-    """The rows of a message's citations, nearest first."""
-    every = enumerate(dict.fromkeys(cited))
-    return [{"cited": c, "message": message, "position": position, "loose": c in loose} for position, c in every]
-
-
 def _message(tx: Tx, conversation: int, message: Message) -> int:
-    row: dict[str, Any] = {
-        "conversation": conversation,
-        "fingerprint": bytes.fromhex(message.fingerprint) or None,
-        "digest": bytes.fromhex(message.digest) or None,
-        "message_id": message.message_id,
-        "direction": message.direction.value,
-        "kind": message.kind.value,
-        "nature": message.nature.value,
-        "proof": message.proof.value if message.proof else None,
-        "proof_code": message.proof_code,
-        "author": message.author,
-        "people": list(message.people),
-        "received_at": message.received_at,
-        "subject": message.subject,
-        "text": message.text,
-        "quoted": message.quoted,
-        "attachments": [asdict(attachment) for attachment in message.attachments],
-        "because": list(message.because),
-        "marks": [asdict(mark) for mark in message.marks],
-        **traits.as_row(message.traits),
-    }
-    identifier = inserted(tx.connection, messages, row)
-    cited = citation_rows(identifier, message.cited, message.loose)
-    if cited:
-        _CITATIONS.run_each(tx.connection, cited)
+    identifier = inserted(tx.connection, messages, rows.of_message(message, conversation))
+    insert_each(tx.connection, citations, rows.of_citations(identifier, message.cited, message.loose))
     return identifier
 
 

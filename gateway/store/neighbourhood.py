@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from sqlalchemy import BindParameter, Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, delete, func, select, update
 
 from gateway.model import Arrival, Held, Kind, Neighbourhood, Trace
-from gateway.store import arrivals, filing, tables
-from gateway.store.database import AnyRow, Tx
+from gateway.store import arrivals, rows, tables
+from gateway.store.database import AnyRow, Tx, insert_each
 from gateway.store.recall import conversation_by_id
 from gateway.store.tables import citations, messages, related
 from gateway.store.traits import as_row, as_traits
@@ -93,9 +93,7 @@ def renew(tx: Tx, traces: Iterable[Trace]) -> None:
         values = {"message_id": trace.message_id, "people": list(trace.people), **as_row(trace.traits)}
         tx.connection.execute(update(messages).where(messages.c.id == trace.id).values(**values))
         tx.connection.execute(delete(citations).where(citations.c.message == trace.id))
-        cited = filing.citation_rows(trace.id, trace.cited, trace.loose)
-        if cited:
-            tx.connection.execute(insert(citations), cited)
+        insert_each(tx.connection, citations, rows.of_citations(trace.id, trace.cited, trace.loose))
 
 
 def all_conversations(connection: Connection) -> list[int]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, insert, or_, select
+from sqlalchemy import Connection, Select, delete, func, or_, select
 
 from gateway.model import Conversation, Message, Notice, Purpose
 from gateway.store import recall
-from gateway.store.database import AnyRow, Tx
+from gateway.store.database import AnyRow, Tx, insert_each
 from gateway.store.tables import deliveries, notices
 
 _LONGEST = timedelta(minutes=10)  # for which a burst that doesn't end holds back what has come so far
@@ -48,19 +49,18 @@ class Collected:
 
 def keep(tx: Tx, conversation: int, message: int, wanted: Iterable[Notice], now: datetime) -> None:
     """Remember whom to tell of a message later."""
-    rows = [
-        {
-            "agent": notice.agent,
-            "conversation": conversation,
-            "message": message,
-            "created_at": now,
-            "due_at": notice.due_at,
-            "digest": notice.digest,
-        }
-        for notice in wanted
-    ]
-    if rows:
-        tx.connection.execute(insert(notices), rows)
+    insert_each(tx.connection, notices, [as_row(notice, conversation, message, now) for notice in wanted])
+
+
+def as_row(notice: Notice, conversation: int, message: int, now: datetime) -> dict[str, Any]:
+    return {
+        "agent": notice.agent,
+        "conversation": conversation,
+        "message": message,
+        "created_at": now,
+        "due_at": notice.due_at,
+        "digest": notice.digest,
+    }
 
 
 def due(connection: Connection, now: datetime) -> list[Pending]:

@@ -6,7 +6,7 @@ waiting → sending → sent | deferred → … | refused | unknown;  any that w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from heapq import merge
@@ -19,6 +19,7 @@ from sqlalchemy import (
     bindparam,
     case,
     exists,
+    insert,
     literal,
     literal_column,
     or_,
@@ -42,8 +43,8 @@ from gateway.model import (
     Role,
     Settlement,
 )
-from gateway.store import evidence, statements
-from gateway.store.database import AnyRow, Tx, inserted
+from gateway.store import evidence, statements, volume
+from gateway.store.database import AnyRow, Tx, insert_each
 from gateway.store.prepared import Prepared
 from gateway.store.tables import conversations, deliveries, messages, participations, rounds
 
@@ -100,16 +101,29 @@ _WAS_THERE = (
     .where(rounds.c.name == RESTORED, messages.c.id == bindparam("its_cause"), messages.c.received_at <= rounds.c.at)
     .exists()
 )
-_NAME = Prepared(
-    update(deliveries)
-    .where(deliveries.c.id == bindparam("delivery"))
+_PLANNED = (
+    "id",
+    "conversation",
+    "message",
+    "participation",
+    "purpose",
+    "recipient",
+    "message_id",
+    "envelope_sender",
+    "reply_to",
+    "draft",
+    "attempts",
+    "created_at",
+    "next_at",
+)
+_ENQUEUE = Prepared(
+    insert(deliveries)
+    .inline()
     .values(
-        message_id=bindparam("its_id"),
-        envelope_sender=bindparam("its_sender"),
-        reply_to=bindparam("its_reply_to"),
-        state=case((_WAS_THERE, DeliveryState.UNKNOWN.value), else_=deliveries.c.state),
-        last_reply=case((_WAS_THERE, HELD), else_=deliveries.c.last_reply),
-    )
+        state=case((_WAS_THERE, DeliveryState.UNKNOWN.value), else_=DeliveryState.WAITING.value),
+        last_reply=case((_WAS_THERE, HELD), else_=""),
+    ),
+    _PLANNED,
 )
 _WRITTEN = Prepared(
     update(participations)
@@ -206,45 +220,80 @@ class Settled:
 # --- writing ---------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Leads:
+    """Where a delivery leads back: the reply address of a participation, and the ids that a mail client threads by.
+
+    `participation` 0: it has no reply address of its own.
+    """
+
+    participation: int = 0
+    epoch: int = 0
+    answers: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+
+
 def enqueue(tx: Tx, conversation: int | None, message: int, draft: Draft, signer: Signer, now: datetime) -> int:
     """Write a delivery; everything that identifies it is fixed here. Returns its id.
 
     `conversation` None: a digest. It has no reply address of its own: an answer to it would belong nowhere. What an
     agent is to confirm has one that leads to that alone, and cites nothing.
     """
-    participation, epoch = 0, 0
-    answers: list[str] = []
-    references: list[str] = []
+    leads = Leads()
     if conversation is not None and draft.confirms is None:
         participation, epoch = _participation(tx, conversation, draft.to, draft.role, signer.life, now)
-        answers, references = _thread(tx.connection, conversation, draft.to)
-    row: dict[str, Any] = {
-        "conversation": conversation,
-        "message": message or None,
-        "participation": participation or None,
-        "purpose": draft.purpose.value,
-        "recipient": draft.to,
-        "message_id": None,
-        "envelope_sender": "",
-        "reply_to": "",
-        "draft": {**asdict(draft), "in_reply_to": answers, "references": references},
-        "state": DeliveryState.WAITING.value,
-        "attempts": 0,
-        "created_at": now,
-        "next_at": now,
-        "last_reply": "",
-    }
-    delivery = inserted(tx.connection, deliveries, row)
+        leads = Leads(participation, epoch, *_thread(tx.connection, conversation, draft.to))
+    (delivery,) = statements.fresh_keys(tx.connection, deliveries, 1)
+    write(tx, [as_row(delivery, conversation, message, draft, leads, signer, now)], now)
+    return delivery
+
+
+def as_row(
+    delivery: int, conversation: int | None, message: int, draft: Draft, leads: Leads, signer: Signer, now: datetime
+) -> dict[str, Any]:
+    """A delivery as it is written. `message`: what caused it, 0 for none."""
     if draft.confirms is not None:
         asked = draft.confirms or delivery
         its_id, reply_to = signer.confirm_id(delivery, asked), signer.confirm_to(asked)
     else:
-        its_id = signer.message_id(delivery, participation, epoch)
-        reply_to = signer.reply_to(participation, epoch) if participation else signer.plain
-    its_sender = "" if draft.silent else signer.envelope_sender(delivery)
-    fixed = {"delivery": delivery, "its_id": its_id, "its_sender": its_sender, "its_reply_to": reply_to}
-    _NAME.run(tx.connection, {**fixed, "its_cause": message})
-    return delivery
+        its_id = signer.message_id(delivery, leads.participation, leads.epoch)
+        reply_to = signer.reply_to(leads.participation, leads.epoch) if leads.participation else signer.plain
+    return {
+        "id": delivery,
+        "conversation": conversation,
+        "message": message or None,
+        "participation": leads.participation or None,
+        "purpose": draft.purpose.value,
+        "recipient": draft.to,
+        "message_id": its_id,
+        "envelope_sender": "" if draft.silent else signer.envelope_sender(delivery),
+        "reply_to": reply_to,
+        "draft": {**asdict(draft), "in_reply_to": leads.answers, "references": leads.references},
+        "attempts": 0,
+        "created_at": now,
+        "next_at": now,
+    }
+
+
+def write(tx: Tx, rows: Sequence[Mapping[str, Any]], now: datetime) -> None:
+    """Write deliveries whose conversations, causes and participations are there."""
+    _ENQUEUE.run_each(tx.connection, [{**row, "its_cause": row["message"]} for row in rows])
+    volume.wrote(tx, sum(row["purpose"] == Purpose.ACKNOWLEDGEMENT for row in rows), now)
+
+
+def participation_row(
+    identifier: int, conversation: int, address: str, role: Role, usager: str | None, now: datetime
+) -> dict[str, Any]:
+    """Somebody's part in a conversation, who is written to for the first time. `usager`: whom an agent is told of."""
+    return {
+        "id": identifier,
+        "conversation": conversation,
+        "address": address,
+        "role": role.value,
+        "epoch": 0,
+        "usager": usager if role is Role.AGENT else None,
+        "written_at": now,
+    }
 
 
 def reply_address(tx: Tx, conversation: int, agent: str, signer: Signer, now: datetime) -> str:
@@ -263,9 +312,11 @@ def _participation(
     person = {"conversation": conversation, "address": address, "role": role.value}
     row = _PERSON.first(tx.connection, person)
     if row is None:
-        agent = role is Role.AGENT
-        usager = _USAGER.scalar(tx.connection, {"conversation": conversation}) if agent else None
-        return inserted(tx.connection, participations, {**person, "epoch": 0, "usager": usager, "written_at": now}), 0
+        usager = _USAGER.scalar(tx.connection, {"conversation": conversation}) if role is Role.AGENT else None
+        (fresh,) = statements.fresh_keys(tx.connection, participations, 1)
+        row = participation_row(fresh, conversation, address, role, usager, now)
+        insert_each(tx.connection, participations, [row])
+        return fresh, 0
     told = row.usager if role is Role.AGENT else row.told
     over = row.told not in {None, told} or tokens.expired(row.written_at, life, now)
     participation, epoch = _raised(tx, row.id, row.epoch) if over else (row.id, row.epoch)
@@ -302,7 +353,7 @@ def _raised(tx: Tx, participation: int, epoch: int) -> tuple[int, int]:
     return fresh, 0
 
 
-def _thread(connection: Connection, conversation: int, address: str) -> tuple[list[str], list[str]]:
+def _thread(connection: Connection, conversation: int, address: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """In-Reply-To and References (RFC 5322 §3.6.4) from the ids of the conversation that this person has seen.
 
     The mail answers the last one she wrote, or else the last one she was sent.
@@ -312,7 +363,7 @@ def _thread(connection: Connection, conversation: int, address: str) -> tuple[li
     rows = list(islice(seen, _MOST_REFERENCES))
     answers = next((row.message_id for row in rows if row.own), rows[0].message_id if rows else None)
     references = dict.fromkeys(row.message_id for row in reversed(rows))
-    return [answers] if answers else [], list(references)
+    return (answers,) if answers else (), tuple(references)
 
 
 def _at(row: AnyRow) -> datetime:

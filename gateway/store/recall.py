@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, literal_column, select
+from sqlalchemy import Connection, Select, bindparam, func, literal_column, select
 
 from gateway.model import (
     MATTER_WINDOW,
@@ -99,19 +101,15 @@ _SINCE = Prepared(
         deliveries.c.purpose == bindparam("purpose"),
     )
 )
+_STAYS = messages.c.id.not_in(bindparam("without", expanding=True))
 _OUTSIDE = (
     messages.c.conversation == bindparam("conversation"),
-    messages.c.direction == "in",
-    messages.c.id.not_in(bindparam("without", expanding=True)),
+    messages.c.direction == literal_column("'in'"),
+    messages.c.kind == literal_column("'external'"),
 )
-_LATEST = select(messages).where(*_OUTSIDE, messages.c.kind == "external").order_by(messages.c.id.desc()).limit(1)
-_WRITTEN = (
-    select(messages)
-    .where(*_OUTSIDE, messages.c.kind == "external")
-    .order_by(messages.c.id.desc())
-    .limit(_MOST_WRITTEN)
-)
-_WRITERS = select(messages.c.author).where(*_OUTSIDE, messages.c.kind == "external").distinct().order_by("author")
+_LATEST = select(messages).where(*_OUTSIDE).order_by(messages.c.id.desc()).limit(1)
+_WRITTEN = _LATEST.limit(_MOST_WRITTEN)
+_WRITERS = select(messages.c.author).where(*_OUTSIDE).distinct().order_by("author")
 _LAST_ANSWER = (
     select(func.coalesce(func.max(messages.c.id), 0))
     .where(
@@ -121,12 +119,7 @@ _LAST_ANSWER = (
     )
     .scalar_subquery()
 )
-_UNANSWERED = (
-    select(messages)
-    .where(*_OUTSIDE, messages.c.kind == "external", messages.c.id > _LAST_ANSWER)
-    .order_by(messages.c.id.desc())
-    .limit(_MOST_UNANSWERED)
-)
+_UNANSWERED = _LATEST.where(messages.c.id > _LAST_ANSWER).limit(_MOST_UNANSWERED)
 _LAST_ACT = (
     select(func.coalesce(func.max(messages.c.id), 0))
     .where(
@@ -168,20 +161,33 @@ def recall(connection: Connection, clues: Clues, now: datetime) -> Recalled:
 def thread(connection: Connection, conversation: int, without: Iterable[int] = ()) -> Thread:
     """What is known of a conversation besides itself. `without`: messages that are about to leave it."""
     values = {"conversation": conversation, "without": list(without)}
-    latest = connection.execute(_LATEST, values).one_or_none()
+    unanswered = tuple(map(as_message, reversed(_of_thread(connection, _UNANSWERED, values))))
+    latest = unanswered[-1:] or tuple(map(as_message, _of_thread(connection, _LATEST, values)))
     return Thread(
-        latest=None if latest is None else as_message(latest),
-        unanswered=tuple(as_message(row) for row in reversed(connection.execute(_UNANSWERED, values).all())),
-        writers=tuple(connection.scalars(_WRITERS, values)),
+        latest=next(iter(latest), None),
+        unanswered=unanswered,
+        writers=tuple(row.author for row in _of_thread(connection, _WRITERS, values)),
         notified={row.recipient: row.at for row in _NOTIFIED.rows(connection, values)},
         held=frozenset(_HELD.scalars(connection, values)),
     )
 
 
+def _of_thread(connection: Connection, query: Select[Any], values: dict[str, Any]) -> Sequence[AnyRow]:
+    """What a query finds in a conversation. Hardly ever are there messages about to leave it."""
+    if values["without"]:
+        return connection.execute(query.where(_STAYS), values).all()
+    return _whole(query).rows(connection, values)
+
+
+@cache
+def _whole(query: Select[Any]) -> Prepared:
+    return Prepared(query)
+
+
 def written(connection: Connection, conversation: int) -> tuple[Message, ...]:
     """All that came from outside, or the latest of it, oldest first."""
-    rows = connection.execute(_WRITTEN, {"conversation": conversation, "without": []}).all()
-    return tuple(as_message(row) for row in reversed(rows))
+    rows = _of_thread(connection, _WRITTEN, {"conversation": conversation, "without": ()})
+    return tuple(map(as_message, reversed(rows)))
 
 
 def acted_on(connection: Connection, conversation: int, without: Iterable[int] = ()) -> Thread:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
-from sqlalchemy import Connection, Table, column, delete, func, insert, select
+from sqlalchemy import Connection, Integer, Table, bindparam, column, delete, func, insert, select
 from sqlalchemy import table as named_table
 
 from gateway.store.engines import POSTGRESQL
+from gateway.store.prepared import Prepared
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects.sqlite import Insert
@@ -40,13 +42,30 @@ def _ignoring(dialect: str, table: Table) -> Insert:
 
 
 def fresh_key(connection: Connection, table: Table) -> int:
-    """A key that no row of the table has, had, or will be given by itself. Of tables that give none out twice."""
-    key = next(iter(table.primary_key))
+    """A key that no row has, or will be given by itself, nor had one where the table gives none out twice."""
+    return fresh_keys(connection, table, 1)[0]
+
+
+def fresh_keys(connection: Connection, table: Table, count: int) -> Sequence[int]:
+    """So many of them, in their order. SQLite gives them out again, unless the rows are there by then."""
     if connection.dialect.name == POSTGRESQL:
-        sequence = func.pg_get_serial_sequence(table.name, key.name)
-        return int(connection.scalar(select(func.nextval(sequence))) or 0)
-    given_out = connection.scalar(select(_SEQUENCE.c.seq).where(_SEQUENCE.c.name == table.name)) or 0
-    return int(max(connection.scalar(select(func.max(key))) or 0, given_out)) + 1
+        return _next_of_sequence(table).scalars(connection, {"count": count})
+    first = int(_last_of_table(table).scalar(connection, {})) + 1
+    return range(first, first + count)
+
+
+@cache
+def _next_of_sequence(table: Table) -> Prepared:
+    sequence = func.pg_get_serial_sequence(table.name, next(iter(table.primary_key)).name)
+    each = func.generate_series(1, bindparam("count", type_=Integer))
+    return Prepared(select(func.nextval(sequence)).select_from(each))
+
+
+@cache
+def _last_of_table(table: Table) -> Prepared:
+    given_out = select(_SEQUENCE.c.seq).where(_SEQUENCE.c.name == table.name).scalar_subquery()
+    there = select(func.max(next(iter(table.primary_key)))).scalar_subquery()
+    return Prepared(select(func.max(func.coalesce(given_out, 0), func.coalesce(there, 0))))
 
 
 def skip_keys(connection: Connection, table: Table, count: int) -> None:

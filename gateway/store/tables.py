@@ -221,6 +221,13 @@ _partial(
     where=conversations.c.snoozed_until.is_not(None),
 )
 
+# What was joined with a conversation.
+_partial(
+    "ix_conversations_merged_into",
+    conversations.c.merged_into,
+    where=conversations.c.merged_into.is_not(None),
+)
+
 related = Table(
     "related",
     metadata,
@@ -235,7 +242,7 @@ messages = Table(
     "messages",
     metadata,
     Column("id", Key, primary_key=True),
-    Column("conversation", ForeignKey("conversations.id"), nullable=False, index=True),
+    Column("conversation", ForeignKey("conversations.id"), nullable=False),
     Column("fingerprint", LargeBinary(32), unique=True),
     Column("digest", LargeBinary(32), ForeignKey("raws.digest")),
     Column("message_id", Text, nullable=False),
@@ -265,11 +272,13 @@ messages = Table(
     CheckConstraint("direction IN ('in', 'out')", name="direction"),
     CheckConstraint("kind IN ('external', 'internal', 'machine', 'event')", name="kind"),
 )
+# The last one of a kind in a conversation is found however long that is.
+Index("ix_messages_thread", messages.c.conversation, messages.c.direction, messages.c.kind, messages.c.id)
 # One person's part of a conversation, the latest first: what her mail client threads by.
 Index("ix_messages_author", messages.c.conversation, messages.c.author, messages.c.received_at)
 _partial("ix_messages_files", messages.c.digest, where=literal_column("attachments != '[]'"))
 _partial("ix_messages_message_id", messages.c.message_id, where=messages.c.message_id != "")
-_partial("ix_messages_matter", messages.c.matter, where=messages.c.matter != "")
+_partial("ix_messages_matter", messages.c.matter, messages.c.sent_at, where=messages.c.matter != "")
 _partial("ix_messages_outlook", messages.c.outlook, where=messages.c.outlook != "")
 
 # Which ids a message cites, the nearest first, also those of mails that never came: a parent that arrives late finds
@@ -424,12 +433,24 @@ _partial("ix_deliveries_owner", deliveries.c.owner, where=deliveries.c.owner != 
 _partial("ix_deliveries_sending", deliveries.c.id, where=deliveries.c.state == "sending")
 _partial("ix_deliveries_unknown", deliveries.c.id, where=deliveries.c.state == "unknown")
 Index("ix_deliveries_seen", deliveries.c.conversation, deliveries.c.recipient, deliveries.c.created_at)
-Index("ix_deliveries_recipient", deliveries.c.recipient, deliveries.c.created_at)
+# How much somebody was written to of late, counted in the index alone.
+Index("ix_deliveries_recipient", deliveries.c.recipient, deliveries.c.purpose, deliveries.c.created_at)
 
+# With the purpose, though it is always the same: SQLite would look into each row for it.
 _partial(
     "ix_deliveries_acknowledged",
     deliveries.c.created_at,
+    deliveries.c.purpose,
     where=deliveries.c.purpose == "acknowledgement",
+)
+
+# How many acknowledgements were written in the hour that begins then: what is usual, without counting them again.
+acknowledged = Table(
+    "acknowledged",
+    metadata,
+    Column("hour", Time, primary_key=True, autoincrement=False),
+    Column("written", Integer, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 # Mails in an agent's name that aren't proven to be hers: she was asked by a delivery, and may confirm them once.

@@ -1,25 +1,28 @@
-"""How much the gateway wrote by itself lately, counted from the deliveries: nothing else is kept of it.
+"""How much the gateway wrote by itself lately, counted from the deliveries.
 
-Each count ends where it has said enough, whatever is stored.
+Each count ends where it has said enough, whatever is stored. Of what is long ago, the acknowledgements of every hour
+are kept as they are written: to count a week of them with each mail would take longer than all else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from statistics import median
 
-from sqlalchemy import Connection, bindparam, func, literal_column, select
+from sqlalchemy import Connection, bindparam, func, insert, literal_column, select, update
 
 from gateway.config.settings import Limits
 from gateway.model import GATHERING, GLOBAL, PERIOD, Acknowledged, Inbox, InboxKind, Purpose, Volume
-from gateway.store.database import AnyRow
+from gateway.store.database import AnyRow, Tx
 from gateway.store.prepared import Prepared
-from gateway.store.tables import conversations, deliveries, messages
+from gateway.store.tables import acknowledged, conversations, deliveries, messages
 
 _ALARMING = 10  # times as many as usual
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+_MICROSECOND = timedelta(microseconds=1)
 _DAYS = 7  # that tell what is usual
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_COMPARED = 20  # acknowledgements of one author
 _ACKNOWLEDGEMENT = deliveries.c.purpose == literal_column("'acknowledgement'")  # so that its index is used
 
@@ -62,6 +65,15 @@ _BETWEEN = Prepared(
         .subquery()
     )
 )
+_HOURS = Prepared(
+    select(acknowledged).where(acknowledged.c.hour >= bindparam("since"), acknowledged.c.hour < bindparam("until"))
+)
+_MORE = Prepared(
+    update(acknowledged)
+    .where(acknowledged.c.hour == bindparam("this"))
+    .values(written=acknowledged.c.written + bindparam("more"))
+)
+_FIRST = Prepared(insert(acknowledged).inline(), ("hour", "written"))
 _NOTIFIED = Prepared(
     select(func.count()).select_from(
         select(deliveries.c.id)
@@ -108,9 +120,27 @@ def most(connection: Connection, limits: Limits, now: datetime) -> int:
 
 
 def usual(connection: Connection, now: datetime) -> float:
-    """Acknowledgements in an hour of the middle one of the last seven days, today apart: one bad day isn't usual."""
-    days = (now - nth * _DAY for nth in range(1, _DAYS + 1))
-    return median(_count(connection, day - _DAY, day) for day in days) / 24
+    """Acknowledgements in an hour of the middle one of the last seven days, today apart: one bad day isn't usual.
+
+    The days end with the hour that was full last.
+    """
+    end = _hour(now)
+    counts = dict.fromkeys(range(1, _DAYS + 1), 0)
+    for row in _HOURS.rows(connection, {"since": end - (_DAYS + 1) * _DAY, "until": end - _DAY}):
+        counts[(end - row.hour - _MICROSECOND) // _DAY] += row.written
+    return median(counts.values()) / 24
+
+
+def wrote(tx: Tx, acknowledgements: int, now: datetime) -> None:
+    """Remember that so many were written."""
+    hour = _hour(now)
+    if acknowledgements and not _MORE.run(tx.connection, {"this": hour, "more": acknowledgements}):
+        _FIRST.run(tx.connection, {"hour": hour, "written": acknowledgements})
+
+
+def _hour(at: datetime) -> datetime:
+    """When the hour began in which this is."""
+    return at - (at - _EPOCH) % _HOUR
 
 
 def crowded(connection: Connection, agents: Iterable[str], limits: Limits, now: datetime) -> frozenset[str]:
@@ -134,5 +164,5 @@ def _latest(connection: Connection, before: int, now: datetime) -> datetime | No
     return latest
 
 
-def _count(connection: Connection, since: datetime, until: datetime, most: int = 100_000) -> int:
+def _count(connection: Connection, since: datetime, until: datetime, most: int) -> int:
     return int(_BETWEEN.scalar(connection, {"since": since, "until": until, "most": most}) or 0)

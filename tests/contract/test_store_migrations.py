@@ -395,3 +395,19 @@ def test_an_upgrade_that_fails_changes_nothing(old: Engine) -> None:
     assert _objects(old) == before
     with old.connect() as connection:
         assert schema.current(connection) == "0001"
+
+
+def test_acknowledgements_so_far_are_counted_by_the_hour(old: Engine) -> None:
+    migrate(old, "0009")
+    hour = 3_600_000_000
+    written = (US, US + hour, US + hour + 1)
+    mails = [("acknowledgement", at) for at in written] + [("notification", US)]
+    with old.connect().execution_options(writing=True) as connection, connection.begin():
+        for n, (purpose, at) in enumerate(mails, 10):
+            row = {**_DELIVERY, "id": n, "message_id": str(n), "conversation": None, "purpose": purpose}
+            insert(connection, "deliveries", {**row, "created_at": at})
+    schema.upgrade(old)
+    with old.connect() as connection:
+        rows = connection.execute(text("SELECT hour, written FROM acknowledged ORDER BY hour")).all()
+    begun = US // hour * hour
+    assert [tuple(row) for row in rows] == [(begun, 1), (begun + hour, 2)]
