@@ -66,10 +66,10 @@ def _wrong_after(gateway: Gateway, acknowledged: list[str]) -> int:
     return aftermath(gateway.folder, acknowledged).wrong + _left_twice(gateway)
 
 
-def _smtp(program: careless.Program, count: int) -> Counted:
+def _smtp(program: careless.Program, count: int, clients: int = 4) -> Counted:
     with scratch() as folder, Gateway(folder, configuration(), program) as gateway:
         gateway.start()
-        with Crowd(gateway.port, mails(count)) as crowd:
+        with Crowd(gateway.port, mails(count), clients) as crowd:
             starts = _kill_until(gateway, lambda: crowd.done)
         wrong = _wrong_after(gateway, crowd.acknowledged) + len(crowd.refused)
         return Counted(count, wrong, f"mails (ready again in {statistics.median(starts):.1f} s, {len(starts)} ×)")
@@ -183,12 +183,12 @@ def imap_lacking() -> str:
     return "" if DOVECOT else MISSING
 
 
-def _by_smtp(key: str, count: int, when: When) -> Case:
+def _by_smtp(key: str, count: int, when: When, clients: int = 4) -> Case:
     return Case(
         key=key,
         trial=_KILLED.format(f"{count:,}", "SMTP"),
         promise=_ONCE,
-        defended=lambda: _smtp((COMMAND,), count),
+        defended=lambda: _smtp((COMMAND,), count, clients),
         control=lambda: _smtp(careless.program("answer"), min(count, 250)),
         removed="keeping before acknowledging",
         when=when,
@@ -210,7 +210,7 @@ def _by_imap(key: str, count: int, when: When) -> Case:
 
 CASES = (
     _by_smtp("kill-smtp", 250, When.SHORT),
-    _by_smtp("kill-smtp-10000", 10_000, When.FULL),
+    _by_smtp("kill-smtp-10000", 10_000, When.FULL, clients=16),
     _by_imap("kill-imap", 250, When.SHORT),
     _by_imap("kill-imap-10000", 10_000, When.FULL),
     Case(
