@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from sqlalchemy import Connection, select
 from gateway import config, daemon, inbound
 from gateway.context import Context, context
 from gateway.errors import GatewayError
+from gateway.model import Incoming
 from gateway.store import arrivals, holders, keys, opening
 from gateway.store.database import Store
 from gateway.store.engines import check_integrity
@@ -45,13 +46,22 @@ class Aftermath:
         return sum(map(len, (self.lost, self.twice, self.stuck, self.vanished))) + bool(self.damaged)
 
 
-def aftermath(folder: Path, acknowledged: Collection[str], left: Mapping[str, bytes] | None = None) -> Aftermath:
-    """Open the store as the daemon does, file what waits, and look. `left`: what each sent mail's file holds."""
+def aftermath(
+    folder: Path,
+    acknowledged: Collection[str],
+    left: Mapping[str, bytes] | None = None,
+    mailbox: Sequence[Incoming] = (),
+) -> Aftermath:
+    """Open the store as the daemon does, take what is still in the `mailbox`, file what waits, and look.
+
+    `left`: what each sent mail's file holds.
+    """
     try:
         settings = config.load(folder / "gateway.toml")
         with opening.opened(settings) as store:
             damaged = store.read_now(check_integrity)
             store.write_now(holders.leave_all)
+            store.write_now(lambda tx: arrivals.keep_all(tx, mailbox))
             situation = context(settings, keys.load_or_make(settings.store.token_keys_file))
             file_all(store, situation, daemon.utc_now())
             _file_begun(store, situation)
@@ -70,6 +80,11 @@ def aftermath(folder: Path, acknowledged: Collection[str], left: Mapping[str, by
 def done(folder: Path) -> bool:
     """Whether nothing waits to be filed in the store of a daemon that runs, by what was committed last."""
     return not _count(folder, "arrivals WHERE state = 'waiting'")
+
+
+def arrived(folder: Path) -> int:
+    """How many mails were kept."""
+    return _count(folder, "arrivals")
 
 
 def tried(folder: Path) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from tests.chaos.trace import Did, Step
@@ -37,10 +37,11 @@ class _Node:
 
 @dataclass(frozen=True, slots=True)
 class _Naming:
-    """From here on a name means `node`, or nothing."""
+    """From here on a name means `node`, or nothing. `source`: the folder that bore another name, with all in it."""
 
     path: str
     node: _Node | None
+    source: str = ""
 
 
 class Keeps:
@@ -84,6 +85,8 @@ class Disk:
                 self._now[step.path].pending.append(_Change(step.at))
             case Did.LINK:
                 self._name(step.to, self._now[step.path])
+            case Did.RENAME if self._now[step.path].folder:
+                self._name(step.to, self._now[step.path], step.path)
             case Did.RENAME:
                 self._name(step.to, self._now[step.path])
                 self._name(step.path, None)
@@ -94,12 +97,10 @@ class Disk:
             case Did.SYNCED:
                 self._end(step)
 
-    def _name(self, path: str, node: _Node | None) -> None:
-        if node is None:
-            del self._now[path]
-        else:
-            self._now[path] = node
-        self._pending.append(_Naming(path, node))
+    def _name(self, path: str, node: _Node | None, source: str = "") -> None:
+        naming = _Naming(path, node, source)
+        _rename(self._now, naming)
+        self._pending.append(naming)
 
     def _begin(self, step: Step) -> None:
         if node := self._now.get(step.path):
@@ -116,9 +117,10 @@ class Disk:
             return  # what was to be synced is lost; names are tried again
         for change in changes:
             _apply(node.certain, change)
+        self._pending = [each for each in self._pending if id(each) not in done]
         for naming in names:
             _rename(self._certain, naming)
-        self._pending = [each for each in self._pending if id(each) not in done]
+            self._pending = [_moved(each, naming) for each in self._pending]
 
     def cut(self, keeps: Keeps, folder: Path) -> None:
         """Write to `folder` what is there when the power comes back."""
@@ -137,8 +139,18 @@ class Disk:
                 there.write_bytes(_content(names[path], keeps))
 
 
+def _moved(naming: _Naming, folder: _Naming) -> _Naming:
+    """What is uncertain in a folder stays so under the name that the folder certainly bears."""
+    if not folder.source or not naming.path.startswith(f"{folder.source}/"):
+        return naming
+    return replace(naming, path=folder.path + naming.path.removeprefix(folder.source))
+
+
 def _rename(names: dict[str, _Node], naming: _Naming) -> None:
-    if naming.node is None:
+    if naming.source:
+        for name in [name for name in names if f"{name}/".startswith(f"{naming.source}/")]:
+            names[naming.path + name.removeprefix(naming.source)] = names.pop(name)
+    elif naming.node is None:
         names.pop(naming.path, None)
     else:
         names[naming.path] = naming.node

@@ -17,6 +17,13 @@ MAKE = Step(Did.MAKE, 1, "a")
 WRITE = Step(Did.WRITE, 1, "a", octets=b"x" * 600)
 SYNC = (Step(Did.SYNCING, 1, "a"), Step(Did.SYNCED, 1, "a"))
 SYNC_FOLDER = (Step(Did.SYNCING, 1, "."), Step(Did.SYNCED, 1, "."))
+IN_A_FOLDER = (
+    Step(Did.FOLDER, 1, "f"),
+    Step(Did.MAKE, 1, "f/a"),
+    Step(Did.SYNCING, 1, "f"),
+    Step(Did.SYNCED, 1, "f"),
+)
+RENAMED = Step(Did.RENAME, 1, "f", "g")
 
 
 def after(tmp_path: Path, share: float, *done: Step) -> dict[str, bytes]:
@@ -43,10 +50,10 @@ def after(tmp_path: Path, share: float, *done: Step) -> dict[str, bytes]:
         ((MAKE, WRITE, *SYNC, *SYNC_FOLDER, Step(Did.RENAME, 1, "a", "b")), {"a": b"x" * 600}),
         ((MAKE, WRITE, *SYNC, *SYNC_FOLDER, Step(Did.REMOVE, 1, "a")), {"a": b"x" * 600}),
         ((MAKE, WRITE, *SYNC_FOLDER, SYNC[0], Step(Did.SYNCED, 1, "a", failed=True), *SYNC), {"a": b""}),
-        (
-            (Step(Did.FOLDER, 1, "f"), Step(Did.MAKE, 1, "f/a"), Step(Did.SYNCING, 1, "f"), Step(Did.SYNCED, 1, "f")),
-            {},
-        ),
+        (IN_A_FOLDER, {}),
+        ((*IN_A_FOLDER, *SYNC_FOLDER, RENAMED), {"f/a": b""}),
+        ((*IN_A_FOLDER, *SYNC_FOLDER, RENAMED, *SYNC_FOLDER), {"g/a": b""}),
+        ((*IN_A_FOLDER, RENAMED, *SYNC_FOLDER), {"g/a": b""}),
     ],
 )
 def test_what_is_certain(tmp_path: Path, done: tuple[Step, ...], there: dict[str, bytes]) -> None:
@@ -81,6 +88,9 @@ log = os.open(sys.argv[1] + "/log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 os.write(log, b"1"), os.write(log, b"2")
 os.rename(sys.argv[1] + "/f/a", sys.argv[1] + "/g/b"), os.link(sys.argv[1] + "/g/b", sys.argv[1] + "/g/c")
 os.unlink(sys.argv[1] + "/g/b"), os.truncate(log, 1)
+at = os.open(sys.argv[1] + "/g", os.O_RDONLY)
+os.mkdir("h", dir_fd=at), os.rename("c", "h/c", src_dir_fd=at, dst_dir_fd=at), os.rmdir(sys.argv[1] + "/f")
+os.rename(sys.argv[1] + "/g", sys.argv[1] + "/i")
 base = sqlite3.connect(sys.argv[1] + "/base.db", check_same_thread=False)
 base.execute("PRAGMA journal_mode=WAL"), base.execute("CREATE TABLE t (a)")
 work = threading.Thread(target=lambda: (base.execute("INSERT INTO t VALUES (zeroblob(9999))"), base.commit()))

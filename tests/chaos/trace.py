@@ -28,6 +28,7 @@ _UNREAD = frozenset(
 )
 _STRING = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
 _FILE = re.compile(r"(\d+|AT_FDCWD)<((?:\\x[0-9a-f]{2})*)>")
+_NAME = re.compile(r'(?:(?:\d+|AT_FDCWD)<(?P<at>(?:\\x[0-9a-f]{2})*)>, )?"(?P<name>(?:\\x[0-9a-f]{2})*)"')
 _NUMBER = re.compile(r", (-?\d+)")
 
 
@@ -120,6 +121,11 @@ def _call(thread: int, said: str, result: str) -> _Call:
     return _Call(thread, name, words, bool(result), int(number[0]) if number else -1, file[2] if file else "")
 
 
+def _whole(at: bytes, name: bytes) -> bytes:
+    """A name from the root on, as far as it's told; `at` is the folder that it is below, "" where none is named."""
+    return name if name.startswith(b"/") or not at else at + b"/" + name
+
+
 def _octets(hexadecimal: str) -> bytes:
     return bytes.fromhex(hexadecimal.replace("\\x", ""))
 
@@ -209,7 +215,7 @@ class _Reader:
             raise ValueError(f"{path} is written through shared memory")
 
     def _named(self, call: _Call) -> Iterator[Step]:
-        names = [_octets(each) for each in _STRING.findall(call.words)]
+        names = [_whole(_octets(each["at"] or ""), _octets(each["name"])) for each in _NAME.finditer(call.words)]
         if not all(name.startswith(b"/") for name in names):
             raise ValueError(f"{call.name} of {names}: a name that isn't whole")
         paths = [self._below(name) for name in names]

@@ -52,7 +52,7 @@ def _until_done(gateway: Gateway, arrivals: int) -> None:
         states = _states(gateway.folder)
         return states.total() >= arrivals and not states["waiting"]
 
-    gateway.until(done, f"{arrivals} arrivals done", patience=600)
+    gateway.until(done, f"{arrivals} arrivals done", patience=1800)
 
 
 def _case(key: str, count: int, when: When) -> Case:

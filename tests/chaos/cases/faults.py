@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.chaos import careless
-from tests.chaos.aftermath import aftermath, done, tried
+from tests.chaos.aftermath import aftermath, arrived, done, tried
 from tests.chaos.cases.kills import mails
 from tests.chaos.disk import Keeps
 from tests.chaos.recording import Recording
@@ -58,11 +58,11 @@ def _all(pid: int, *words: str) -> bool:
     return all(any(word in state for word in words) for state in states)
 
 
-def _each_call(program: careless.Program, call: str, error: str, every: int = 1) -> Counted:
+def _each_call(program: careless.Program, call: str, error: str) -> Counted:
     """Each such call fails in turn while a mail comes in and is filed; then the power is cut.
 
-    Wrong is a mail that was acknowledged and isn't there then, one that is refused for good, one that isn't taken
-    afterwards.
+    Wrong is a mail that was acknowledged and isn't there then, one that « left » and lies nowhere, one refused
+    for good, one that isn't taken afterwards.
     """
     wrong = tries = 0
     with scratch() as place, Gateway(place / "gateway", configuration(), program) as gateway:
@@ -70,22 +70,29 @@ def _each_call(program: careless.Program, call: str, error: str, every: int = 1)
         gateway.start()
         stream = mails(10_000)
         kept = [_kept(gateway, next(stream))]
-        for which in range(1, _MOST, every):
+        for which in range(1, _MOST):
             before, record, after = (place / f"{name}{which}" for name in ("before", "record", "after"))
             _quiet(gateway)
             with _failing(gateway, call, error, which, before, record):
+                there = arrived(folder)
                 reply = offer(gateway.port, next(stream))
+                gateway.until(lambda: _failed(record) or arrived(folder) > there, "the mail kept, or a failed call")  # noqa: B023
                 _quiet(gateway)
-            if b"INJECTED" not in record.read_bytes():
+            if not _failed(record):
                 break
             tries += 1
             wrong += reply.startswith("5")
             kept += [reply.split()[-1]] if reply.startswith("2") else []
-            wrong += _lost_in_a_cut(Recording(before, steps(record, folder, before)), after, kept)
+            wrong += _wrong_in_a_cut(Recording(before, steps(record, folder, before)), after, kept)
             kept.append(_kept(gateway, next(stream)))
             shutil.rmtree(before)
         gateway.stop()
         return Counted(tries, wrong + aftermath(folder, kept).wrong, "calls")
+
+
+def _failed(record: Path) -> bool:
+    """Whether a call was made to fail."""
+    return b"INJECTED" in record.read_bytes()
 
 
 def _quiet(gateway: Gateway) -> None:
@@ -104,10 +111,10 @@ def _only(reply: str, begins: str) -> str:
     return reply if reply.startswith(begins) else ""
 
 
-def _lost_in_a_cut(recording: Recording, after: Path, kept: list[str]) -> bool:
+def _wrong_in_a_cut(recording: Recording, after: Path, acknowledged: list[str]) -> bool:
     *_, (_, disk, _) = recording.moments()
     disk.cut(Keeps(0.0), after)
-    return bool(aftermath(after, kept).lost)
+    return aftermath(after, acknowledged, recording.left).wrong > 0
 
 
 # --- a full disk -----------------------------------------------------------------------------------------
@@ -216,29 +223,33 @@ def _trouble(
 _LATER = "nobody is refused for good; what is acknowledged is there, and mail is taken again within ten seconds"
 
 
-def _calls(call: str, error: str, when: When, every: int = 1) -> Case:
+_HEEDING, _KEEPING = "heeding what a sync answers", "keeping before acknowledging"
+
+
+def _calls(call: str, error: str, defence: str, removed: str, when: When = When.FULL) -> Case:
     return Case(
         key=f"fault-{call}-{error}".lower(),
         trial=f"{call} fails with {error}, each in turn, while a mail comes in and is filed; then the power is cut",
         promise=_LATER,
-        defended=lambda: _each_call((COMMAND,), call, error, every),
-        control=lambda: _each_call(careless.program("heed"), call, error, every),
-        removed="heeding what a sync answers",
+        defended=lambda: _each_call((COMMAND,), call, error),
+        control=lambda: _each_call(careless.program(defence), call, error),
+        removed=removed,
         when=when,
         lacks=lacking,
     )
 
 
 CASES = (
-    _calls("fdatasync", "EIO", When.SHORT),
-    _calls("fsync", "EIO", When.FULL),
+    _calls("fdatasync", "EIO", "heed", _HEEDING, When.SHORT),
+    _calls("fsync", "EIO", "heed", _HEEDING),
+    *(_calls("pwrite64", error, "answer", _KEEPING) for error in ("EIO", "ENOSPC")),
     Case(
         key="disk-full",
         trial="the disk is filled to its last octet, and emptied again",
         promise=_LATER,
         defended=lambda: _full((COMMAND,)),
         control=lambda: _full(careless.program("answer")),
-        removed="keeping before acknowledging",
+        removed=_KEEPING,
         lacks=_no_mount,
     ),
     Case(
@@ -255,7 +266,7 @@ CASES = (
         promise=_LATER,
         defended=lambda: _locked((COMMAND,), 40.0),
         control=lambda: _locked(careless.program("answer"), 40.0),
-        removed="keeping before acknowledging",
+        removed=_KEEPING,
         when=When.FULL,
     ),
 )

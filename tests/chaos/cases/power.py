@@ -42,15 +42,6 @@ def _work(gateway: Gateway, mails: int) -> None:
     gateway.all_sent()
 
 
-def _left(recording: Recording) -> dict[str, bytes]:
-    """The files of the mails that left, as they are in the end."""
-    written: dict[str, bytes] = {}
-    for step in recording.steps:
-        if step.path.startswith("sent/tmp/") and step.did is Did.WRITE:
-            written[Path(step.path).name] = written.get(Path(step.path).name, b"") + step.octets
-    return written
-
-
 def _moments(recording: Recording, chosen: set[int]) -> Iterator[tuple[Disk, frozenset[str]]]:
     return ((disk, kept) for number, disk, kept in recording.moments() if number in chosen)
 
@@ -64,7 +55,7 @@ def _cut(program: tuple[str | Path, ...], mails: int, cuts: int) -> Counted:
         crucial = [n for n, step in enumerate(recording.steps) if step.did in {Did.SYNCING, Did.SAID, Did.SYNCED}]
         chosen = {*chance.sample(range(len(recording.steps)), cuts // 2), len(recording.steps) - 1}
         chosen |= set(chance.sample(crucial, min(cuts - len(chosen), len(crucial))))
-        wrong, left = 0, _left(recording)
+        wrong, left = 0, recording.left
         for number, (disk, kept) in enumerate(_moments(recording, chosen)):
             after = place / str(number)
             disk.cut(Keeps(chance.choice(_SHARES), number), after)
@@ -77,7 +68,7 @@ def _killed(program: tuple[str | Path, ...], mails: int, every: int) -> Counted:
     with scratch() as place:
         recording = recorded(place, partial(_work, mails=mails), program)
         chosen = set(range(0, len(recording.steps), every))
-        wrong, left = 0, _left(recording)
+        wrong, left = 0, recording.left
         for number, (disk, kept) in enumerate(_moments(recording, chosen)):
             after = place / str(number)
             disk.cut(Keeps(1.0), after)
