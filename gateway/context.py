@@ -17,10 +17,10 @@ from gateway.desk.faq import FaqIndex
 from gateway.desk.rights import sees
 from gateway.desk.work import Desk
 from gateway.mail import tokens
+from gateway.mail.scrub import Secrets, scrub
 from gateway.mail.tokens import Keys
 from gateway.model import GLOBAL, Conversation, Inbox, InboxKind
 from gateway.relay import texts
-from gateway.relay.scrub import Secrets, scrub
 from gateway.relay.texts import Place, Texts
 from gateway.routing.directory import Directory, directory
 from gateway.routing.recipients import RecipientKind, Recognise, recogniser
@@ -124,15 +124,25 @@ class Context:
 
         "" where that isn't known: the public addresses of all of them stay.
         """
-        public = {contact} if contact else self.directory.public
 
         def instead(address: str) -> str | None:
-            if self.directory.is_agent(address) and address not in public:
-                return contact
-            return self._unsigned(address)
+            return contact if self.is_private(address, contact) else self._unsigned(address)
 
-        domains = self.directory.domains | self._ours
-        return scrub(text, replace(self.tokens, replacement=instead, domains=domains, leads=None))
+        return scrub(text, replace(self.tokens, replacement=instead, domains=self.agents_domains, leads=None))
+
+    @property
+    def agents_domains(self) -> frozenset[str]:
+        """Where agents' addresses stand, and ours."""
+        return self.directory.domains | self._ours
+
+    def is_private(self, address: str, contact: str = "") -> bool:
+        """Is it an agent's own address (lower case), not `contact`, or, where that isn't known, any public one?"""
+        public = {contact} if contact else self.directory.public
+        return self.directory.is_agent(address) and address not in public
+
+    def is_signed(self, suspect: str) -> bool:
+        """Is it a token of ours, or an address or Message-ID of ours that bears one?"""
+        return tokens.verify(suspect, self.keys) is not None or self._unsigned(suspect.lower()) is not None
 
     def tokenless(self, text: str) -> str:
         """A text without signed addresses, which are nobody's but their holder's: fit to be shown here."""
@@ -141,7 +151,7 @@ class Context:
     @property
     def tokens(self) -> Secrets:
         """The signed addresses of everybody, as they are looked for in texts."""
-        return Secrets(self._unsigned, self._ours, self._stretches, self.settings.addresses.global_, self._leads)
+        return Secrets(self._unsigned, self._ours, self._stretches, self.settings.addresses.global_, self.leads)
 
     @property
     def _ours(self) -> frozenset[str]:
@@ -152,14 +162,14 @@ class Context:
         addresses = self.settings.addresses
         if not address.endswith(f"@{addresses.domain}"):
             return None
-        if address.startswith(self._leads):
+        if address.startswith(self.leads):
             signed = self.recognise(address).kind in {RecipientKind.TOKEN, RecipientKind.FORGED}
         else:
             signed = tokens.in_message_id(address, addresses.domain, self.keys) is not None
         return addresses.global_ if signed else None
 
     @property
-    def _leads(self) -> tuple[str, ...]:
+    def leads(self) -> tuple[str, ...]:
         """How reply addresses begin."""
         addresses = self.settings.addresses
         return (f"{addresses.reply}{addresses.separator}",) if addresses.reply else ()

@@ -229,7 +229,7 @@ async def _file(store: Store, state: _State, bells: Bells, owner: str, readers: 
     await waiting.run(
         store,
         state.current,
-        readers.read,
+        readers,
         gate.look,
         owner=owner,
         arrived=bells.arrived,

@@ -30,7 +30,7 @@ from gateway.threading.settle import placed
 Filed = Decision | Leg | str  # what became of a mail: filed; a test mail; or set aside, and why
 
 _NOTICES = (Purpose.NOTICE, Purpose.CONFIRMATION)  # what mail in an agent's name sends her
-_QUICK, _PATIENT = 2.0, 5.0  # seconds that reading a mail may take at the first attempt, and at the others
+QUICK, PATIENT = 2.0, 5.0  # seconds that reading a mail may take at the first attempt, and at the others
 
 
 class _TakenOver(Exception):
@@ -175,9 +175,13 @@ def read_arrival(store: Store, arrival: Arrival, context: Context) -> Mail | Exc
 
 def read_mail(raw: bytes, arrival: Arrival, context: Context) -> Mail:
     """Read a mail in this process; what in it is its holder's alone isn't shown to others."""
-    from gateway.reading.answering import answered  # noqa: PLC0415 (the daemon has mails read elsewhere)
+    # The daemon has mails read elsewhere.
+    from gateway.reading.answering import answered  # noqa: PLC0415
+    from gateway.reading.searching import searched  # noqa: PLC0415
 
-    return private.cleaned(answered(raw, question(arrival, context)), raw, context)
+    mail = answered(raw, question(arrival, context))
+    search = private.search(mail, context, PATIENT)
+    return private.cleaned(mail, searched(raw, search) if search else (), context)
 
 
 def fetched(store: Store, arrival: Arrival) -> bytes:
@@ -186,14 +190,19 @@ def fetched(store: Store, arrival: Arrival) -> bytes:
 
 
 def question(arrival: Arrival, context: Context) -> Question:
-    """What reading this mail depends on. At first it has little time, so that nothing waits for long behind it."""
+    """What reading this mail depends on."""
     return Question(
         authserv_id=arrival.authserv_id,
         results=arrival.results,
         domain=context.settings.addresses.domain,
         envelope_sender=arrival.envelope.sender,
-        seconds=_QUICK if arrival.attempts <= 1 else _PATIENT,
+        seconds=patience(arrival),
     )
+
+
+def patience(arrival: Arrival) -> float:
+    """Seconds that reading it may take, and searching its files: little at first, so that nothing waits for long."""
+    return QUICK if arrival.attempts <= 1 else PATIENT
 
 
 def store_trouble(error: Exception) -> bool:

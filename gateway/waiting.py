@@ -7,11 +7,10 @@ and with more patience. At the third attempt a mail that can't be read is filed 
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from gateway import inbound, log, private
 from gateway.claims import CALM, claimed, give_back
@@ -21,16 +20,25 @@ from gateway.errors import Temporary
 from gateway.health.canary import Leg
 from gateway.model import Arrival, Filing, Mail, Message, Nature
 from gateway.outcries import place
-from gateway.reading.question import Question
+from gateway.reading.question import Question, Search, Suspects
 from gateway.reading.readers import MOST_READERS, Unreadable
 from gateway.redaction import pseudonym
 from gateway.store import arrivals
 from gateway.store.database import Store
 
-Read = Callable[[bytes, Question], Awaitable[Mail]]  # as `Readers.read`
 Look = Callable[[Iterable[tuple[Arrival, Mail | Exception]]], Awaitable[None]]  # as `Antivirus.look`
 
+
+class Reading(Protocol):
+    """Has mails read and searched elsewhere, as `Readers` does."""
+
+    async def read(self, raw: bytes, question: Question, /) -> Mail: ...
+
+    async def search(self, raw: bytes, search: Search, /) -> tuple[Suspects, ...]: ...
+
+
 _BATCH = 50
+_SMALL = 50_000  # octets of a mail whose texts are cleaned sooner than a thread would have begun
 _LATER = timedelta(minutes=5)  # until a mail is tried again that couldn't be had, or that nothing could read
 _IDLE = 2.0  # seconds until the loop looks by itself: another process may have let a mail be tried again
 
@@ -38,7 +46,7 @@ _IDLE = 2.0  # seconds until the loop looks by itself: another process may have 
 async def run(
     store: Store,
     context: Callable[[], Context],
-    read: Read,
+    readers: Reading,
     look: Look,
     *,
     owner: str,
@@ -52,10 +60,10 @@ async def run(
     """
 
     async def fresh() -> int:
-        return await file_waiting(store, context(), read, owner, now, look)
+        return await file_waiting(store, context(), readers, owner, now, look)
 
     async def begun() -> int:
-        return await file_begun(store, context(), read, owner, now, look, calm=clock() - start >= CALM)
+        return await file_begun(store, context(), readers, owner, now, look, calm=clock() - start >= CALM)
 
     clock = asyncio.get_running_loop().time
     start = clock()
@@ -82,19 +90,24 @@ async def _repeated(work: Callable[[], Awaitable[int]], bell: asyncio.Event, pla
 
 
 async def file_waiting(
-    store: Store, context: Context, read: Read, owner: str, now: Callable[[], datetime], look: Look | None = None
+    store: Store,
+    context: Context,
+    readers: Reading,
+    owner: str,
+    now: Callable[[], datetime],
+    look: Look | None = None,
 ) -> int:
     """Claim a batch of new mails, read them, file them; return how many they were."""
     work = await claimed(store, lambda tx, at: arrivals.claim(tx, owner, at, _BATCH), owner, now)
     if work:
-        await _work_on(store, work, context, read, now, look)
+        await _work_on(store, work, context, readers, now, look)
     return len(work)
 
 
 async def file_begun(
     store: Store,
     context: Context,
-    read: Read,
+    readers: Reading,
     owner: str,
     now: Callable[[], datetime],
     look: Look | None = None,
@@ -108,7 +121,7 @@ async def file_begun(
         await store.write(lambda tx, a=arrival, r=reason: arrivals.set_aside(tx, a.id, r, a.owner), beside=True)  # type: ignore[misc]
         log.mail_set_aside(mail=log.mail_id(arrival.digest), arrival=arrival.id, reason=reason)
     if work:
-        await _work_on(store, work, context, read, now, look)
+        await _work_on(store, work, context, readers, now, look)
     return len(work) + len(spent)
 
 
@@ -116,7 +129,7 @@ async def _work_on(
     store: Store,
     work: list[Arrival],
     context: Context,
-    read: Read,
+    readers: Reading,
     now: Callable[[], datetime],
     look: Look | None,
 ) -> None:
@@ -126,7 +139,7 @@ async def _work_on(
     """
     ours = work
     try:
-        mails = await _read_all(store, work, context, read, now)
+        mails = await _read_all(store, work, context, readers, now)
         ours = [arrival for arrival, _ in mails]
         if look is not None:
             await look(mails)
@@ -150,7 +163,7 @@ async def _finished(task: asyncio.Task[None]) -> None:
 
 
 async def _read_all(
-    store: Store, work: Iterable[Arrival], context: Context, read: Read, now: Callable[[], datetime]
+    store: Store, work: Iterable[Arrival], context: Context, readers: Reading, now: Callable[[], datetime]
 ) -> list[tuple[Arrival, Mail | Exception]]:
     """Read mails, some at a time. What can't be had or read now is given back, and holds up no other.
 
@@ -160,7 +173,7 @@ async def _read_all(
 
     async def prepared(arrival: Arrival) -> Mail | Temporary | Unreadable:
         async with turn:
-            return await _prepared(store, arrival, context, read)
+            return await _prepared(store, arrival, context, readers)
 
     async with asyncio.TaskGroup() as group:
         tasks = [(arrival, group.create_task(prepared(arrival))) for arrival in work]
@@ -173,23 +186,25 @@ async def _read_all(
     ]
 
 
-async def _prepared(store: Store, arrival: Arrival, context: Context, read: Read) -> Mail | Temporary | Unreadable:
+async def _prepared(
+    store: Store, arrival: Arrival, context: Context, readers: Reading
+) -> Mail | Temporary | Unreadable:
     """One kept mail, ready to be filed, or why it isn't. Whatever goes wrong with it concerns no other."""
-    stopped = threading.Event()  # the loop's end waits for its threads
     try:
         raw = await asyncio.to_thread(inbound.fetched, store, arrival)
-        mail = await _read(raw, arrival, context, read)
-        return await asyncio.to_thread(private.cleaned, mail, raw, context, stopped=stopped.is_set)
+        mail = await _read(raw, arrival, context, readers)
+        found = await _searched(raw, arrival, mail, context, readers)
+        if len(raw) <= _SMALL:
+            return private.cleaned(mail, found, context)
+        return await asyncio.to_thread(private.cleaned, mail, found, context)
     except (Temporary, Unreadable) as error:
         return error
     except Exception as error:  # noqa: BLE001 (a defect that it shows mustn't stop the loop)
         log.defect(error=type(error).__name__, where=place(error.__traceback__))
         return Unreadable(f"making it ready raised {type(error).__name__}")
-    finally:
-        stopped.set()
 
 
-async def _read(raw: bytes, arrival: Arrival, context: Context, read: Read) -> Mail:
+async def _read(raw: bytes, arrival: Arrival, context: Context, readers: Reading) -> Mail:
     """Read a mail; at the last attempt by its header alone, if need be.
 
     Raises:
@@ -197,13 +212,40 @@ async def _read(raw: bytes, arrival: Arrival, context: Context, read: Read) -> M
     """
     question = inbound.question(arrival, context)
     try:
-        return await read(raw, question)
+        return await readers.read(raw, question)
     except Unreadable as error:
-        mail = log.mail_id(arrival.digest)
-        log.mail_unreadable(mail=mail, arrival=arrival.id, attempts=arrival.attempts, reason=str(error))
+        _log_unreadable(arrival, str(error))
         if arrival.attempts < arrivals.MOST_ATTEMPTS:
             raise
-        return await read(raw, replace(question, whole=False))
+        return await readers.read(raw, replace(question, whole=False))
+
+
+async def _searched(
+    raw: bytes, arrival: Arrival, mail: Mail, context: Context, readers: Reading
+) -> tuple[Suspects, ...]:
+    """What is suspect in its files. One whose files take long is worked on again, beside others; then they stay.
+
+    Raises:
+        Unreadable
+    """
+    search = private.search(mail, context, inbound.patience(arrival))
+    if search is None:
+        return ()
+    reason = "searching its files takes long"
+    try:
+        found = await readers.search(raw, search)
+    except Unreadable as error:
+        found, reason = private.unsearched(search), str(error)
+    if not all(file.whole for file in found):
+        _log_unreadable(arrival, reason)
+        if arrival.attempts <= 1:
+            raise Unreadable(reason)
+    return found
+
+
+def _log_unreadable(arrival: Arrival, reason: str) -> None:
+    mail = log.mail_id(arrival.digest)
+    log.mail_unreadable(mail=mail, arrival=arrival.id, attempts=arrival.attempts, reason=reason)
 
 
 async def _put_off(

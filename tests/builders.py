@@ -43,8 +43,9 @@ from gateway.model import (
     Verdict,
 )
 from gateway.reading.answering import answered
-from gateway.reading.question import Question
+from gateway.reading.question import Question, Search, Suspects
 from gateway.reading.readers import Unreadable
+from gateway.reading.searching import searched
 from gateway.store import arrivals, outbox, schema, tables, views
 from gateway.store.database import Store, Tx
 
@@ -234,12 +235,20 @@ def file_all(store: Store, situation: Context, now: datetime = NOW) -> list[tupl
         done += store.write_now(lambda tx, m=mails, t=time: inbound.file_batch(tx, m, situation, t))
 
 
-async def read_here(raw: bytes, question: Question) -> Mail:
-    """As `Readers.read`, in this process."""
-    try:
-        return answered(raw, question)
-    except Exception as error:
-        raise Unreadable(f"reading it raised {type(error).__name__}") from error
+class ReadHere:
+    """As `Readers`, in this process."""
+
+    async def read(self, raw: bytes, question: Question) -> Mail:
+        try:
+            return answered(raw, question)
+        except Exception as error:
+            raise Unreadable(f"reading it raised {type(error).__name__}") from error
+
+    async def search(self, raw: bytes, search: Search) -> tuple[Suspects, ...]:
+        return searched(raw, search)
+
+
+HERE = ReadHere()
 
 
 def take(store: Store, situation: Context, *raws: bytes, **values: Any) -> list[Decision | str]:

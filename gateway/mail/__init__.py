@@ -8,5 +8,6 @@ ids, subjects, thread_index              what it belongs with
 addresses, dates, authentication, tokens who wrote it, when, and how far that is proven
 nature, reports                          a person, or a machine of which kind; what a bounce says
 quotes, notices, forwards                the author's own words; the platform's; the mail that is passed on
+scrub, views                             addresses that mustn't leave, however they are written
 phrases, language                        words of many languages; which one a text is in
 """

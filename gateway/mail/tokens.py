@@ -65,8 +65,12 @@ class Keys:
         known = dict(self.by_id)
         object.__setattr__(self, "verifying", tuple(known.get(key_id, _NO_KEY) for key_id in range(256)))
 
+    @property
+    def ids(self) -> tuple[int, ...]:
+        return tuple(key_id for key_id, _ in self.by_id)
+
     def __repr__(self) -> str:
-        return f"Keys(ids={[key_id for key_id, _ in self.by_id]})"
+        return f"Keys(ids={list(self.ids)})"
 
 
 def sign(token: Token, keys: Keys) -> str:
@@ -135,12 +139,17 @@ def in_message_id(identifier: str, domain: str, keys: Keys) -> tuple[int, Token]
 
 def found(text: str, keys: Keys) -> Iterator[tuple[int, int]]:
     """The stretches of a text that are tokens of ours, in upper or lower case, whatever stands around them."""
-    if not keys.by_id:
+    for start, end in looking_so(text, keys.ids):
+        if verify(text[start:end], keys) is not None:
+            yield start, end
+
+
+def looking_so(text: str, key_ids: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    """The stretches of a text that look like tokens which one of these keys signed: for whoever has no keys."""
+    if not key_ids:
         return  # as before the first start
-    for match in _looks(tuple(key_id for key_id, _ in keys.by_id)).finditer(text):
-        end = match.start() + LENGTH
-        if verify(text[match.start() : end], keys) is not None:
-            yield match.start(), end
+    for match in _looks(key_ids).finditer(text):
+        yield match.start(), match.start() + LENGTH
 
 
 @lru_cache

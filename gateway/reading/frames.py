@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import pickle
 import struct
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from gateway.model import Mail
-from gateway.reading.question import Question
+from gateway.reading.question import Question, Search, Suspects
 
 READY = b"R"  # what a worker says once it has all that reading takes
 MOST_ANSWERED = 32 << 20  # octets; four texts of a million characters each, and what is listed beside them
@@ -23,20 +24,24 @@ QUESTION = struct.Struct(">II")
 ANSWER = struct.Struct(">I")
 
 
-def asked(raw: bytes, question: Question) -> bytes:
+def asked(raw: bytes, question: Question | Search) -> bytes:
     """A question, but for the raw mail, which follows it."""
     about = pickle.dumps(question)
     return QUESTION.pack(len(about), len(raw)) + about
 
 
-def question(about: bytes) -> Question:
+def question(about: bytes) -> Question | Search:
     found = pickle.loads(about)  # noqa: S301 (the daemon wrote it)
-    assert isinstance(found, Question)
+    assert isinstance(found, Question | Search)
     return found
 
 
 def answer(mail: Mail) -> bytes:
     return _framed({"mail": asdict(mail)})
+
+
+def found(files: Iterable[Suspects]) -> bytes:
+    return _framed({"found": [asdict(file) for file in files]})
 
 
 def failure(error: Exception) -> bytes:

@@ -2,6 +2,7 @@
 
     async with Readers() as readers:
         mail = await readers.read(raw, question)
+    suspects = await readers.search(raw, search)
 
 A worker that takes too long, ends or answers nonsense is killed, and the mail it had is unreadable: whoever asked
 counts that. The next mail gets another worker.
@@ -18,19 +19,20 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.errors import Permanent, Temporary
 from gateway.model import Mail
 from gateway.reading import frames
-from gateway.reading.question import Question
+from gateway.reading.question import Question, Search, Suspects
 
 MOST_READERS = 2
 _MOST_MAILS = 1_000  # that one worker reads: what it leaks ends with it
 _START = 30.0  # seconds in which a worker must be ready
 _LAST = 1.0  # seconds in which one that closed its pipes is to be gone
+_SLACK = 3  # times the seconds of the processor that a search has: others want that, too
 _BUFFER = 1 << 20  # octets of an answer that wait to be taken
 COMMAND = (sys.executable, "-I", "-m", "gateway.reading")
 
@@ -45,7 +47,14 @@ class _Answer:
     failed: str = ""
 
 
-_ANSWER = TypeAdapter(_Answer)
+@dataclass(frozen=True, slots=True)
+class _Found:
+    found: tuple[Suspects, ...] | None = None
+    failed: str = ""
+
+
+_A = TypeVar("_A")
+_ANSWER, _FOUND = TypeAdapter(_Answer), TypeAdapter(_Found)
 
 
 class Readers:
@@ -78,10 +87,29 @@ class Readers:
             Unreadable: with the reason, in which nothing of the mail stands.
             Temporary: no worker can be started; that isn't the mail's fault.
         """
+        answer = await self._asked(raw, question, question.seconds, _ANSWER)
+        if answer.mail is None:
+            raise Unreadable(f"reading it raised {answer.failed}")
+        return answer.mail
+
+    async def search(self, raw: bytes, search: Search) -> tuple[Suspects, ...]:
+        """Search files of a mail; what is found of each, in the order of `search.parts`.
+
+        Raises:
+            Unreadable, Temporary: as `read` does.
+        """
+        answer = await self._asked(raw, search, search.seconds * _SLACK, _FOUND)
+        if answer.found is None:
+            raise Unreadable(f"searching its files raised {answer.failed}")
+        if len(answer.found) != len(search.parts):
+            raise Unreadable("the process that searched its files answered nonsense")
+        return answer.found
+
+    async def _asked(self, raw: bytes, question: Question | Search, seconds: float, answers: TypeAdapter[_A]) -> _A:
         async with self._places:
             reader = await self._next()
             try:
-                answer = _ANSWER.validate_json(await reader.answer(raw, question), strict=True)
+                answer = answers.validate_json(await reader.answer(raw, question, seconds), strict=True)
             except ValidationError as error:
                 await reader.end()
                 raise Unreadable("the process that read it answered nonsense") from error
@@ -89,9 +117,7 @@ class Readers:
                 await reader.end()
                 raise
             self._idle.append(reader)
-        if answer.mail is None:
-            raise Unreadable(f"reading it raised {answer.failed}")
-        return answer.mail
+        return answer
 
     async def _next(self) -> _Reader:
         while self._idle:
@@ -150,14 +176,14 @@ class _Reader:
         """Raises: EOFError: it has ended."""
         await self._answers.readexactly(len(frames.READY))
 
-    async def answer(self, raw: bytes, question: Question) -> bytes:
+    async def answer(self, raw: bytes, question: Question | Search, seconds: float) -> bytes:
         """Raises: Unreadable."""
         self._asked += 1
         try:
-            async with asyncio.timeout(question.seconds):
+            async with asyncio.timeout(seconds):
                 return await self._exchange(raw, question)
         except TimeoutError as error:
-            raise Unreadable(f"reading it took more than {question.seconds:g} s") from error
+            raise Unreadable(f"reading it took more than {seconds:g} s") from error
         except (EOFError, OSError) as error:
             raise Unreadable(f"the process that read it died: {await self._end_of_its_own()}") from error
 
@@ -170,7 +196,7 @@ class _Reader:
             return "it said no more"
         return self.ended
 
-    async def _exchange(self, raw: bytes, question: Question) -> bytes:
+    async def _exchange(self, raw: bytes, question: Question | Search) -> bytes:
         self._questions.write(frames.asked(raw, question))
         self._questions.write(raw)
         await self._questions.drain()

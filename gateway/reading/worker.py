@@ -20,7 +20,8 @@ from gateway.mail import charsets, lookalikes
 from gateway.model import Mail
 from gateway.reading import frames
 from gateway.reading.answering import answered
-from gateway.reading.question import Question
+from gateway.reading.question import Question, Search
+from gateway.reading.searching import searched
 
 MOST_MEMORY = 640 << 20  # octets of address space; some 60 MB of them are the interpreter's and the libraries'
 _NICENESS = 5
@@ -57,6 +58,7 @@ def _prepare() -> None:
     lookalikes.letters()
     for whole in (True, False):
         answered(_TRIAL, Question(whole=whole))
+    searched(_TRIAL, Search((0,), "é.example", ("a+",), (0,), frozenset({"b.example"})))
 
 
 def _confine() -> None:
@@ -83,8 +85,11 @@ def _answer(questions: BinaryIO, read: Callable[[bytes, Question], Mail]) -> byt
     about, size = frames.QUESTION.unpack(lengths)
     question = frames.question(questions.read(about))
     _until(question.seconds)
+    raw = questions.read(size)
     try:
-        return frames.answer(read(questions.read(size), question))
+        if isinstance(question, Search):
+            return frames.found(searched(raw, question))
+        return frames.answer(read(raw, question))
     except MemoryError:
         os._exit(_SPENT)
     except Exception as error:  # noqa: BLE001 (the daemon decides what becomes of the mail)

@@ -126,6 +126,6 @@ async def _file(store: Store, settings: config.Settings, raws: Sequence[bytes]) 
         for mails in ([mail(_OTHERS + number, 1000) for number in range(WARMING)], raws):
             keep(store, mails)
             begin = time.perf_counter()
-            while await waiting.file_waiting(store, known, readers.read, "bench", utc_now):
+            while await waiting.file_waiting(store, known, readers, "bench", utc_now):
                 pass
     return len(raws) / (time.perf_counter() - begin)

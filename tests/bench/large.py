@@ -75,7 +75,7 @@ async def _through(store: Store, settings: config.Settings) -> None:
     """File all that waits, and deliver all that comes of it."""
     known = context(settings, keys.load_or_make(Path(settings.store.token_keys_file)))
     async with Readers() as readers:
-        while await waiting.file_waiting(store, known, readers.read, "bench", utc_now):
+        while await waiting.file_waiting(store, known, readers, "bench", utc_now):
             pass
     relay = Relay(store, lambda: known, transport_for(settings.relay, "relay.example.org"), now=utc_now)
     work = asyncio.create_task(relay.run(asyncio.Event()))

@@ -61,7 +61,7 @@ def _ours(port: int, first: int, mails: int) -> float:
 async def _deliver(store: Store, settings: config.Settings) -> float:
     known = context(settings, keys.load_or_make(Path(settings.store.token_keys_file)))
     async with Readers() as readers:
-        while await waiting.file_waiting(store, known, readers.read, "bench", utc_now):
+        while await waiting.file_waiting(store, known, readers, "bench", utc_now):
             pass
     count = store.read_now(lambda connection: connection.scalar(select(func.count()).select_from(deliveries))) or 0
     relay = Relay(store, lambda: known, transport_for(settings.relay, "relay.example.org"), now=utc_now)

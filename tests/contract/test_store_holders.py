@@ -22,6 +22,7 @@ from gateway.store.database import Store
 from gateway.store.outbox import Settled
 from gateway.store.tables import deliveries
 from tests.builders import (
+    HERE,
     MANON,
     NOW,
     ULYSSE,
@@ -33,7 +34,6 @@ from tests.builders import (
     make_context,
     opened,
     raw_mail,
-    read_here,
     shown,
     sqlite_in,
     take,
@@ -251,7 +251,7 @@ def grouped(store: Store) -> set[tuple[frozenset[str], str]]:
 
 async def drained(store: Store, context: Context, owner: str) -> None:
     for _ in range(100):
-        if not await waiting.file_waiting(store, context, read_here, owner, lambda: NOW):
+        if not await waiting.file_waiting(store, context, HERE, owner, lambda: NOW):
             return
 
 

@@ -6,12 +6,17 @@ import base64
 import quopri
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway import private
 from gateway.mail import tokens
 from gateway.mail.read import read
+from gateway.mail.scrub import tells
 from gateway.mail.tokens import Token, TokenKind
+from gateway.mail.views import without_tags
 from gateway.model import Mail
+from gateway.reading.searching import MOST, searched
 from tests.builders import DOMAIN, INES, KEYS, ULYSSE, make_context, raw_mail
 
 CONTEXT = make_context()
@@ -20,7 +25,9 @@ REPLY, PUBLIC = f"reponse+{SECRET}@{DOMAIN}", f"contact@{DOMAIN}"
 
 
 def cleaned(raw: bytes) -> Mail:
-    return private.cleaned(read(raw, domain=DOMAIN), raw, CONTEXT)
+    mail = read(raw, domain=DOMAIN)
+    search = private.search(mail, CONTEXT, 60)
+    return private.cleaned(mail, searched(raw, search) if search else (), CONTEXT)
 
 
 def with_file(data: bytes, kind: str, name: str, encoding: str = "base64", author: str = ULYSSE) -> bytes:
@@ -104,10 +111,52 @@ def test_a_token_is_found_wherever_it_stands_in_a_long_file() -> None:
 def test_a_file_that_takes_too_long_to_search_is_held() -> None:
     raw = with_file(b"Bonjour", "text/plain", "note.txt")
     mail = read(raw, domain=DOMAIN)
-    assert private.cleaned(mail, raw, CONTEXT, patience=0.0).attachments[0].held == "token"
-    assert private.cleaned(mail, raw, CONTEXT, stopped=lambda: True).attachments[0].held == "token"
-    assert not private.cleaned(mail, raw, CONTEXT, patience=60.0).attachments[0].held
+    for seconds, held in ((0.0, "token"), (60.0, "")):
+        search = private.search(mail, CONTEXT, seconds)
+        assert search is not None
+        assert private.cleaned(mail, searched(raw, search), CONTEXT).attachments[0].held == held
+
+
+@pytest.mark.parametrize("author", [INES, ULYSSE])
+def test_a_file_of_more_suspects_than_are_judged_is_held(author: str) -> None:
+    """Whatever they are: to judge a million takes minutes."""
+    head = SECRET[:4]
+    looks = "\n".join(
+        f"{head}{base64.b32encode(bytes([*n.to_bytes(2)] * 10)).decode().lower()[:28]}" for n in range(MOST + 1)
+    )
+    named = "\n".join(f"x{n}@{INES.partition('@')[2]}" for n in range(MOST + 1))
+    for data, held in ((looks, "token"), (named, "token" if author == INES else "")):
+        assert cleaned(with_file(data.encode(), "text/plain", "a.txt", author=author)).attachments[0].held == held
 
 
 def test_a_files_name_is_freed_of_tokens() -> None:
     assert cleaned(with_file(b"%PDF", "application/pdf", f"{SECRET}.pdf")).attachments[0].name == f"{PUBLIC}.pdf"
+
+
+_PIECES = st.sampled_from(
+    [
+        *(
+            REPLY,
+            SECRET,
+            SECRET.upper(),
+            SECRET[:-1],
+            SECRET[:20],
+            SECRET[20:],
+            "reponse+",
+            f"@{DOMAIN}",
+            f"reponse+x@{DOMAIN}",
+        ),
+        *(INES, INES.partition("@")[0], "@mairie.example.org", "accueil@mairie.example.org", f"dossier+1@{DOMAIN}"),
+        *(" ", "\n> ", "=\n", "<b>", "</b>", "%40", "&#64;", " [at] ", "x", "é", ".", "\u200b", "mailto:", ",", "="),
+    ]
+)
+
+
+@given(st.lists(_PIECES, max_size=12).map("".join), st.sampled_from([INES, ULYSSE]))
+def test_what_is_suspect_is_judged_as_if_the_keys_had_been_where_it_was_searched(text: str, author: str) -> None:
+    said = (text, without_tags(text))
+    held = "address" if author == INES and any(CONTEXT.anonymous(one) != one for one in said) else ""
+    if any(tells(one, CONTEXT.tokens) for one in said):
+        held = "token"
+    file = with_file(text.encode(), "text/html", "a.html", author=author)
+    assert cleaned(file).attachments[0].held == held

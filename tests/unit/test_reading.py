@@ -19,8 +19,9 @@ from pydantic import ValidationError
 from gateway.errors import Temporary
 from gateway.reading import frames, readers
 from gateway.reading.answering import answered
-from gateway.reading.question import Question
+from gateway.reading.question import Question, Search, Suspects
 from gateway.reading.readers import Readers, Unreadable
+from gateway.reading.searching import searched
 from tests import corpora
 from tests.builders import mail, raw_mail
 from tests.fuzz.bombs import bombs
@@ -72,6 +73,40 @@ async def test_a_mail_by_its_header_alone(real: Readers) -> None:
     assert (found.subject, found.author.address, found.text) == ("Mon dossier", "ulysse@usager.example.net", "")
     other = await real.read(raw.replace(b"un secret", b"autre"), Question(whole=False))
     assert other.fingerprint != found.fingerprint
+
+
+LIST = (
+    b"From: a@b.example\r\nContent-Type: text/csv\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    b"reponse+x=40support.example.org;\r\n<b>ines</b>@mairie.example;" + "\u00e9@poste.example".encode()
+)
+SEARCH = Search((0,), "support.example.org", ("reponse+",), (1,), frozenset({"mairie.example", "poste.example"}))
+
+
+async def test_what_is_found_in_files_is_what_searching_finds(real: Readers) -> None:
+    found = await real.search(LIST, SEARCH)
+    assert found == searched(LIST, SEARCH)
+    assert "reponse+x@support.example.org" in found[0].signed
+    assert {"ines@mairie.example", "é@poste.example"} <= set(found[0].addresses)
+
+
+ANSWERS = {
+    "another number of files": frames.found([Suspects(), Suspects()]),
+    "no list": frames.ANSWER.pack(11) + b'{"found":1}',
+    "no words": frames.ANSWER.pack(26) + b'{"found":[{"signed":[12]}]}'[:26],
+    "a mail": frames.answer(mail()),
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS.keys())
+async def test_what_is_found_is_not_believed(answer: bytes, tmp_path: Path) -> None:
+    said = tmp_path / "answer"
+    said.write_bytes(frames.READY + answer)
+    program = (
+        f"import sys; sys.stdout.buffer.write(open({str(said)!r}, 'rb').read()); sys.stdout.flush(); sys.stdin.read()"
+    )
+    async with Readers((sys.executable, "-I", "-c", program)) as lying:
+        with pytest.raises(Unreadable):
+            await lying.search(LIST, SEARCH)
 
 
 FAILURES = {

@@ -22,6 +22,7 @@ from gateway.store import outbox, volume
 from gateway.store.database import Store
 from tests.builders import (
     DOMAIN,
+    HERE,
     INES,
     MANON,
     NOW,
@@ -33,7 +34,6 @@ from tests.builders import (
     make_context,
     opened,
     raw_mail,
-    read_here,
     shown,
 )
 from tests.builders import listed as conversations
@@ -183,7 +183,7 @@ async def test_the_log_says_which_limit_kept_us_from_writing(
     with capture_logs() as told:
         for nth in range(2):
             keep(store, letter(nth, "u@x.example", NOW))
-            await waiting.file_waiting(store, context, read_here, "daemon", lambda: NOW + SECOND)
+            await waiting.file_waiting(store, context, HERE, "daemon", lambda: NOW + SECOND)
     assert [line["cap"] for line in told if line["event"] == "cap_reached"] == [cap]
 
 
@@ -191,7 +191,7 @@ async def test_a_loop_is_kept_causes_nothing_and_is_told(store: Store, tmp_path:
     hops = b"Received: from a.example by b.example; Sat, 01 Mar 2025 10:00:00 +0100\r\n" * 51
     keep(store, incoming(hops + raw_mail()))
     with capture_logs() as told:
-        await waiting.file_waiting(store, make_context(tmp_path), read_here, "daemon", lambda: NOW)
+        await waiting.file_waiting(store, make_context(tmp_path), HERE, "daemon", lambda: NOW)
     assert "loop_ended" in [line["event"] for line in told]
     (conversation,) = conversations(store)
     assert (conversation["status"], conversation["messages"]) == ("closed", 1)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,15 +12,28 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from gateway import claims, inbound, private, waiting
+from gateway import claims, inbound, waiting
 from gateway.context import Context
 from gateway.errors import StoreError, Temporary
 from gateway.model import Arrival, Mail
-from gateway.reading.question import Question
+from gateway.reading.question import Question, Search, Suspects
 from gateway.reading.readers import Unreadable
 from gateway.store import arrivals, holders
 from gateway.store.database import Store
-from tests.builders import NOW, incoming, keep, listed, make_context, opened, raw_mail, read_here, shown
+from tests.builders import (
+    DOMAIN,
+    HERE,
+    NOW,
+    ULYSSE,
+    ReadHere,
+    incoming,
+    keep,
+    listed,
+    make_context,
+    opened,
+    raw_mail,
+    shown,
+)
 
 
 @pytest.fixture
@@ -36,19 +47,19 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield store
 
 
-async def work(store: Store, context: Context, read: waiting.Read = read_here, at: Any = NOW) -> int:
-    return await waiting.file_waiting(store, context, read, "daemon", lambda: at)
+async def work(store: Store, context: Context, readers: waiting.Reading = HERE, at: Any = NOW) -> int:
+    return await waiting.file_waiting(store, context, readers, "daemon", lambda: at)
 
 
-async def again(store: Store, context: Context, read: waiting.Read = read_here, at: Any = NOW) -> int:
-    return await waiting.file_begun(store, context, read, "daemon", lambda: at)
+async def again(store: Store, context: Context, readers: waiting.Reading = HERE, at: Any = NOW) -> int:
+    return await waiting.file_begun(store, context, readers, "daemon", lambda: at)
 
 
 def letters(*texts: str) -> list[Any]:
     return [incoming(raw_mail(identifier=f"{text}@x", text=text)) for text in texts]
 
 
-class Fragile:
+class Fragile(ReadHere):
     """A way to read that fails on a mail with « poison » in it, whole or also by its header; notes what was asked."""
 
     def __init__(self, *, by_header: bool = True) -> None:
@@ -60,12 +71,22 @@ class Fragile:
             self.asked.append((question.seconds, question.whole))
             if question.whole or not self.by_header:
                 raise Unreadable("it took too long")
-        return await read_here(raw, question)
+        return await super().read(raw, question)
+
+
+class By(ReadHere):
+    """Reads by a function."""
+
+    def __init__(self, how: Callable[[bytes, Question], Awaitable[Mail]]) -> None:
+        self.how = how
+
+    async def read(self, raw: bytes, question: Question) -> Mail:
+        return await self.how(raw, question)
 
 
 async def test_a_mail_that_cannot_be_read_holds_up_no_other(store: Store, context: Context) -> None:
     keep(store, *letters("a", "poison", "b"))
-    assert await work(store, context, Fragile().read) == 3
+    assert await work(store, context, Fragile()) == 3
     assert len(listed(store)) == 2
     assert store.read_now(arrivals.aside) == []
 
@@ -73,8 +94,8 @@ async def test_a_mail_that_cannot_be_read_holds_up_no_other(store: Store, contex
 async def test_a_mail_that_cannot_be_read_is_filed_by_its_header_in_the_end(store: Store, context: Context) -> None:
     fragile = Fragile()
     keep(store, incoming(raw_mail(subject="Mon dossier", text="poison")))
-    await work(store, context, fragile.read)
-    assert [await again(store, context, fragile.read) for _ in range(3)] == [1, 1, 0]
+    await work(store, context, fragile)
+    assert [await again(store, context, fragile) for _ in range(3)] == [1, 1, 0]
     assert fragile.asked == [(2.0, True), (5.0, True), (5.0, True), (5.0, False)]
     (summary,) = listed(store)
     (message,) = shown(store, summary["reference"])["messages"]
@@ -88,9 +109,9 @@ async def test_a_mail_that_cannot_be_read_is_filed_by_its_header_in_the_end(stor
 async def test_a_mail_whose_header_cannot_be_read_either_is_set_aside(store: Store, context: Context) -> None:
     fragile = Fragile(by_header=False)
     keep(store, *letters("poison"))
-    await work(store, context, fragile.read)
-    await again(store, context, fragile.read)
-    await again(store, context, fragile.read)
+    await work(store, context, fragile)
+    await again(store, context, fragile)
+    await again(store, context, fragile)
     (aside,) = store.read_now(arrivals.aside)
     assert (aside["reason"], aside["attempts"]) == ("Unreadable: it took too long", 3)
     assert listed(store) == []
@@ -105,10 +126,10 @@ async def test_mails_are_filed_in_the_order_in_which_they_came(store: Store, con
             await second.wait()
         else:
             second.set()
-        return await read_here(raw, question)
+        return await HERE.read(raw, question)
 
     keep(store, *letters("premier", "deuxieme"))
-    await work(store, context, read)
+    await work(store, context, By(read))
     filed = store.read_now(lambda c: c.exec_driver_sql("SELECT text FROM messages ORDER BY id").scalars().all())
     assert filed == ["premier", "deuxieme"]
 
@@ -141,7 +162,7 @@ async def test_where_nothing_can_read_no_mail_is_to_blame(store: Store, context:
 
     keep(store, *letters("a"))
     for hours in range(5):
-        assert await work(store, context, read, NOW + timedelta(hours=hours)) == 1
+        assert await work(store, context, By(read), NOW + timedelta(hours=hours)) == 1
     assert await work(store, context, at=NOW + timedelta(days=1)) == 1
     assert len(listed(store)) == 1
 
@@ -206,11 +227,11 @@ async def test_a_mail_that_shows_a_defect_holds_up_no_other_and_is_set_aside(sto
     async def read(raw: bytes, question: Question) -> Mail:
         if b"poison" in raw:
             raise RecursionError("a fault of ours")
-        return await read_here(raw, question)
+        return await HERE.read(raw, question)
 
     keep(store, *letters("a", "poison", "b"))
-    assert [await work(store, context, read), await again(store, context, read)] == [3, 1]
-    assert await again(store, context, read) == 1
+    assert [await work(store, context, By(read)), await again(store, context, By(read))] == [3, 1]
+    assert await again(store, context, By(read)) == 1
     (aside,) = store.read_now(arrivals.aside)
     assert (aside["reason"], aside["attempts"]) == ("Unreadable: making it ready raised RecursionError", 3)
     assert len(listed(store)) == 2
@@ -226,31 +247,49 @@ async def test_what_was_given_back_is_no_longer_ours_to_give_back(store: Store, 
 
     keep(store, *letters("poison", "a"))
     with pytest.raises(StoreError):
-        await waiting.file_waiting(store, context, Fragile().read, "daemon", lambda: NOW, look)
+        await waiting.file_waiting(store, context, Fragile(), "daemon", lambda: NOW, look)
     assert [arrival.attempts for arrival in begun] == [2]
     assert await again(store, context) == 0
     assert await work(store, context) == 1
 
 
-async def test_a_stop_ends_the_search_of_files(
-    store: Store, context: Context, monkeypatch: pytest.MonkeyPatch
+def with_a_list() -> Any:
+    edge = "--b\nContent-Type: text/{}\nContent-Disposition: {}\n\nBonjour\n"
+    parts = edge.format("plain", "inline") + edge.format("csv", "attachment; filename=liste.csv") + "--b--\n"
+    head = f"From: {ULYSSE}\nTo: contact@{DOMAIN}\nSubject: Une liste\nMessage-ID: <l@x>\n"
+    return incoming(f"{head}Content-Type: multipart/mixed; boundary=b\n\n{parts}".encode())
+
+
+class Slow(ReadHere):
+    """A way to search that comes to no end in time; notes how long it was given."""
+
+    def __init__(self, *, dies: bool) -> None:
+        self.dies = dies
+        self.given: list[float] = []
+
+    async def search(self, raw: bytes, search: Search) -> tuple[Suspects, ...]:
+        self.given.append(search.seconds)
+        if self.dies:
+            raise Unreadable("the process died")
+        return tuple(Suspects(whole=False) for _ in search.parts)
+
+
+@pytest.mark.parametrize("dies", [True, False])
+async def test_a_mail_whose_files_take_long_holds_up_no_other_and_they_stay(
+    store: Store, context: Context, dies: bool
 ) -> None:
-    """A long one would keep the daemon from ending."""
-    begun, ended = threading.Event(), threading.Event()
+    slow = Slow(dies=dies)
+    keep(store, with_a_list(), *letters("a"))
+    assert await work(store, context, slow) == 2
+    assert len(listed(store)) == 1
+    assert await again(store, context, slow) == 1
+    assert slow.given == [2.0, 5.0]
+    (file,) = shown(store, listed(store)[0]["reference"])["messages"][0]["attachments"]
+    assert (file["name"], file["held"]) == ("liste.csv", "token")
 
-    def searched(mail: Mail, *_: Any, stopped: Callable[[], bool]) -> Mail:
-        begun.set()
-        deadline = time.monotonic() + 10
-        while not stopped() and time.monotonic() < deadline:
-            pass
-        if stopped():
-            ended.set()
-        return mail
 
-    monkeypatch.setattr(private, "cleaned", searched)
-    keep(store, *letters("a"))
-    task = asyncio.create_task(work(store, context))
-    await asyncio.to_thread(begun.wait, 10)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    assert await asyncio.to_thread(ended.wait, 5)
+async def test_a_file_in_which_nothing_is_suspect_is_sent_on(store: Store, context: Context) -> None:
+    keep(store, with_a_list())
+    assert await work(store, context) == 1
+    (file,) = shown(store, listed(store)[0]["reference"])["messages"][0]["attachments"]
+    assert (file["name"], file["held"]) == ("liste.csv", None)

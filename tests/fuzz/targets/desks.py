@@ -7,9 +7,9 @@ from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from gateway.desk import commands, dates
+from gateway.mail.scrub import Secrets, scrub, tells
 from gateway.relay import html
 from gateway.relay.compose import compose
-from gateway.relay.scrub import Secrets, scrub, tells
 from gateway.relay.wire import FIELDS, WireError, transmitted
 from gateway.routing import choice, numbers
 from tests.builders import NOW, draft, outgoing

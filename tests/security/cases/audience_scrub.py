@@ -10,8 +10,8 @@ from unittest.mock import patch
 from gateway import context
 from gateway.desk.commands import Command, Parsed, Verb
 from gateway.mail import tokens
+from gateway.mail.scrub import Secrets
 from gateway.mail.tokens import Token, TokenKind
-from gateway.relay.scrub import Secrets
 from tests.builders import ALICE, DOMAIN, INES, KEYS, ULYSSE, raw_mail
 from tests.security.cases.audience import DOSSIER
 from tests.security.hidden import forms, readable, spelt

@@ -140,7 +140,7 @@ async def _worked(folder: Path, poison: str) -> bool:
             loop = waiting.run(
                 store,
                 lambda: situation,
-                readers.read,
+                readers,
                 _unscanned,
                 owner="security",
                 arrived=asyncio.Event(),

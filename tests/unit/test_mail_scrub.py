@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.mail import tokens
+from gateway.mail.scrub import Secrets, scrub, tells
 from gateway.mail.tokens import Token, TokenKind
-from gateway.relay.scrub import Secrets, scrub, tells
 from tests.builders import ALICE, DOMAIN, DOSSIER, INES, KEYS, conversation, make_context
 
 CONTEXT = make_context()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from gateway.relay.views import View, plain, views, words
+from gateway.mail.views import View, plain, views, words
 
 _ATEXT = frozenset(".!#$%&'*+/=?^_`{|}~-")
 _MARKUP = frozenset("*~=|{}/'`#!?&$^")  # allowed in an address, but rather beside it: `*bold*`, `?to=`
@@ -44,7 +44,7 @@ def scrub(text: str, secrets: Secrets) -> str:
     """The text without them, linear in its length.
 
     What touches an address without belonging to it (`*bold*`, `_underlined_`, the next sentence) doesn't hide it, nor
-    does what mail programs make of one (`gateway.relay.views`).
+    does what mail programs make of one (`gateway.mail.views`).
     """
     text = _replaced(text, _addresses(plain(text), secrets))
     if not tells(text, secrets):
@@ -55,6 +55,24 @@ def scrub(text: str, secrets: Secrets) -> str:
 def tells(text: str, secrets: Secrets) -> bool:
     """May any of them stand in the text, however it is written? Nothing escapes this look, and it costs little."""
     return any(_told(word, secrets) for word in words(text))
+
+
+def named(text: str, domains: Collection[str], note: Callable[[str], None]) -> None:
+    """Note each address of these domains that `scrub` may ask of, however it is written. Nothing is replaced."""
+    asked = Secrets(note, domains, _no_stretch, "")
+    _ask(plain(text), asked)
+    if tells(text, replace(asked, replacement=lambda _: "")):
+        for view in views(text):
+            _ask(view, asked)
+
+
+def _no_stretch(_: str) -> tuple[()]:
+    return ()
+
+
+def _ask(view: View, secrets: Secrets) -> None:
+    for _ in _addresses(view, secrets):
+        raise AssertionError("nothing was to be replaced")
 
 
 def _told(word: str, secrets: Secrets) -> bool:

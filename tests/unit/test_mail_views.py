@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.relay.views import views, without_tags, words
+from gateway.mail.views import views, without_tags, words
 
 
 @pytest.mark.parametrize(
