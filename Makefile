@@ -49,6 +49,7 @@ check-full: check test conformance  ## all of it, 10,000 broken mails, and the a
 	$(BIN)/python -m tests.security --full
 	@sh tests/servers/install.sh chaos
 	$(BIN)/python -m tests.chaos --full
+	GATEWAY_SHARING_SEEDS=20 $(BIN)/python -m pytest --timeout 1800 tests/contract/test_store_sharing.py
 	GATEWAY_SEVERAL_MAILS=5000 $(BIN)/python -m pytest --timeout 1800 tests/integration/test_several_daemons.py
 
 bench: $(INSTALLED) servers  ## speed, side by side with others in one run; installs them where it can

@@ -13,6 +13,7 @@ outbound   due (store) → compose (`composing`) → deliver (relay) → settle 
 antivirus  asks clamd (inspection) about attachments, before filing and again; `releasing` lets go what was held
 rounds     what happens with time alone: bursts, closing; `digests`, `alarm`; `telling` puts mail before agents
 health     is every mail where it should be by now? Gaps, alarms, metrics
+sharing    filing beside other daemons on one PostgreSQL: what mails may touch is named and held first
 peers      other daemons on the store: known, missed, taken over; bells ring in all of them
 daemon     wires it all
 cli        the commands: what may be typed; `commands` answers them

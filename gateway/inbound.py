@@ -6,24 +6,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from gateway import private
+from gateway import private, sharing
 from gateway.context import Context
-from gateway.decision import Decision, by_itself, clues, decide, hints, notified, rules, spared, trace, traits, valid
+from gateway.decision import (
+    Decision,
+    Hints,
+    by_itself,
+    clues,
+    decide,
+    hints,
+    notified,
+    rules,
+    spared,
+    trace,
+    traits,
+    valid,
+)
 from gateway.errors import StoreError
 from gateway.health import canary
 from gateway.health.canary import Leg
-from gateway.model import Arrival, Mail, Nature, Purpose, Recalled, Role, Thread, Traits, Volume
+from gateway.model import Arrival, Clues, Mail, Nature, Purpose, Recalled, Role, Thread, Traits, Volume
 from gateway.reading.question import Question
+from gateway.routing.route import Route
 from gateway.store import arrivals, confirmations, failures, filing, recall, references, scans, volume
 from gateway.store.database import Store, Tx, savepoint
 from gateway.store.neighbourhood import neighbourhood
+from gateway.store.turns import Entangled
 from gateway.threading.place import Placement, hinted, place, unsettled
 from gateway.threading.settle import placed
 
@@ -40,11 +55,16 @@ class _TakenOver(Exception):
 # --- one mail ------------------------------------------------------------------------------------------------
 
 
-def explain(connection: Connection, arrival: Arrival, mail: Mail, context: Context, now: datetime) -> Decision:
-    """What would become of a mail, and why. Nothing is written."""
+def explain(
+    connection: Connection, arrival: Arrival, mail: Mail, context: Context, now: datetime, *, beside: bool = False
+) -> Decision:
+    """What would become of a mail, and why. Nothing is written. `beside`: others are filing at the same time.
+
+    Raises:
+        Entangled: what others are doing bears on it.
+    """
     found = hints(arrival, mail, context)
-    own = by_itself(mail, found, context)
-    its = traits(mail, own, context.settings.addresses.domain, anchored=False)
+    own, its = _by_itself(mail, found, context)
     recalled = recall.recall(connection, clues(mail, found, its), now)
     recalled = valid(recalled, mail, found, context.settings.trust.token_life, arrival.received_at)
     recalled = replace(recalled, asked=confirmations.asked(connection, found.confirms) if found.confirms else ())
@@ -72,7 +92,14 @@ def explain(connection: Connection, arrival: Arrival, mail: Mail, context: Conte
         now=now,
     )
     limits = context.settings.limits
-    return spared(decision, volume.crowded(connection, notified(decision), limits, now), now)
+    crowded = sharing.crowded if beside else volume.crowded
+    return spared(decision, crowded(connection, notified(decision), limits, now), now)
+
+
+def _by_itself(mail: Mail, found: Hints, context: Context) -> tuple[Route, Traits]:
+    """Where it belongs by itself, and what others are placed by."""
+    own = by_itself(mail, found, context)
+    return own, traits(mail, own, context.settings.addresses.domain, anchored=False)
 
 
 def _volume(connection: Connection, mail: Mail, placement: Placement, context: Context, now: datetime) -> Volume:
@@ -109,13 +136,16 @@ def _placed(connection: Connection, mail: Mail, its: Traits, recalled: Recalled,
     return placed(traced, quick, neighbourhood(connection, touched), known) if touched else quick
 
 
-def file_mail(tx: Tx, arrival: Arrival, mail: Mail, context: Context, now: datetime) -> Decision:
-    """Decide what becomes of a mail, and write it.
+def file_mail(
+    tx: Tx, arrival: Arrival, mail: Mail, context: Context, now: datetime, *, beside: bool = False
+) -> Decision:
+    """Decide what becomes of a mail, and write it. `beside`: as `explain`.
 
     Raises:
         _TakenOver: it isn't ours any more.
+        Entangled: as `explain`.
     """
-    decision = explain(tx.connection, arrival, mail, context, now)
+    decision = explain(tx.connection, arrival, mail, context, now, beside=beside)
     if decision.filing is None:
         assert decision.duplicate_of is not None
         ours = arrivals.duplicate(tx, arrival.id, decision.duplicate_of, arrival.owner)
@@ -129,12 +159,48 @@ def file_mail(tx: Tx, arrival: Arrival, mail: Mail, context: Context, now: datet
     return decision
 
 
+def file_beside(
+    tx: Tx, batch: Sequence[tuple[Arrival, Mail | Exception]], context: Context, now: datetime
+) -> list[tuple[Arrival, Filed]]:
+    """As `file_batch`, at the same time as other daemons, in a transaction of its own.
+
+    Raises:
+        Entangled: these must be filed in turn; nothing of them is written.
+    """
+    sharing.share(tx.connection, list(_all_clues(batch, context)), context.settings.limits, now)
+    return file_batch(tx, batch, context, now, beside=True)
+
+
+def _all_clues(batch: Iterable[tuple[Arrival, Mail | Exception]], context: Context) -> Iterator[Clues]:
+    """What will be looked up of these mails.
+
+    Raises:
+        Entangled: one of them has a defect of ours come out.
+    """
+    for arrival, mail in batch:
+        if isinstance(mail, Mail):
+            try:
+                found = hints(arrival, mail, context)
+                yield clues(mail, found, _by_itself(mail, found, context)[1])
+            except Exception as error:
+                raise Entangled from error
+
+
 def file_batch(
-    tx: Tx, batch: Iterable[tuple[Arrival, Mail | Exception]], context: Context, now: datetime
+    tx: Tx,
+    batch: Iterable[tuple[Arrival, Mail | Exception]],
+    context: Context,
+    now: datetime,
+    *,
+    beside: bool = False,
 ) -> list[tuple[Arrival, Filed]]:
     """File mails in one transaction. One that fails is set aside with its reason, beside the others.
 
-    One that isn't ours to file any more is left to whoever has it, and isn't among the outcomes.
+    One that isn't ours to file any more is left to whoever has it, and isn't among the outcomes. `beside`: as
+    `explain`.
+
+    Raises:
+        Entangled: as `explain`.
     """
     done: list[tuple[Arrival, Filed]] = []
     for arrival, mail in batch:
@@ -144,12 +210,14 @@ def file_batch(
             with savepoint(tx.connection):
                 leg = canary.leg_of(arrival, mail, context)
                 decision: Filed = (
-                    file_mail(tx, arrival, mail, context, now)
+                    file_mail(tx, arrival, mail, context, now, beside=beside)
                     if leg is None
                     else canary.filed(tx, arrival, leg, context, now)
                 )
         except _TakenOver:
             continue
+        except Entangled:
+            raise
         except Exception as error:
             if store_trouble(error):
                 raise

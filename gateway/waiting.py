@@ -25,6 +25,7 @@ from gateway.reading.readers import MOST_READERS, Unreadable
 from gateway.redaction import pseudonym
 from gateway.store import arrivals
 from gateway.store.database import Store
+from gateway.store.turns import Entangled
 
 Look = Callable[[Iterable[tuple[Arrival, Mail | Exception]]], Awaitable[None]]  # as `Antivirus.look`
 
@@ -40,6 +41,7 @@ class Reading(Protocol):
 _BATCH = 50
 _SMALL = 50_000  # octets of a mail whose texts are cleaned sooner than a thread would have begun
 _LATER = timedelta(minutes=5)  # until a mail is tried again that couldn't be had, or that nothing could read
+_AT_ONCE = 16  # mails that are filed beside other daemons in one transaction, which keeps others waiting
 _IDLE = 2.0  # seconds until the loop looks by itself: another process may have let a mail be tried again
 
 
@@ -269,11 +271,32 @@ async def _put_off(
 async def _file_all(
     store: Store, mails: list[tuple[Arrival, Mail | Exception]], context: Context, now: datetime
 ) -> None:
-    """File mails in their order, each as a job of its own: mail that comes in meanwhile waits for one at most."""
+    """File mails in their order."""
+    file = _file_beside if store.shared else _file_each
+    for arrival, decision in await file(store, mails, context, now):
+        _log_filed(arrival, decision)
+
+
+async def _file_each(
+    store: Store, mails: list[tuple[Arrival, Mail | Exception]], context: Context, now: datetime
+) -> list[tuple[Arrival, inbound.Filed]]:
+    """Each as a job of its own: mail that comes in meanwhile waits for one at most."""
     jobs = [store.write(lambda tx, mail=mail: inbound.file_batch(tx, [mail], context, now)) for mail in mails]  # type: ignore[misc]
-    for filed in await asyncio.gather(*jobs):
-        for arrival, decision in filed:
-            _log_filed(arrival, decision)
+    return [filed for done in await asyncio.gather(*jobs) for filed in done]
+
+
+async def _file_beside(
+    store: Store, mails: list[tuple[Arrival, Mail | Exception]], context: Context, now: datetime
+) -> list[tuple[Arrival, inbound.Filed]]:
+    """Some at a time, beside other daemons; in turn, where they have to do with what those are filing."""
+    filed: list[tuple[Arrival, inbound.Filed]] = []
+    for start in range(0, len(mails), _AT_ONCE):
+        some = mails[start : start + _AT_ONCE]
+        try:
+            filed += await store.write(lambda tx, b=some: inbound.file_beside(tx, b, context, now), sharing=True)  # type: ignore[misc]
+        except Entangled:
+            filed += await store.write(lambda tx, b=some: inbound.file_batch(tx, b, context, now))  # type: ignore[misc]
+    return filed
 
 
 async def _either(event: asyncio.Event, seconds: float) -> None:

@@ -3,8 +3,8 @@
 Written in the transaction of the act. Ids go up by one. Whoever owns the database can make a whole new chain: a hash
 that was kept elsewhere tells that. Triggers refuse every change, but that words are erased.
 
-The last row is read and the next one written in one transaction that has its turn (gateway.store.database): else two
-writers would follow the same row, and the primary key would refuse the act of one of them.
+The last row is read and the next one written by one transaction at a time (`turns.chain`): else two writers would
+follow the same row, and the primary key would refuse the act of one of them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from gateway.store import chain, engines
+from gateway.store import chain, engines, turns
 from gateway.store.chain import Link, Verified
 from gateway.store.database import AnyRow, Tx
 from gateway.store.tables import audit
@@ -31,6 +31,7 @@ _ALL = select(audit).order_by(audit.c.id)
 def record(tx: Tx, *, at: datetime, by: str, what: str, conversation: str = "", proof: str) -> None:
     """Add an act, in its own transaction. `conversation`: its reference, "" where it is of none."""
     by, what, conversation, proof = map(engines.storable, (by, what, conversation, proof))  # as it will be read
+    turns.chain(tx.connection)
     last = tx.connection.execute(_LAST).one_or_none()
     salt = secrets.token_bytes(16)
     bound = {

@@ -3,13 +3,14 @@
     await store.write(job)      job(tx) runs in the writer; its result comes back once it is durable
     … (job, urgent=True)        before all that isn't: somebody waits at the other end of a connection
     … (job, beside=True)        it decides nothing about conversations: it needn't wait for other daemons' turn
+    … (job, sharing=True)       it says itself what it shares the turn for (gateway.store.turns)
     … (job, apart=True)         nor for raw mail that is being put where it is kept: a sign of life
     await store.read(query)     query(connection) runs beside it, on what was committed last
 
 SQLite has one writer; it runs in WAL with `synchronous=FULL`: only this survives a power cut. On PostgreSQL there are
-three: one whose transactions take turns with those of every other daemon, so that what decides about conversations
-sees what all others decided; one, for what is urgent or `beside`, that only ever locks the rows that it writes; and
-one for what others must see in time.
+four: one whose transactions take turns with those of every other daemon, so that what decides about conversations
+sees what all others decided; one for what shares a turn with its like; one, for what is urgent or `beside`, that only
+ever locks the rows that it writes; and one for what others must see in time.
 """
 
 from __future__ import annotations
@@ -47,16 +48,23 @@ class Store:
         self._reading = engines.for_reading(self.engine)
         self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="store-read")
         self._writer = Writer(lambda: self.engine, self.packs, in_turn=True, name="store-write")
-        self._beside = self._apart = self._writer
+        self._beside = self._apart = self._sharing = self._writer
         if self.shared:
             self._beside, self._apart = self._another("store-write-beside"), self._another("store-write-apart")
+            self._sharing = self._another("store-write-sharing", single=True)
 
-    def _another(self, name: str) -> Writer:
+    def _another(self, name: str, *, single: bool = False) -> Writer:
         """With packs of its own: two threads never write to one."""
-        return Writer(lambda: self.engine, self.packs.another(), in_turn=False, name=name)
+        return Writer(lambda: self.engine, self.packs.another(), in_turn=False, single=single, name=name)
 
     async def write(
-        self, work: Callable[[Tx], T], *, urgent: bool = False, beside: bool = False, apart: bool = False
+        self,
+        work: Callable[[Tx], T],
+        *,
+        urgent: bool = False,
+        beside: bool = False,
+        sharing: bool = False,
+        apart: bool = False,
     ) -> T:
         """Run `work` in the next transaction; return once it is committed.
 
@@ -65,7 +73,8 @@ class Store:
         Raises:
             StoreError: the database or the disk failed; nothing of it is kept.
         """
-        return await asyncio.shield(asyncio.wrap_future(self.submit(work, urgent=urgent, beside=beside, apart=apart)))
+        done = self.submit(work, urgent=urgent, beside=beside, sharing=sharing, apart=apart)
+        return await asyncio.shield(asyncio.wrap_future(done))
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Run `query` on a connection of its own.
@@ -76,10 +85,17 @@ class Store:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, query)
 
     def submit(
-        self, work: Callable[[Tx], T], *, urgent: bool = False, beside: bool = False, apart: bool = False
+        self,
+        work: Callable[[Tx], T],
+        *,
+        urgent: bool = False,
+        beside: bool = False,
+        sharing: bool = False,
+        apart: bool = False,
     ) -> Future[T]:
         """Hand `work` to its writer; the future tells when it is committed."""
-        writer = self._apart if apart else self._beside if urgent or beside else self._writer
+        others = ((apart, self._apart), (urgent or beside, self._beside), (sharing, self._sharing))
+        writer = next((writer for wanted, writer in others if wanted), self._writer)
         return writer.submit(work, urgent=urgent)
 
     def write_now(self, work: Callable[[Tx], T]) -> T:
@@ -95,7 +111,7 @@ class Store:
             raise StoreError(failures.words(error)) from error
 
     def close(self) -> None:
-        for writer in {self._writer, self._beside, self._apart}:
+        for writer in {self._writer, self._beside, self._sharing, self._apart}:
             writer.close()
         self._readers.shutdown()
         self.engine.dispose()

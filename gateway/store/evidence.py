@@ -7,7 +7,7 @@ conversation (a digest) has a chain of its own. Rows are written in the transact
 by one through all chains: so one hash over all of them, put into the audit now and then (`seal`), tells of every row
 that was cut off since.
 
-As with the audit, PostgreSQL must let one writer at a time follow the last row.
+As with the audit, one writer at a time follows the last row.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, func, insert, select
 
 from gateway.model import GATEWAY, Fact, Occasion
-from gateway.store import audit, chain
+from gateway.store import audit, chain, turns
 from gateway.store.chain import Link, Verified
 from gateway.store.database import AnyRow, Tx
 from gateway.store.recall import parts
@@ -77,6 +77,7 @@ def record(tx: Tx, facts: Sequence[Fact], at: datetime, known: Mapping[int, AnyR
     """
     known = known or about(tx.connection, facts)
     chains = {delivery: row.reference or f"delivery {delivery}" for delivery, row in known.items()}
+    turns.chain(tx.connection)
     found = tx.connection.execute(_HEADS, {"chains": list(set(chains.values()))})
     heads = {row.chain: (row.number, row.hash) for row in found}
     identifier = tx.connection.scalar(_LAST_ID) or 0

@@ -146,10 +146,26 @@ def _hour(at: datetime) -> datetime:
 def crowded(connection: Connection, agents: Iterable[str], limits: Limits, now: datetime) -> frozenset[str]:
     """Those of the agents who had all the notifications that they may have within ten minutes."""
     enough = limits.notifications_per_agent
-    values = {"since": now - GATHERING, "most": enough}
-    return frozenset(
-        agent for agent in agents if _NOTIFIED.scalar(connection, {**values, "address": agent}) == enough
-    )
+    had = notifications(connection, agents, enough, now)
+    return frozenset(agent for agent, count in had.items() if count >= enough)
+
+
+def notifications(connection: Connection, agents: Iterable[str], most: int, now: datetime) -> dict[str, int]:
+    """How many notifications each of the agents had within ten minutes; beyond `most` they aren't counted."""
+    values = {"since": now - GATHERING, "most": most}
+    return {agent: int(_NOTIFIED.scalar(connection, {**values, "address": agent}) or 0) for agent in agents}
+
+
+def counting(connection: Connection, limits: Limits, now: datetime, beside: int) -> bool:
+    """May `beside` acknowledgements that others are writing decide whether one more may leave?
+
+    Not where a cap is reached already, nor where all are far.
+    """
+    far = min(limits.acknowledgements_per_minute, limits.alarm_above) - beside
+    if far > 0 and _count(connection, now - _HOUR, now, far) < far:
+        return False
+    minute = _count(connection, now - _MINUTE, now, limits.acknowledgements_per_minute)
+    return minute < limits.acknowledgements_per_minute and not braked(connection, limits, now)
 
 
 def _crowded(connection: Connection, number: int, last: datetime, now: datetime) -> bool:

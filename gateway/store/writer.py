@@ -76,12 +76,16 @@ class Rush:
 
 
 class Writer:
-    """The thread and what waits for it. `in_turn`: its transactions keep those of other daemons' waiting."""
+    """The thread and what waits for it. `in_turn`: its transactions keep those of other daemons' waiting.
+    `single`: each job has a transaction to itself."""
 
-    def __init__(self, engine: Callable[[], Engine], packs: Packs, *, in_turn: bool, name: str) -> None:
+    def __init__(
+        self, engine: Callable[[], Engine], packs: Packs, *, in_turn: bool, name: str, single: bool = False
+    ) -> None:
         self._engine = engine
         self._packs = packs
         self._in_turn = in_turn
+        self._longest = 0.0 if single else _LONGEST
         self._urgent: deque[_Job] = deque()
         self._others: deque[_Job] = deque()
         self._changed = threading.Condition()
@@ -137,7 +141,7 @@ class Writer:
         rush = self._rush.until(start) > start
         if self._others and (start >= self._turn or not (self._urgent or rush)):
             yield self._others.popleft()
-            while self._others and not (self._urgent or rush) and time.monotonic() < start + _LONGEST:
+            while self._others and not (self._urgent or rush) and time.monotonic() < start + self._longest:
                 yield self._others.popleft()
             self._turn = time.monotonic() + _PUT_OFF
         if self._urgent:

@@ -174,7 +174,7 @@ async def test_trouble_of_the_store_is_not_the_mails_fault(
     failing = OperationalError("INSERT", {}, sqlite3.OperationalError("disk full"))
     for _ in range(5):
         with monkeypatch.context() as patch:
-            patch.setattr(inbound, "file_mail", lambda *_: (_ for _ in ()).throw(failing))
+            patch.setattr(inbound, "file_mail", lambda *_, **__: (_ for _ in ()).throw(failing))
             with pytest.raises(StoreError):
                 await work(store, context)
     assert await work(store, context) == 1
