@@ -26,6 +26,7 @@ def ignoring(connection: Connection, table: Table) -> Insert:
     return _ignoring(connection.dialect.name, table)
 
 
+@cache
 def _insert(dialect: str, table: Table) -> Insert:
     if dialect == POSTGRESQL:
         from sqlalchemy.dialects import postgresql  # noqa: PLC0415 (3 MB that a store in a file doesn't need)

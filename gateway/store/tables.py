@@ -175,7 +175,7 @@ conversations = Table(
     Column("id", Key, primary_key=True),
     Column("reference", Text, nullable=False, unique=True),
     Column("inbox_kind", Text, nullable=False),
-    Column("inbox_number", Integer),
+    Column("inbox_number", Key),
     Column("strength", Integer, nullable=False),
     Column("pinned", Boolean, nullable=False),
     Column("status", Text, nullable=False),
@@ -445,10 +445,12 @@ _partial(
 )
 
 # How many acknowledgements were written in the hour that begins then: what is usual, without counting them again.
+# `writer`: by which connection. None waits for what another hasn't committed.
 acknowledged = Table(
     "acknowledged",
     metadata,
     Column("hour", Time, primary_key=True, autoincrement=False),
+    Column("writer", BigInteger, primary_key=True, autoincrement=False),
     Column("written", Integer, nullable=False),
     sqlite_with_rowid=False,
 )

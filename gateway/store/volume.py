@@ -6,17 +6,24 @@ are kept as they are written: to count a week of them with each mail would take 
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from statistics import median
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, bindparam, func, insert, literal_column, select, update
+from sqlalchemy import Connection, bindparam, func, literal_column, select
 
 from gateway.config.settings import Limits
 from gateway.model import GATHERING, GLOBAL, PERIOD, Acknowledged, Inbox, InboxKind, Purpose, Volume
+from gateway.store import statements
 from gateway.store.database import AnyRow, Tx
 from gateway.store.prepared import Prepared
 from gateway.store.tables import acknowledged, conversations, deliveries, messages
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects.sqlite import Insert
 
 _ALARMING = 10  # times as many as usual
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -68,12 +75,6 @@ _BETWEEN = Prepared(
 _HOURS = Prepared(
     select(acknowledged).where(acknowledged.c.hour >= bindparam("since"), acknowledged.c.hour < bindparam("until"))
 )
-_MORE = Prepared(
-    update(acknowledged)
-    .where(acknowledged.c.hour == bindparam("this"))
-    .values(written=acknowledged.c.written + bindparam("more"))
-)
-_FIRST = Prepared(insert(acknowledged).inline(), ("hour", "written"))
 _NOTIFIED = Prepared(
     select(func.count()).select_from(
         select(deliveries.c.id)
@@ -133,9 +134,18 @@ def usual(connection: Connection, now: datetime) -> float:
 
 def wrote(tx: Tx, acknowledgements: int, now: datetime) -> None:
     """Remember that so many were written."""
-    hour = _hour(now)
-    if acknowledgements and not _MORE.run(tx.connection, {"this": hour, "more": acknowledgements}):
-        _FIRST.run(tx.connection, {"hour": hour, "written": acknowledgements})
+    if acknowledgements:
+        writer = tx.connection.info.setdefault("writer", secrets.randbits(62))
+        row = {"hour": _hour(now), "writer": writer, "written": acknowledgements}
+        _more(statements.insert_or(tx.connection, acknowledged)).run(tx.connection, row)
+
+
+@cache
+def _more(new: Insert) -> Prepared:
+    added = {"written": acknowledged.c.written + new.excluded.written}
+    return Prepared(
+        new.on_conflict_do_update(index_elements=list(acknowledged.primary_key), set_=added), acknowledged.c.keys()
+    )
 
 
 def _hour(at: datetime) -> datetime:
