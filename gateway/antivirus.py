@@ -9,7 +9,7 @@ hides nothing from it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import NoReturn
 
@@ -27,11 +27,11 @@ _AT_ONCE = 4  # mails that it is asked about
 _PACE = 2.0  # seconds until it is looked for what is to be asked again
 _PATIENCE = 60.0  # seconds, where nobody waits for the answer
 _TAKEN = timedelta(seconds=2 * _PATIENCE)  # for which no other daemon asks about what one took up
-_REST = timedelta(minutes=1)  # for which filing doesn't ask one that gave no answer
+_REST = timedelta(minutes=1)  # for which filing doesn't ask one that gave no answer; a silence is long after it
 
 
 class Antivirus:
-    """Asks, and keeps what was said. Knows until when it isn't asked before filing, and nothing that must survive."""
+    """Asks, and keeps what was said. Knows since when it is silent, and until when it isn't asked before filing."""
 
     def __init__(
         self,
@@ -46,6 +46,7 @@ class Antivirus:
         self._now = now
         self._ask = ask
         self._rests_until: datetime | None = None
+        self._silent_since: datetime | None = None
 
     # --- before filing -----------------------------------------------------------------------------------
 
@@ -138,7 +139,23 @@ class Antivirus:
         finally:
             for task in tasks.values():
                 task.cancel()
-        return {digest: task.result() if task in done else clamd.LATE for digest, task in tasks.items()}
+        said = {digest: task.result() if task in done else clamd.LATE for digest, task in tasks.items()}
+        await self._heard(said.values())
+        return said
+
+    async def _heard(self, said: Collection[Scan]) -> None:
+        """Once it speaks after a long silence, it is asked at once about all that waits.
+
+        Raises:
+            StoreError: that can't be written.
+        """
+        now, before = self._now(), self._silent_since
+        if all(clamd.silent(scan) for scan in said):
+            self._silent_since = before or now
+            return
+        self._silent_since = None
+        if before is not None and now - before > _REST:
+            await self._store.write(lambda tx: scans.hasten(tx, now), beside=True)
 
     async def _one(self, digest: str, parts: list[int], patience: float, room: asyncio.Semaphore) -> Scan:
         async with room:

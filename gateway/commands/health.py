@@ -11,8 +11,8 @@ from gateway.commands import options as typed
 from gateway.commands.output import Shown, when
 from gateway.config import Settings
 from gateway.errors import StoreError
-from gateway.health import canary, gaps, metrics
-from gateway.health.gaps import WORDS, Gap, Kind
+from gateway.health import canary, checks, metrics, signs
+from gateway.health.gaps import WORDS, Gap, Kind, Sight
 from gateway.store import engines, schema
 from gateway.store.database import Store
 from gateway.store.places import packs_for
@@ -45,7 +45,7 @@ def health(settings: Settings, now: datetime, *, as_metrics: bool) -> Shown:
         raise StoreError(f"there is no store yet: {file} is made by the first start of the daemon")
     with closing(Store(settings.store.url, packs_for(settings.store))) as store:
         schema.require(store.engine)
-        seen = store.read_now(lambda connection: vitals(connection, now, gaps.PATIENCE))
+        seen = store.read_now(lambda connection: vitals(connection, now, checks.PATIENCE))
     found = _found(seen, settings, now)
     status = 1 if found else 0
     if as_metrics:
@@ -62,12 +62,7 @@ def _found(seen: Vitals, settings: Settings, now: datetime) -> tuple[Gap, ...]:
         for one in seen.standing
         if one.kind in _SEEN_FROM_INSIDE
     )
-    return (
-        *gaps.silent(seen.daemons, now),
-        *gaps.found(seen, settings.intake.polls, now),
-        *inside,
-        *canary.untested(seen, settings, now),
-    )
+    return (*signs.silent(seen.daemons, now), *checks.found(Sight(seen, settings, now)), *inside)
 
 
 def _document(seen: Vitals, found: tuple[Gap, ...]) -> dict[str, object]:

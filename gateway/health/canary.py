@@ -18,8 +18,8 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from gateway.config.settings import Settings
-from gateway.health import gaps
 from gateway.health.gaps import Gap, Kind
+from gateway.health.signs import alive
 from gateway.mail.tokens import TokenKind
 from gateway.model import Arrival, Draft, Mail, Purpose, Role
 from gateway.routing.recipients import recognised
@@ -92,11 +92,11 @@ def octets(context: Context, sent_at: datetime) -> bytes:
 
 def untested(seen: Vitals, settings: Settings, now: datetime) -> tuple[Gap, ...]:
     """Did no test mail come through for too long, while a daemon was there?"""
-    alive = [daemon.started_at for daemon in gaps.alive(seen.daemons, now)]
+    begun = min((daemon.started_at for daemon in alive(seen.daemons, now)), default=None)
     every = settings.health.canary
-    if every is None or not alive or not is_kept(settings):
+    if every is None or begun is None or not is_kept(settings):
         return ()
-    since = max(min(alive), seen.rounds.get(end(settings), min(alive)))
+    since = max(begun, seen.rounds.get(end(settings), begun))
     if now - since <= every + _UNDERWAY:
         return ()
     reached = max((stage for stage in STEPS if stage in seen.rounds), key=seen.rounds.__getitem__, default="none")

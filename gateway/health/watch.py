@@ -1,28 +1,28 @@
 """The daemon's look at itself: a sign of life, a look at the store and its packs, and the alarms that follow.
 
 Everything is looked at every ten seconds, or twice between two comparisons. An alarm begins when a gap is there at
-two looks, so that nothing which is being worked on just now is one: within six minutes of the trouble, counted with
-`gaps.PATIENCE`.
+two looks, so that nothing which is being worked on just now is one. A store that doesn't answer is one too.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from gateway import log
 from gateway.context import Context
 from gateway.errors import StoreError
-from gateway.health import alarms, canary, gaps, metrics
-from gateway.health.gaps import Gap, Kind
+from gateway.health import alarms, canary, checks, metrics, signs
+from gateway.health.gaps import Kind, Sight
 from gateway.store import arrivals, packs, pulses
 from gateway.store.database import Store
-from gateway.store.vitals import Vitals, vitals
+from gateway.store.vitals import vitals
 
 PACE = 10.0  # seconds
+_DUMB = 60.0  # seconds for which the store may not answer
 _UNSEEN = timedelta(seconds=3 * PACE)  # after which none of several daemons sees an alarm any more
 _PAST = frozenset({Kind.MISSING})  # what is being mended already when it is found
 
@@ -35,8 +35,9 @@ class Memory:
     sending: dict[int, datetime] = field(default_factory=dict)
     extents: dict[str, int] = field(default_factory=dict)
     extended_to: int = 0  # the last arrival that `extents` counts with
+    packs: tuple[str, ...] = ()  # those that are broken
     compared_at: datetime | None = None
-    packs: tuple[Gap, ...] = ()
+    broken_since: datetime | None = None
     blind_since: datetime | None = None
 
 
@@ -48,37 +49,81 @@ async def run(
     planned: asyncio.Event,
     now: Callable[[], datetime],
     pace: float = PACE,
-) -> NoReturn:
-    """Look for ever; `planned` is set when there may be mail to send. `name` is this process's."""
+    dumb: float = _DUMB,
+) -> None:
+    """Look for ever; `planned` is set when there may be mail to send. `name` is this process's.
+
+    `pace`: seconds between two looks; `dumb`: seconds after which a store that doesn't answer is told.
+    """
     memory = Memory()
-    try:
+
+    async def looking() -> NoReturn:
         while True:
-            try:
-                await look(store, context(), memory, name, planned, now())
-            except StoreError as error:
-                _blind(memory, str(error), now())
-            except OSError as error:
-                log.health_paused(reason=f"{error.filename}: {error.strerror}")
-            except Exception as error:  # noqa: BLE001 (mail goes on; whoever looks at us sees that we are silent)
-                log.health_paused(reason=f"a defect: {type(error).__name__}")
-            await asyncio.sleep(min(pace, context().settings.health.reconcile.total_seconds() / 2))
+            await _watched(look(store, context(), memory, name, planned, now()), memory, now, dumb)
+            await asyncio.sleep(_pause(context(), pace))
+
+    async def comparing() -> NoReturn:
+        """Beside the looks, which wait for no bucket: to list one takes its time."""
+        while True:
+            await _defended(compare(store, memory, context().settings.health.reconcile, now()))
+            await asyncio.sleep(_pause(context(), pace))
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(looking(), name="looking")
+            group.create_task(comparing(), name="comparing")
     finally:
         store.submit(lambda tx: pulses.ended(tx, name, now()))
+
+
+def _pause(context: Context, pace: float) -> float:
+    return min(pace, context.settings.health.reconcile.total_seconds() / 2)
+
+
+async def _watched(
+    looking: Coroutine[Any, Any, None], memory: Memory, now: Callable[[], datetime], dumb: float
+) -> None:
+    """One look to its end. A store that fails, or says nothing for so long, is told at once."""
+    task = asyncio.create_task(looking)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=dumb)
+        if not done:
+            _blind(memory, "the store doesn't answer", now())
+        await task
+    except StoreError as error:
+        _blind(memory, str(error), now())
+    except Exception as error:  # noqa: BLE001 (mail goes on; whoever looks at us sees that we are silent)
+        log.health_paused(reason=_words(error))
+    finally:
+        task.cancel()
+
+
+async def _defended(comparing: Coroutine[Any, Any, None]) -> None:
+    try:
+        await comparing
+    except Exception as error:  # noqa: BLE001 (as above; a store that fails is told by the looks)
+        log.health_paused(reason=_words(error))
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}"
+    return str(error) if isinstance(error, StoreError) else f"a defect: {type(error).__name__}"
 
 
 async def look(
     store: Store, context: Context, memory: Memory, name: str, planned: asyncio.Event, now: datetime
 ) -> None:
     await store.write(lambda tx: pulses.beat(tx, name, now))
-    seen = await store.read(lambda connection: vitals(connection, now, gaps.PATIENCE))
+    seen = await store.read(lambda connection: vitals(connection, now, checks.PATIENCE))
     _sighted(memory, now)
-    await _compare_packs(store, memory, context.settings.health.reconcile, now)
-    found = _found(seen, context, memory, now)
+    memory.sending = {delivery: memory.sending.get(delivery, now) for delivery in seen.sending}
+    found = checks.found(Sight(seen, context.settings, now, memory.sending, memory.packs, memory.broken_since))
     known = {one.kind for one in seen.standing} | memory.before | _PAST
     memory.before = frozenset(gap.kind for gap in found)
     sure = [gap for gap in found if gap.kind in known]
     if sure or seen.standing:
-        unseen = _UNSEEN if len(gaps.alive(seen.daemons, now)) > 1 else timedelta()
+        unseen = _UNSEEN if len(signs.alive(seen.daemons, now)) > 1 else timedelta()
         changes = await store.write(lambda tx: alarms.change(tx, context, sure, now, unseen))
         alarms.log_changes(changes, now)
         if changes.mails:
@@ -89,18 +134,7 @@ async def look(
         await asyncio.to_thread(metrics.write, file, metrics.text(seen, sure, canary.end(context.settings), now))
 
 
-def _found(seen: Vitals, context: Context, memory: Memory, now: datetime) -> tuple[Gap, ...]:
-    memory.sending = {delivery: memory.sending.get(delivery, now) for delivery in seen.sending}
-    polls = context.settings.intake.polls
-    return (
-        *gaps.found(seen, polls, now),
-        *gaps.stuck(memory.sending, now),
-        *memory.packs,
-        *canary.untested(seen, context.settings, now),
-    )
-
-
-async def _compare_packs(store: Store, memory: Memory, every: timedelta, now: datetime) -> None:
+async def compare(store: Store, memory: Memory, every: timedelta, now: datetime) -> None:
     """Are all packs there, and as long as what is referred to? Only what came since is looked up in the store."""
     if memory.compared_at is not None and now - memory.compared_at < every:
         return
@@ -109,11 +143,14 @@ async def _compare_packs(store: Store, memory: Memory, every: timedelta, now: da
         memory.extents[pack] = max(end, memory.extents.get(pack, 0))
     memory.extended_to, memory.compared_at = last, now
     try:
-        lost = await asyncio.to_thread(packs.missing, store.packs, memory.extents)
+        memory.packs = tuple(await asyncio.to_thread(packs.missing, store.packs, memory.extents))
     except StoreError as error:
         log.health_paused(reason=str(error))
-        lost = ["all: they can't be listed"]
-    memory.packs = gaps.incomplete(lost, next((gap.since for gap in memory.packs), None) or now)
+        memory.packs = ("all: they can't be listed",)
+    memory.broken_since = (memory.broken_since or now) if memory.packs else None
+
+
+# --- a store that fails, or doesn't answer ---------------------------------------------------------------------
 
 
 def _blind(memory: Memory, reason: str, now: datetime) -> None:

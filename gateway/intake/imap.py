@@ -15,13 +15,14 @@ import ssl
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn
 
 from gateway import log
 from gateway.config.settings import ImapIntake
-from gateway.errors import Temporary
+from gateway.errors import StoreError, Temporary
 from gateway.intake.imap_client import Session, View
 from gateway.intake.imap_connect import connect
 from gateway.intake.imap_take import TRIES, Mailbox, settle, take
@@ -41,8 +42,7 @@ class Pace:
     deadline: float = 30.0
     first_retry: float = 1.0
     longest_retry: float = 300.0
-    deaf: float = 300.0
-    longest_idle: float = 25 * 60.0  # RFC 2177 asks for less than 29 minutes
+    deaf: float = 120.0  # RFC 2177 asks for less than 29 minutes; a server that is gone is to be noticed in time
     whole: float = 300.0  # between two comparisons of all that is there with the ledger
     note: float = 60.0  # between two signs of life during a long round
     gather: float = 0.05  # before the next round where news came during the last one
@@ -109,13 +109,12 @@ async def _serve(box: Mailbox, session: Session, pace: Pace) -> NoReturn:
 
 async def _wait(settings: ImapIntake, session: Session, pace: Pace, left: float) -> None:
     """Until there may be new mail. IDLE may be deaf, so it's never believed for long, nor beyond what is `left`."""
-    pause = settings.poll.total_seconds()
-    silence = max(min(max(pause, pace.deaf), pace.longest_idle, left), pace.gather)
+    silence = max(min(pace.deaf, left), pace.gather)
     idle = settings.idle and session.offers("IDLE")
     if session.news:
         await asyncio.sleep(pace.gather)
     elif not (idle and await session.idle(silence)):
-        await asyncio.sleep(pause)
+        await asyncio.sleep(settings.poll.total_seconds())
 
 
 # --- one round -------------------------------------------------------------------------------------------
@@ -123,28 +122,46 @@ async def _wait(settings: ImapIntake, session: Session, pace: Pace, left: float)
 
 async def _round(box: Mailbox, session: Session, pace: Pace, low: int) -> int:
     """Everything from UID `low` on that isn't kept. Returns the UID where the next round starts."""
-    started = noted = time.monotonic()
+    started = time.monotonic()
     whole, view = low == 1, await session.open(box.settings.folder, writable=box.settings.after != "keep")
     if view.uidvalidity != box.uidvalidity:
         low, whole = await _renew(box, view), True
-    await _settle_rest(box, session, view)
-    count, last, suspects = 0, low - 1, list[int]()
-    async for uids in _windows(session, view, low):
-        last = max(last, *uids)
-        for chunk in chunks(uids):
-            fresh = await _unknown(box, view, chunk)
-            _miss(box, fresh)
-            suspects += [uid for uid in fresh if uid in box.failures]
-            count += await take(box, session, view, [uid for uid in fresh if uid not in box.failures])
-            if time.monotonic() - noted > pace.note:
-                noted = time.monotonic()
-                await box.ledger.looked(_look(box, view, whole=False))
-    for uid in suspects:
-        if box.failures[uid] < TRIES:
-            count += await take(box, session, view, [uid])
+    async with _noted(box, session, view, pace.note):
+        await _settle_rest(box, session, view)
+        count, last, suspects = 0, low - 1, list[int]()
+        async for uids in _windows(session, view, low):
+            last = max(last, *uids)
+            for chunk in chunks(uids):
+                fresh = await _unknown(box, view, chunk)
+                _miss(box, fresh)
+                suspects += [uid for uid in fresh if uid in box.failures]
+                count += await take(box, session, view, [uid for uid in fresh if uid not in box.failures])
+        for uid in suspects:
+            if box.failures[uid] < TRIES:
+                count += await take(box, session, view, [uid])
     if count:
         log.imap_caught_up(box.name, count, time.monotonic() - started)
     return await _done(box, view, last, suspects, whole=whole)
+
+
+@asynccontextmanager
+async def _noted(box: Mailbox, session: Session, view: View, every: float) -> AsyncIterator[None]:
+    """Signs of life during what takes long, for as long as the server sends something."""
+
+    async def note() -> NoReturn:
+        heard = session.octets
+        while True:
+            await asyncio.sleep(every)
+            if session.octets != heard:
+                heard = session.octets
+                with suppress(StoreError):  # the round itself meets it too
+                    await box.ledger.looked(_look(box, view, whole=False))
+
+    noting = asyncio.create_task(note())
+    try:
+        yield
+    finally:
+        noting.cancel()
 
 
 async def _renew(box: Mailbox, view: View) -> int:
@@ -156,6 +173,7 @@ async def _renew(box: Mailbox, view: View) -> int:
     box.failures.clear()
     box.too_large.clear()
     box.missing.clear()
+    box.owed = ()
     return 1
 
 
@@ -167,9 +185,9 @@ def _miss(box: Mailbox, fresh: Sequence[int]) -> None:
         log.imap_missing(box.name, len(missing), missing[:10])
 
 
-def _look(box: Mailbox, view: View, *, whole: bool, owed: Sequence[int] = ()) -> Look:
+def _look(box: Mailbox, view: View, *, whole: bool) -> Look:
     missing, too_large = sorted(box.missing) if whole else (), sorted(box.too_large)
-    return Look(box.name, view.uidvalidity, box.reached, whole, tuple(missing), tuple(owed), tuple(too_large))
+    return Look(box.name, view.uidvalidity, box.reached, whole, tuple(missing), box.owed, tuple(too_large))
 
 
 async def _done(box: Mailbox, view: View, last: int, suspects: Sequence[int], *, whole: bool) -> int:
@@ -177,7 +195,8 @@ async def _done(box: Mailbox, view: View, last: int, suspects: Sequence[int], *,
     owed = [uid for uid in suspects if box.failures[uid] >= TRIES]
     following = _next(box, last, owed)
     box.reached = max(box.reached, following) if not owed else following
-    await box.ledger.looked(_look(box, view, whole=whole, owed=owed))
+    box.owed = tuple(owed)
+    await box.ledger.looked(_look(box, view, whole=whole))
     if whole:
         box.missing.clear()
     return following

@@ -52,6 +52,11 @@ class Session:
         """Messages were announced since the mailbox was last opened."""
         return self._wire.news.is_set()
 
+    @property
+    def octets(self) -> int:
+        """How many came from the server so far."""
+        return self._wire.octets
+
     async def _run(self, name: str, *args: str, prefix: str = "") -> Answer:
         answer = await self._wire.run(name, *args, prefix=prefix, deadline=self._deadline)
         return granted(name, answer)

@@ -32,7 +32,7 @@ class Mailbox:
     """One mailbox and what is remembered of it while the process lives, over all connections.
 
     `reached`: the first UID that wasn't passed yet. `missing`: what had been passed, and wasn't kept, since the whole
-    mailbox was last compared.
+    mailbox was last compared. `owed`: what couldn't be had in the last round.
     """
 
     settings: ImapIntake
@@ -44,6 +44,7 @@ class Mailbox:
     too_large: set[int] = field(default_factory=set)
     reached: int = 1
     missing: set[int] = field(default_factory=set)
+    owed: tuple[int, ...] = ()
     progress: bool = False
 
     @property

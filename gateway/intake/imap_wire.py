@@ -47,6 +47,7 @@ class Wire(aioimaplib.IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib 
         self.closed = asyncio.Event()
         self.news = asyncio.Event()
         self.exists = 0
+        self.octets = 0  # received
         self.silent = False
         self._idling = asyncio.Event()
         self._answers: list[bytes] = []
@@ -65,6 +66,7 @@ class Wire(aioimaplib.IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib 
     def data_received(self, data: bytes) -> None:
         if self.over.done():
             return
+        self.octets += len(data)
         if self.silent:
             self.fail(EARLY)
             return

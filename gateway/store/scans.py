@@ -7,15 +7,16 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, literal_column, select, update
 
 from gateway.model import Attachment, Finding, Scan
 from gateway.store import statements
 from gateway.store.database import AnyRow, Tx
 from gateway.store.tables import arrivals, conversations, deliveries, messages, scans
 
-# The first tries come soon: an antivirus that loads its signatures is away for a minute. It is asked for ever.
-_DELAYS = tuple(timedelta(seconds=s) for s in (20, 60, 300, 900, 3600))
+# The first tries come soon: an antivirus that loads its signatures is away for a minute, or three. It is asked
+# for ever.
+_DELAYS = tuple(timedelta(seconds=s) for s in (20, 60, 60, 60, 60, 300, 900, 3600))
 _OPEN = scans.c.next_at.is_not(None)
 _SCAN = select(scans.c.verdict, scans.c.name).where(scans.c.digest == bindparam("digest"))
 _KNOWN = select(scans).where(scans.c.digest.in_(bindparam("digests", expanding=True)))
@@ -45,10 +46,14 @@ def keep_all(tx: Tx, said: Mapping[str, Scan], now: datetime) -> None:
 
 
 def keep(tx: Tx, digest: str, scan: Scan, now: datetime, attempts: int = 1) -> None:
-    """Write what came of asking the `attempts`-th time. What is held is asked again, at growing intervals."""
+    """Write what came of asking the `attempts`-th time. What is held is asked again, at growing intervals.
+
+    `at` is since when that is known: what is held is held since it first was.
+    """
     again = now + _DELAYS[min(attempts, len(_DELAYS)) - 1] if scan.finding is Finding.HELD else None
     row = statements.insert_or(tx.connection, scans)
-    renewed: dict[str, Any] = {name: row.excluded[name] for name in ("verdict", "name", "at", "next_at")}
+    renewed: dict[str, Any] = {name: row.excluded[name] for name in ("verdict", "name", "next_at")}
+    renewed["at"] = case((scans.c.verdict == row.excluded.verdict, scans.c.at), else_=row.excluded.at)
     renewed["attempts"] = scans.c.attempts + 1
     kept = row.on_conflict_do_update(index_elements=["digest"], set_=renewed)
     tx.connection.execute(kept, _row(digest, scan, now, again, attempts=1))

@@ -92,7 +92,8 @@ class Process:
 class Vitals:
     """All that health is judged by. `late` is what of `waiting` was there long before; `overdue` of deliveries too.
 
-    `lost`: arrivals that are done without a message; `unproven`: deliveries that are sent, and no evidence says so.
+    `lost`: arrivals that are done without a message; `unproven`: deliveries that are sent, and no evidence says so;
+    `put_off`: deliveries that wait for long, and that no server was asked about in any of their attempts.
     """
 
     arrivals: int = 0
@@ -103,6 +104,7 @@ class Vitals:
     lost: Heap = Heap()
     open: Mapping[DeliveryState, int] = field(default_factory=dict)
     overdue: Heap = Heap()
+    put_off: Heap = Heap()
     sending: tuple[int, ...] = ()
     unknown: Heap = Heap()
     unproven: Heap = Heap()
@@ -129,6 +131,7 @@ def vitals(connection: Connection, now: datetime, patience: timedelta) -> Vitals
         lost=_lost(connection),
         open=_open(connection),
         overdue=_deliveries(connection, deliveries.c.next_at, _DUE, deliveries.c.next_at < before),
+        put_off=_put_off(connection, before),
         sending=tuple(connection.scalars(select(deliveries.c.id).where(_IN_STATE[DeliveryState.SENDING]))),
         unknown=_deliveries(connection, deliveries.c.created_at, _IN_STATE[DeliveryState.UNKNOWN]),
         unproven=_unproven(connection),
@@ -200,6 +203,14 @@ def _unproven(connection: Connection) -> Heap:
     said = or_(evidence.c.said.like('%"outcome": "sent"%'), evidence.c.said == "")  # or its words were erased
     proven = exists().where(evidence.c.delivery == deliveries.c.id, said)
     return _deliveries(connection, deliveries.c.created_at, newest, deliveries.c.state == "sent", ~proven)
+
+
+def _put_off(connection: Connection, before: datetime) -> Heap:
+    """Of the deferred deliveries that are due first: those that ourselves alone put off, since a time before."""
+    waiting = select(deliveries.c.id).where(_DUE).order_by(deliveries.c.next_at).limit(NEWEST)
+    asked = exists().where(evidence.c.delivery == deliveries.c.id, evidence.c.said.like('%"host": "%'))
+    ours = (deliveries.c.state == DeliveryState.DEFERRED.value, deliveries.c.created_at < before, ~asked)
+    return _deliveries(connection, deliveries.c.created_at, deliveries.c.id.in_(waiting), *ours)
 
 
 def _tries(connection: Connection) -> tuple[Try, ...]:

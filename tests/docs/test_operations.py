@@ -121,7 +121,7 @@ def test_every_gap_is_told_with_what_to_do() -> None:
     told = rows("Health")
     assert list(told) == [kind.value for kind in Kind]
     assert set(WORDS) == set(Kind)
-    assert all(len(cells) == 2 and all(cells) for cells in told.values())
+    assert all(len(cells) == 3 and all(cells) for cells in told.values())
 
 
 def test_states_are_those_of_a_delivery() -> None:

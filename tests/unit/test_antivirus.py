@@ -267,6 +267,20 @@ async def test_it_is_asked_again_at_growing_intervals_and_for_ever(world: World)
     assert (waits[0], waits[-1]) == (timedelta(seconds=20), timedelta(hours=1))
 
 
+async def test_once_it_speaks_again_nothing_waits_out_its_interval(world: World) -> None:
+    world.clamd.says = SILENT
+    await world.filed(letter(PLAN))
+    for _ in range(8):
+        (row,) = world.store.read_now(scans.listed)
+        world.time = row["next_at"]
+        await world.gate.again()
+    world.clamd.says = CLEAN
+    world.time += timedelta(seconds=90)
+    await world.filed(letter(("autre.pdf", b"%PDF-1.4 autre"), author="w@x.example"))
+    assert await world.gate.again() == 1
+    assert world.store.read_now(scans.listed) == []
+
+
 async def test_a_mail_that_cannot_be_settled_holds_up_no_other(world: World) -> None:
     world.clamd.says = SILENT
     await world.filed(*(letter((f"plan{n}.pdf", b"%PDF-1.4 " + bytes([48 + n]))) for n in range(6)))

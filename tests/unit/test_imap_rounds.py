@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.config.settings import ImapIntake
 from gateway.intake import imap
 from gateway.intake.imap import CHUNK, WINDOW, Pace, chunks, retry_in
 from gateway.intake.imap_client import View
-from gateway.intake.imap_take import GROUP, GROUP_OCTETS, groups
+from gateway.intake.imap_take import GROUP, GROUP_OCTETS, Mailbox, groups
+from gateway.model import Look
 
 UIDS = st.sets(st.integers(1, 10 * WINDOW), max_size=200).map(sorted)
 
@@ -60,3 +64,40 @@ async def test_a_small_mailbox_is_asked_at_once_whatever_uidnext_says() -> None:
         assert [uids async for uids in imap._windows(session, View(1, uidnext, 7), 5)]  # type: ignore[arg-type]
     assert session.asked == [(5, None)] * 3
     assert not [uids async for uids in imap._windows(session, View(1, 9, 0), 5)]  # type: ignore[arg-type]
+
+
+class Sending:
+    """A server that sends something from time to time, or nothing at all."""
+
+    def __init__(self, *octets: int) -> None:
+        self._octets = iter(octets)
+        self.last = 0
+
+    @property
+    def octets(self) -> int:
+        self.last = next(self._octets, self.last)
+        return self.last
+
+
+class Looks:
+    """A ledger that is told of looks; the event is set at the `wanted`-th."""
+
+    def __init__(self, wanted: int) -> None:
+        self.seen: list[Look] = []
+        self.wanted, self.enough = wanted, asyncio.Event()
+
+    async def looked(self, look: Look) -> None:
+        self.seen.append(look)
+        if len(self.seen) == self.wanted:
+            self.enough.set()
+
+
+async def test_a_long_round_gives_signs_of_life_while_the_server_sends_and_forgets_nothing() -> None:
+    ledger = Looks(wanted=2)
+    settings = ImapIntake(name="contact", host="h", user="u", password="p")  # type: ignore[arg-type]
+    box = Mailbox(settings, None, ledger, None, uidvalidity=7, owed=(3,))  # type: ignore[arg-type]
+    session = Sending(1, 2, 2, 2, 3)
+    async with imap._noted(box, session, View(7, 9, 9), 0.001):  # type: ignore[arg-type]
+        await ledger.enough.wait()
+    assert session.last == 3, "no sign was given while nothing came"
+    assert [(look.owed, look.whole) for look in ledger.seen] == [((3,), False)] * 2
