@@ -98,7 +98,7 @@ def _failed(words: str, status: int) -> int:
 
 
 def parser(wanted: Collection[str]) -> argparse.ArgumentParser:
-    """What may be typed. Only the `wanted` commands are imported and know their arguments; the others are named."""
+    """What may be typed: the `wanted` commands, which are imported; without any, all of them, by their names alone."""
     common = _common()
     whole = argparse.ArgumentParser(
         prog="gateway",
@@ -106,7 +106,8 @@ def parser(wanted: Collection[str]) -> argparse.ArgumentParser:
         epilog="Exit status: 0 done, 1 refused or not found, 2 usage, 75 try again, 78 configuration.",
     )
     commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, (module, words) in COMMANDS.items():
+    for name in wanted or COMMANDS:
+        module, words = COMMANDS[name]
         made = commands.add_parser(name, parents=[common], help=words, description=words[0].upper() + words[1:] + ".")
         made.set_defaults(command=name, usage=made.error)
         if name in wanted:

@@ -22,7 +22,8 @@ from gateway.config.settings import ImapIntake, RelaySettings
 from gateway.config.values import Bucket as Place
 from gateway.errors import ConfigError, GatewayError, StoreError, Temporary
 from gateway.inspection import clamd
-from gateway.inspection.resolver import Questions, resolver
+from gateway.inspection.questions import Questions
+from gateway.inspection.resolver import resolver
 from gateway.intake import imap_connect
 from gateway.model import Finding as Found
 from gateway.relay import texts

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gateway.inspection import dmarc, signatures, spf
 from gateway.inspection.dmarc import Policy
-from gateway.inspection.resolver import Questions, Unanswered
+from gateway.inspection.examined import Examined
+from gateway.inspection.questions import Questions, Unanswered
 from gateway.mail import addresses
 from gateway.mail.authentication import judged
 from gateway.mail.headers import split
 from gateway.model import Envelope, Result, Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Examined:
-    """The results. `undecided`: the DNS didn't answer, and the author isn't proven by what it did answer."""
-
-    results: tuple[Result, ...]
-    undecided: bool = False
 
 
 def examine(raw: bytes, envelope: Envelope, questions: Questions, sealers: frozenset[str]) -> Examined:

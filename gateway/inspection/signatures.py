@@ -15,7 +15,7 @@ import dkim
 from dkim.util import InvalidTagValueList, parse_tag_value
 
 from gateway.inspection.body import Body
-from gateway.inspection.resolver import Questions, Unanswered
+from gateway.inspection.questions import Questions, Unanswered
 from gateway.mail import authentication, charsets
 from gateway.model import Result
 

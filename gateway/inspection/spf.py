@@ -8,7 +8,7 @@ from typing import Any
 
 import spf
 
-from gateway.inspection.resolver import Questions, Unanswered
+from gateway.inspection.questions import Questions, Unanswered
 from gateway.mail.addresses import normal
 from gateway.model import Envelope, Result
 

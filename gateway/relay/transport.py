@@ -19,8 +19,6 @@ from typing import Protocol
 
 from gateway.config.settings import RelaySettings
 from gateway.model import Attempt, Outgoing
-from gateway.relay.maildir import MaildirTransport
-from gateway.relay.smtp import SmtpTransport
 
 Committing = Callable[[], Awaitable[None]]
 
@@ -38,5 +36,9 @@ class Transport(Protocol):
 def transport_for(settings: RelaySettings, hostname: str) -> Transport:
     """The transport that the configuration names."""
     if settings.transport == "maildir":
+        from gateway.relay.maildir import MaildirTransport  # noqa: PLC0415 (what isn't used isn't loaded)
+
         return MaildirTransport(settings.folder)
+    from gateway.relay.smtp import SmtpTransport  # noqa: PLC0415 (as above)
+
     return SmtpTransport(settings, hostname)

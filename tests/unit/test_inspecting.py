@@ -17,7 +17,8 @@ from sqlalchemy import select
 
 from gateway import inbound
 from gateway.inspecting import AT_ONCE, Inspector
-from gateway.inspection.resolver import Ask, Unanswered, resolver
+from gateway.inspection.questions import Ask, Unanswered
+from gateway.inspection.resolver import resolver
 from gateway.model import Arrival, Envelope, Incoming, Mail, Verdict
 from gateway.store import arrivals, holders, tables
 from gateway.store.database import Store

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.inspection.examine import Examined, examine
-from gateway.inspection.resolver import Questions, resolver
+from gateway.inspection.examine import examine
+from gateway.inspection.examined import Examined
+from gateway.inspection.questions import Questions
+from gateway.inspection.resolver import resolver
 from gateway.mail.read import read
 from gateway.model import Envelope, Verdict
 from tests.servers.dns import BROKEN, SILENT, Dns, serving

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from gateway.inspection import dmarc
 from gateway.inspection.body import _BLOCK, Body
-from gateway.inspection.resolver import MOST, Questions, Unanswered, resolver
+from gateway.inspection.questions import MOST, Questions, Unanswered
+from gateway.inspection.resolver import resolver
 from tests.servers.dns import serving
 
 # --- questions -------------------------------------------------------------------------------------------

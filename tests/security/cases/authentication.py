@@ -12,7 +12,8 @@ from email import message_from_bytes
 import dkim
 
 from gateway.inspection.examine import examine
-from gateway.inspection.resolver import Questions, resolver
+from gateway.inspection.questions import Questions
+from gateway.inspection.resolver import resolver
 from gateway.mail.read import read
 from gateway.model import Envelope, Verdict
 from tests.security import forgeries
