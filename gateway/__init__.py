@@ -15,6 +15,6 @@ rounds     what happens with time alone: bursts, closing; `digests`, `alarm`; `t
 health     is every mail where it should be by now? Gaps, alarms, metrics
 sharing    filing beside other daemons on one PostgreSQL: what mails may touch is named and held first
 peers      other daemons on the store: known, missed, taken over; bells ring in all of them
-daemon     wires it all
+daemon     wires it all: mail is taken first; what works on it (working) is loaded then, and reloaded by signal
 cli        the commands: what may be typed; `commands` answers them
 """

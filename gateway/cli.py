@@ -98,7 +98,7 @@ def _failed(words: str, status: int) -> int:
 
 
 def parser(wanted: Collection[str]) -> argparse.ArgumentParser:
-    """What may be typed: the `wanted` commands, which are imported; without any, all of them, by their names alone."""
+    """What may be typed: the `wanted` commands, which are imported; without any, all of them, by name alone."""
     common = _common()
     whole = argparse.ArgumentParser(
         prog="gateway",

@@ -37,7 +37,7 @@ _IDLE = 2.0
 
 
 class Inspector:
-    """The checks that are under way. `arrived` is set when a mail may be filed. `asker`: who asks the DNS at an address."""
+    """The checks that are under way. `arrived` is set when a mail may be filed. `asker`: who asks the DNS."""
 
     def __init__(
         self,
@@ -153,7 +153,7 @@ class Inspector:
         Raises:
             StoreError: the raw mail can't be had now.
         """
-        # 4 MB and a tenth of a second, which most gateways need never have: their mail comes through a server in front.
+        # Megabytes that most gateways need never have: their mail comes through a server in front.
         from gateway.inspection.examine import examine  # noqa: PLC0415
         from gateway.inspection.resolver import resolver  # noqa: PLC0415
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 
 from gateway import acting
+from gateway.clock import utc_now
 from gateway.commands import options as typed
 from gateway.commands.inboxes import MEANT, inbox
 from gateway.commands.output import Shown
@@ -100,7 +101,7 @@ def _act(options: argparse.Namespace) -> Shown:
     wish = _wish(options)
     with situated(options) as (store, context):
         proof = typed.typed_by(options).proof
-        return act(store, context, options.reference, options.agent, wish, typed.now(), proof=proof)
+        return act(store, context, options.reference, options.agent, wish, utc_now(), proof=proof)
 
 
 def _wish(options: argparse.Namespace) -> Parsed:

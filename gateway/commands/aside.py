@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from datetime import datetime
 
+from gateway.clock import utc_now
 from gateway.commands import options as typed
 from gateway.commands.operator import Operator
 from gateway.commands.output import Shown, table
@@ -27,7 +28,7 @@ def _aside(options: argparse.Namespace) -> Shown:
             return listed(store)
         if options.action == "show":
             return shown(store, typed.identifier(options))
-        return retried(store, typed.identifier(options), typed.typed_by(options), typed.now())
+        return retried(store, typed.identifier(options), typed.typed_by(options), utc_now())
 
 
 def listed(store: Store) -> Shown:

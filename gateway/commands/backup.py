@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from gateway import config
+from gateway.clock import utc_now
 from gateway.commands import options as typed
 from gateway.commands.output import Shown, when
 from gateway.config import Settings
@@ -41,7 +42,7 @@ def _backup(options: argparse.Namespace) -> Shown:
         return checked(options.folder)
     path = typed.path(options)
     with opening.private():
-        return made(config.load(path, passwords=False), path, options.folder, typed.now(), options.keep)
+        return made(config.load(path, passwords=False), path, options.folder, utc_now(), options.keep)
 
 
 # --- backup ----------------------------------------------------------------------------------------------

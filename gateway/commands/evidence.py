@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from gateway.clock import utc_now
 from gateway.commands import options as typed
 from gateway.commands.operator import Operator
 from gateway.commands.output import Shown, Table, table
@@ -48,7 +49,7 @@ def _evidence(options: argparse.Namespace) -> Shown:
         if options.export is None:
             return listed(store, options.reference)
         instance, by = settings.instance.url, typed.typed_by(options)
-        return exported(store, options.reference, options.export, instance, by, typed.now())
+        return exported(store, options.reference, options.export, instance, by, utc_now())
 
 
 def listed(store: Store, reference: str) -> Shown:

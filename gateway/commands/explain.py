@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, create_engine
 
 from gateway import inbound
+from gateway.clock import utc_now
 from gateway.commands import files
 from gateway.commands import options as typed
 from gateway.commands.files import MailFile
@@ -36,7 +37,7 @@ OFFERED = {"explain": _parser}
 
 
 def _explain(options: argparse.Namespace) -> Shown:
-    settings, now = typed.settings(options), typed.now()
+    settings, now = typed.settings(options), utc_now()
     known = settings.store.token_keys_file
     situation = context(settings, keys.load(known) if known.exists() else Keys(()))
     file = file_of(settings.store.url)

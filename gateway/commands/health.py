@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import asdict
 from datetime import datetime
 
+from gateway.clock import utc_now
 from gateway.commands import options as typed
 from gateway.commands.output import Shown, when
 from gateway.config import Settings
@@ -31,7 +32,7 @@ OFFERED = {"health": _parser}
 
 
 def _health(options: argparse.Namespace) -> Shown:
-    return health(typed.settings(options), typed.now(), as_metrics=options.metrics)
+    return health(typed.settings(options), utc_now(), as_metrics=options.metrics)
 
 
 def health(settings: Settings, now: datetime, *, as_metrics: bool) -> Shown:

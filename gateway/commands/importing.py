@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from gateway import inbound
+from gateway.clock import utc_now
 from gateway.commands import files
 from gateway.commands import options as typed
 from gateway.commands.files import MailFile
@@ -38,7 +39,7 @@ OFFERED = {"import": _parser}
 
 def _import(options: argparse.Namespace) -> Shown:
     with situated(options) as (store, context):
-        return imported(store, context, options.paths, typed.typed_by(options), typed.now)
+        return imported(store, context, options.paths, typed.typed_by(options), utc_now)
 
 
 def imported(store: Store, context: Context, paths: list[Path], by: Operator, clock: Callable[[], datetime]) -> Shown:

@@ -6,6 +6,7 @@ import argparse
 from collections import Counter
 from datetime import UTC, datetime
 
+from gateway.clock import utc_now
 from gateway.commands import options as typed
 from gateway.commands.operator import Operator
 from gateway.commands.output import Shown, table
@@ -29,7 +30,7 @@ OFFERED = {"keys": _parser}
 
 
 def _keys(options: argparse.Namespace) -> Shown:
-    settings, by, now = typed.settings(options), typed.typed_by(options), typed.now()
+    settings, by, now = typed.settings(options), typed.typed_by(options), utc_now()
     with opening.opened(settings) as store:
         if options.action == "list":
             return listed(store, settings, now)

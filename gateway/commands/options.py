@@ -66,10 +66,6 @@ def time(text: str) -> datetime:
         raise argparse.ArgumentTypeError('must be a time, like "2026-11-29T14:30"') from error
 
 
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
 def standard_input() -> str:
     """The text of an answer or a note.
 

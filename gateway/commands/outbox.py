@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from datetime import datetime
 
+from gateway.clock import utc_now
 from gateway.commands import options as typed
 from gateway.commands.operator import Operator
 from gateway.commands.output import Shown, table
@@ -27,7 +28,7 @@ def _outbox(options: argparse.Namespace) -> Shown:
     with typed.opened(options) as store:
         if options.action == "list":
             return listed(store)
-        by, now = typed.typed_by(options), typed.now()
+        by, now = typed.typed_by(options), utc_now()
         if options.held:
             return settled_held(store, by, now, retry=options.action == "retry")
         act = retried if options.action == "retry" else cancelled

@@ -9,6 +9,7 @@ from functools import partial
 from itertools import islice
 
 from gateway import peers
+from gateway.clock import utc_now
 from gateway.commands import options as typed
 from gateway.commands.operator import Operator
 from gateway.commands.output import Shown, when
@@ -31,7 +32,7 @@ def _recover(options: argparse.Namespace) -> Shown:
     settings = typed.settings(options)
     with opening.private(), opening.alone(settings), opening.opened(settings) as store:
         peers.assert_none(store)
-        return recovered(store, typed.typed_by(options), typed.now(), apply=options.apply)
+        return recovered(store, typed.typed_by(options), utc_now(), apply=options.apply)
 
 
 def recovered(store: Store, by: Operator, now: datetime, *, apply: bool) -> Shown:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from gateway import acting, telling
+from gateway.clock import utc_now
 from gateway.commands import options as typed
 from gateway.commands.output import Shown
 from gateway.commands.situation import situated
@@ -48,14 +49,14 @@ def _split(options: argparse.Namespace) -> Shown:
             options.message,
             options.to,
             options.agent,
-            typed.now(),
+            utc_now(),
             proof=typed.typed_by(options).proof,
         )
 
 
 def _merge(options: argparse.Namespace) -> Shown:
     with situated(options) as (store, context):
-        now, proof = typed.now(), typed.typed_by(options).proof
+        now, proof = utc_now(), typed.typed_by(options).proof
         return merge(store, context, options.reference, options.other, options.agent, now, proof=proof)
 
 

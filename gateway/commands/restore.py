@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway import peers
+from gateway.clock import utc_now
 from gateway.commands import options as typed
 from gateway.commands.backup import CONFIGURATION, KEYS, about, chosen, words
 from gateway.commands.operator import Operator
@@ -41,7 +42,7 @@ OFFERED = {"restore": _parser}
 
 
 def _restore(options: argparse.Namespace) -> Shown:
-    settings, now = typed.settings(options), typed.now()
+    settings, now = typed.settings(options), utc_now()
     with opening.private(), opening.alone(settings):
         return restored(
             settings,

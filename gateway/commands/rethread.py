@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from gateway import inbound
+from gateway.clock import utc_now
 from gateway.commands import options as typed
 from gateway.commands.operator import SOMEBODY, Operator
 from gateway.commands.output import Shown, progress
@@ -39,7 +40,7 @@ OFFERED = {"rethread": _parser}
 
 def _rethread(options: argparse.Namespace) -> Shown:
     with situated(options) as (store, context):
-        return rethread(store, context, typed.now(), apply=options.apply, by=typed.typed_by(options))
+        return rethread(store, context, utc_now(), apply=options.apply, by=typed.typed_by(options))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from gateway import acting, releasing
+from gateway.clock import utc_now
 from gateway.commands import options as typed
 from gateway.commands.operator import Operator
 from gateway.commands.output import Shown, table
@@ -32,7 +33,7 @@ OFFERED = {"scans": _parser}
 def _scans(options: argparse.Namespace) -> Shown:
     if options.action == "release" and not (options.digest and options.agent):
         options.usage("name the mail and who releases it: `release SHA256 --as AGENT`; `list` shows them")
-    by, now = typed.typed_by(options), typed.now()
+    by, now = typed.typed_by(options), utc_now()
     with situated(options) as (store, context):
         if options.action == "list":
             return listed(store)

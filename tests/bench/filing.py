@@ -17,8 +17,8 @@ import mailparser
 import uvloop
 
 from gateway import config, waiting
+from gateway.clock import utc_now
 from gateway.context import context
-from gateway.daemon import utc_now
 from gateway.mail.read import read
 from gateway.model import Envelope, Incoming
 from gateway.reading.readers import Readers

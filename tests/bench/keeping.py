@@ -9,8 +9,9 @@ from pathlib import Path
 import uvloop
 
 from gateway import config, log
+from gateway.clock import utc_now
 from gateway.context import context
-from gateway.daemon import TURN, utc_now
+from gateway.daemon import TURN
 from gateway.intake import smtp
 from gateway.store import keys
 from gateway.store.database import Store

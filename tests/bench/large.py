@@ -24,8 +24,8 @@ from sqlalchemy import Column, Connection, LargeBinary, Table, Text, UniqueConst
 from sqlalchemy.types import TypeDecorator
 
 from gateway import config, waiting
+from gateway.clock import utc_now
 from gateway.context import context
-from gateway.daemon import utc_now
 from gateway.outbound import Relay
 from gateway.reading.readers import Readers
 from gateway.relay.transport import transport_for

@@ -14,8 +14,8 @@ import uvloop
 from sqlalchemy import func, select
 
 from gateway import config, waiting
+from gateway.clock import utc_now
 from gateway.context import context
-from gateway.daemon import utc_now
 from gateway.outbound import Relay
 from gateway.reading.readers import Readers
 from gateway.relay.transport import transport_for

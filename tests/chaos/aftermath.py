@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, select
 
-from gateway import config, daemon, inbound
+from gateway import clock, config, inbound
 from gateway.context import Context, context
 from gateway.errors import GatewayError
 from gateway.model import Incoming
@@ -63,7 +63,7 @@ def aftermath(
             store.write_now(holders.leave_all)
             store.write_now(lambda tx: arrivals.keep_all(tx, mailbox))
             situation = context(settings, keys.load_or_make(settings.store.token_keys_file))
-            file_all(store, situation, daemon.utc_now())
+            file_all(store, situation, clock.utc_now())
             _file_begun(store, situation)
             states = store.read_now(_states)
             return Aftermath(
@@ -101,7 +101,7 @@ def _count(folder: Path, which: str) -> int:
 def _file_begun(store: Store, situation: Context) -> None:
     """One by one, those that were being worked on."""
     while True:
-        now = daemon.utc_now()
+        now = clock.utc_now()
         work, spent = store.write_now(lambda tx, now=now: arrivals.claim_begun(tx, "test", now))
         for arrival in work:
             mail = inbound.read_arrival(store, arrival, situation)

@@ -8,17 +8,18 @@ from typing import Any
 
 import pytest
 
-from gateway import config, daemon, log, systemd
+from gateway import config, log, reloading, systemd
 from gateway.context import Context, context
 from gateway.errors import ConfigError
 from gateway.mail import tokens
 from gateway.mail.tokens import Keys, Token, TokenKind
+from gateway.reloading import State
 from gateway.store import keys
 from tests.builders import DOMAIN, settings
 
 
-async def state_of(tmp_path: Path) -> daemon._State:
-    return daemon._State(tmp_path / "gateway.toml", settings(tmp_path))
+async def state_of(tmp_path: Path) -> State:
+    return State(tmp_path / "gateway.toml", settings(tmp_path))
 
 
 def address(keys_file: Path) -> str:
@@ -82,7 +83,7 @@ def test_a_reload_takes_keys_too_and_keeps_those_that_came_meanwhile(
             return made
 
         monkeypatch.setattr(config, "load", lambda _: settings(tmp_path, instance={"name": "Another"}))
-        monkeypatch.setattr(daemon, "_context", slow)
+        monkeypatch.setattr(reloading, "_context", slow)
         state.reload()
         assert state._reloading is not None
         await state._reloading
@@ -106,7 +107,7 @@ def test_a_reload_that_fails_keeps_the_old_configuration_and_ends(
         raise error
 
     async def reload() -> bool:
-        state = daemon._State(tmp_path / "gateway.toml", settings(tmp_path))
+        state = State(tmp_path / "gateway.toml", settings(tmp_path))
         before = state.context
         state.reload()
         assert state._reloading is not None

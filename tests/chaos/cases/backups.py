@@ -8,8 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from gateway import config
+from gateway.clock import utc_now
 from gateway.commands.backup import made
-from gateway.daemon import utc_now
 from gateway.errors import GatewayError
 from gateway.store import backup, manifests
 from tests.chaos import careless

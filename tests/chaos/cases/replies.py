@@ -19,8 +19,8 @@ from typing import TypeVar
 from sqlalchemy import Connection, func, select
 
 from gateway import config
+from gateway.clock import utc_now
 from gateway.context import context
-from gateway.daemon import utc_now
 from gateway.model import Draft, Filing, Purpose, Role
 from gateway.store import filing, keys, outbox
 from gateway.store.database import Store, Tx
