@@ -87,7 +87,7 @@ def _as_json(_: Any, __: str, line: Mapping[str, Any]) -> str:
 def reticent(_: Any, __: str, line: MutableMapping[str, Any]) -> Mapping[str, Any]:
     """A line with the fields of its event alone, their text redacted. `left_out`: how many it had besides."""
     allowed = _FIELDS.get(line["event"], frozenset())
-    kept = {name: _plain(value) for name, value in line.items() if name in allowed or name in _OWN}
+    kept = {n: v if n in _OWN else _plain(v) for n, v in line.items() if n in allowed or n in _OWN}
     left_out = len(line) - len(kept)
     return {**kept, "left_out": left_out} if left_out else kept
 

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -66,13 +66,13 @@ class Relay:
         self._jitter = jitter
         self._lanes = context().settings.relay.connections
         self._most = self._lanes * _AHEAD
-        self._book = Book(store, context, now, owner)
+        self._on_their_way: Counter[str] = Counter()
+        self._book = Book(store, context, now, owner, self._on_their_way.total)
         self._bell = asyncio.Event()
         self._pace = Pace(self._lanes)
         self._waiting: list[Outgoing] = []
         self._owner = owner
         self._busy: dict[int, asyncio.Task[None]] = {}
-        self._on_their_way: Counter[str] = Counter()
         self._slow: dict[str, datetime] = {}  # until when domains are taken for it
         self._quick: dict[str, datetime] = {}
         self._doubts = Doubts(lambda: context().settings.relay.lookup)
@@ -155,7 +155,7 @@ class Relay:
         except StoreError as error:
             log.relay_paused(reason=str(error))
             return False
-        self._take_up(due)
+        self._waiting += due
         self._go()
         return bool(due)
 
@@ -167,22 +167,21 @@ class Relay:
         ours = await self._store.write(lambda tx: outbox.take(tx, ids, self._owner), beside=True)
         return [outgoing for outgoing in due if outgoing.id in ours]
 
-    def _take_up(self, due: Iterable[Outgoing]) -> None:
-        """No domain fills the room: others could only be seen once it has answered. What is left here stays due."""
-        crowd = self._crowd()
-        for outgoing in due:
-            name = domain(outgoing.draft.to)
-            if crowd[name] < self._most // 4:
-                crowd[name] += 1
-                self._waiting.append(outgoing)
-
-    def _crowd(self) -> Counter[str]:
-        return Counter(domain(outgoing.draft.to) for outgoing in self._waiting)
-
-    def _due(self, connection: Connection, room: int) -> list[Outgoing]:
+    def _due(self, connection: Connection, most: int) -> list[Outgoing]:
+        """No domain fills the room: others could only be seen once it has answered."""
         here = [*self._busy, *(outgoing.id for outgoing in self._waiting)]
-        crowded = [name for name, count in self._crowd().items() if count >= self._most // 4]
-        return outbox.due(connection, self._now(), room, here, crowded, self._owner)
+        crowd = Counter(domain(outgoing.draft.to) for outgoing in self._waiting)
+        share = self._most // 4
+        crowded = [name for name, count in crowd.items() if count >= share]
+
+        def room(address: str) -> bool:
+            name = domain(address)
+            if crowd[name] >= share:
+                return False
+            crowd[name] += 1
+            return True
+
+        return outbox.due(connection, self._now(), most, here, crowded, self._owner, room)
 
     async def _give_up(self) -> None:
         """What waited for so long, with a smarthost that failed for so long, is given up without another try."""

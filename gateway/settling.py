@@ -23,7 +23,7 @@ from gateway.store.database import Store, Tx, savepoint
 from gateway.store.outbox import Settled
 
 T = TypeVar("T")
-_PATIENCE, _GATHER = 0.01, 0.002  # seconds
+_PATIENCE, _GATHER = 0.01, 0.002  # seconds for which others are waited for: in all, and after each that came
 _AGAIN = 1.0  # seconds until what the store didn't take is offered again
 _Outcome = tuple[Settled, "asyncio.Future[None]"]
 
@@ -32,9 +32,16 @@ class Book:
     """Holds what isn't written yet, and nothing that must survive."""
 
     def __init__(
-        self, store: Store, context: Callable[[], Context], now: Callable[[], datetime], owner: str = ""
+        self,
+        store: Store,
+        context: Callable[[], Context],
+        now: Callable[[], datetime],
+        owner: str = "",
+        under_way: Callable[[], int] = lambda: 0,
     ) -> None:
+        """`under_way`: how many connections have a mail now, of which a last step may come."""
         self._store = store
+        self._under_way = under_way
         self._owner = owner
         self._context = context
         self._now = now
@@ -61,6 +68,7 @@ class Book:
         """
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._outcomes.append((settled, done))
+        self._asked.set()
         self._wake()
         return done
 
@@ -69,13 +77,16 @@ class Book:
             self._writing = asyncio.create_task(self._write_all(), name="settling")
 
     async def _gather(self) -> None:
-        """Connections that have told of one mail soon come with the next, and where one comes others do."""
+        """Connections that have told of one mail soon come with the next, and where one comes others do.
+
+        Where none is left that could come, nothing is waited for.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE):
-                while not self._leaving:
+                while len(self._leaving) < self._under_way():
                     self._asked.clear()
-                    await self._asked.wait()
-        await asyncio.sleep(_GATHER)
+                    async with asyncio.timeout(_GATHER if self._leaving else None):
+                        await self._asked.wait()
 
     async def _write_all(self) -> None:
         while self._leaving or self._outcomes:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import unicodedata
-from binascii import b2a_qp
+from binascii import b2a_base64, b2a_qp
 from collections.abc import Sequence
 from email.utils import format_datetime
 from urllib.parse import quote
@@ -22,6 +23,7 @@ from gateway.relay.wire import assert_wire, path
 
 _LONGEST_ID = 970  # characters; a line has room for 998
 _END = 20  # characters of a file name that are never cut off
+_BLANK_AT_END = re.compile(rb"[^\n]{24}[ \t]\n")  # 24 octets may become 72
 _Part = tuple[dict[str, str], bytes]  # its header fields and its octets
 
 
@@ -102,19 +104,14 @@ def _folded(words: Sequence[str], begin: int) -> str:
 
 def _encoded_words(text: str) -> str:
     """RFC 2047 §2: base64 words of at most 75 characters, none of them cutting a character."""
-    words: list[str] = []
-    chunk = b""
-    for character in text:
-        octets = character.encode("utf-8", "replace")
-        if len(chunk) + len(octets) > 42:
-            words.append(_encoded_word(chunk))
-            chunk = b""
-        chunk += octets
-    return "\r\n ".join((*words, _encoded_word(chunk)))
-
-
-def _encoded_word(octets: bytes) -> str:
-    return f"=?utf-8?b?{base64.b64encode(octets).decode('ascii')}?="
+    octets, words, begin = text.encode("utf-8", "replace"), list[str](), 0
+    while begin < len(octets):
+        end = begin + 42
+        while octets[end : end + 1] and octets[end] & 0xC0 == 0x80:  # in the midst of a character
+            end -= 1
+        words.append(f"=?utf-8?b?{b2a_base64(octets[begin:end], newline=False).decode('ascii')}?=")
+        begin = end
+    return "\r\n ".join(words)
 
 
 def _ids(ids: Sequence[str]) -> str:
@@ -158,12 +155,18 @@ def _multipart(kind: str, identifier: str, parts: Sequence[_Part]) -> _Part:
 
 
 def _text(kind: str, text: str) -> _Part:
-    lines = (b2a_qp(line.encode()).replace(b"\n", b"\r\n") for line in html.visible(text).split("\n"))
     fields = {
         "Content-Type": f"text/{kind}; charset=utf-8",
         "Content-Transfer-Encoding": "quoted-printable",
     }
-    return fields, b"\r\n".join(lines)
+    return fields, _quoted_printable(html.visible(text).encode())
+
+
+def _quoted_printable(octets: bytes) -> bytes:
+    """RFC 2045 §6.7. A long line that ends in blanks becomes longer than it may be, unless binascii has it alone."""
+    if _BLANK_AT_END.search(octets):
+        return b"\r\n".join(b2a_qp(line).replace(b"\n", b"\r\n") for line in octets.split(b"\n"))
+    return b2a_qp(octets).replace(b"\n", b"\r\n")
 
 
 def _attachment(attachment: Attachment, content: bytes) -> _Part:

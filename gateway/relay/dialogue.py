@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
@@ -63,18 +62,15 @@ class Dialogue(asyncio.Protocol):
             return Answers([], self.broken)
         self._replies, self._awaited = [], answers
         self._transport.write(octets)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(patience):
-                await self._answered()
-        if len(self._replies) < answers:
-            self._end(f"no answer within {patience:g} s")
-        self._awaited = 0
+        late = asyncio.get_running_loop().call_later(patience, self._end, f"no answer within {patience:g} s")
+        try:
+            while len(self._replies) < answers and not self._broken:
+                self._changed = asyncio.get_running_loop().create_future()
+                await self._changed
+        finally:
+            late.cancel()
+            self._awaited = 0
         return Answers(self._replies, self._broken if len(self._replies) < answers else "")
-
-    async def _answered(self) -> None:
-        while len(self._replies) < self._awaited and not self._broken:
-            self._changed = asyncio.get_running_loop().create_future()
-            await self._changed
 
     def close(self) -> None:
         """End the connection without a word; what wasn't written yet is dropped."""

@@ -31,6 +31,8 @@ FIELDS = (
 )
 """All that a mail's header may hold, in this order, each once."""
 
+_ANOTHER_HEADER = "the header of a composed mail isn't the one that was meant"
+_NAME = re.compile(rb"\r\n(?![ \t])([^:\r\n]*)")
 _MOST = 998  # octets in a line without its CRLF (RFC 5322 §2.1.1); a dot doubled on the way doesn't count
 _END = b"\r\n.\r\n"
 _LONGEST_PATH = 254  # RFC 5321 §4.5.3.1.3, without the brackets
@@ -50,7 +52,7 @@ def assert_wire(mail: bytes, fields: tuple[str, ...]) -> None:
     """
     _assert_lines(mail)
     if _names(mail) != fields or any(name not in FIELDS for name in fields):
-        raise WireError("the header of a composed mail isn't the one that was meant")
+        raise WireError(_ANOTHER_HEADER)
 
 
 def path(address: str) -> str:
@@ -71,8 +73,10 @@ def transmitted(mail: bytes) -> bytes:
     Raises:
         WireError: it breaks a rule of the wire, or holds a field that is none of ours.
     """
+    _assert_lines(mail)
     names = _names(mail)
-    assert_wire(mail, tuple(field for field in FIELDS if field in names))
+    if names != tuple(field for field in FIELDS if field in names):
+        raise WireError(_ANOTHER_HEADER)
     whole = mail if mail.endswith(b"\r\n") else mail + b"\r\n"
     octets = (b"\r\n" + whole).replace(b"\r\n.", b"\r\n..") + b".\r\n"
     if octets.find(_END) != len(octets) - len(_END):
@@ -106,5 +110,4 @@ def _names(mail: bytes) -> tuple[str, ...]:
     header, separator, _ = mail.partition(b"\r\n\r\n")
     if not separator:
         raise WireError("a composed mail without the end of its header")
-    lines = header.decode("ascii", "replace").split("\r\n")
-    return tuple(line.partition(":")[0] for line in lines if line[:1] not in {" ", "\t"})
+    return tuple(name.decode("ascii", "replace") for name in _NAME.findall(b"\r\n" + header))

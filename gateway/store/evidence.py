@@ -20,12 +20,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Select, func, insert, select
 
 from gateway.model import GATEWAY, Fact, Occasion
 from gateway.store import audit, chain, turns
 from gateway.store.chain import Link, Verified
 from gateway.store.database import AnyRow, Tx
+from gateway.store.prepared import About, Prepared
 from gateway.store.recall import parts
 from gateway.store.tables import audit as acts
 from gateway.store.tables import conversations, deliveries, evidence
@@ -33,29 +34,38 @@ from gateway.store.tables import conversations, deliveries, evidence
 CONTEXT = b"gateway evidence 1\0"
 _BOUND = ("chain", "number", "at", "event", "delivery", "digest", "previous")
 _TRIES = (Occasion.ATTEMPT, Occasion.INTERRUPTED, Occasion.GIVEN_UP)
-_INSERT = insert(evidence)
-_LAST_ID = select(func.max(evidence.c.id))
-_ABOUT = (
-    select(
-        deliveries.c.id,
-        deliveries.c.state,
-        deliveries.c.owner,
-        deliveries.c.message_id,
-        deliveries.c.recipient,
-        conversations.c.reference,
+_INSERT = Prepared(insert(evidence), evidence.c.keys())
+_LAST_ID = Prepared(select(func.max(evidence.c.id)))
+_ABOUT = About(
+    lambda ids: (
+        select(
+            deliveries.c.id,
+            deliveries.c.state,
+            deliveries.c.owner,
+            deliveries.c.message_id,
+            deliveries.c.recipient,
+            conversations.c.reference,
+        )
+        .outerjoin(conversations, conversations.c.id == deliveries.c.conversation)
+        .where(deliveries.c.id.in_(ids))
     )
-    .outerjoin(conversations, conversations.c.id == deliveries.c.conversation)
-    .where(deliveries.c.id.in_(bindparam("ids", expanding=True)))
 )
-_ENDS = (
-    select(evidence.c.chain, func.max(evidence.c.number).label("number"))
-    .where(evidence.c.chain.in_(bindparam("chains", expanding=True)))
-    .group_by(evidence.c.chain)
-    .subquery()
-)
-_HEADS = select(evidence.c.chain, evidence.c.number, evidence.c.hash).join(
-    _ENDS, (evidence.c.chain == _ENDS.c.chain) & (evidence.c.number == _ENDS.c.number)
-)
+
+
+def _ends(chains: list[ColumnElement[Any]]) -> Select[Any]:
+    """The last row of each of these chains."""
+    last = (
+        select(evidence.c.chain, func.max(evidence.c.number).label("number"))
+        .where(evidence.c.chain.in_(chains))
+        .group_by(evidence.c.chain)
+        .subquery()
+    )
+    return select(evidence.c.chain, evidence.c.number, evidence.c.hash).join(
+        last, (evidence.c.chain == last.c.chain) & (evidence.c.number == last.c.number)
+    )
+
+
+_HEADS = About(_ends)
 _ALL = select(evidence).order_by(evidence.c.chain, evidence.c.number)
 _SEAL = re.compile(r"sealed the evidence up to row (\d+): ([0-9a-f]{64})")
 _SEALS = select(acts.c.what).where(acts.c.by == GATEWAY, acts.c.what.like("sealed the evidence up to row %"))
@@ -66,8 +76,7 @@ _SEALS = select(acts.c.what).where(acts.c.by == GATEWAY, acts.c.what.like("seale
 
 def about(connection: Connection, facts: Iterable[Fact]) -> dict[int, AnyRow]:
     """What `record` needs to know of the deliveries, and the state of each."""
-    rows = connection.execute(_ABOUT, {"ids": [fact.delivery for fact in facts]})
-    return {row.id: row for row in rows}
+    return {row.id: row for row in _ABOUT.rows(connection, {fact.delivery for fact in facts})}
 
 
 def record(tx: Tx, facts: Sequence[Fact], at: datetime, known: Mapping[int, AnyRow] | None = None) -> None:
@@ -78,9 +87,8 @@ def record(tx: Tx, facts: Sequence[Fact], at: datetime, known: Mapping[int, AnyR
     known = known or about(tx.connection, facts)
     chains = {delivery: row.reference or f"delivery {delivery}" for delivery, row in known.items()}
     turns.chain(tx.connection)
-    found = tx.connection.execute(_HEADS, {"chains": list(set(chains.values()))})
-    heads = {row.chain: (row.number, row.hash) for row in found}
-    identifier = tx.connection.scalar(_LAST_ID) or 0
+    heads = {row.chain: (row.number, row.hash) for row in _HEADS.rows(tx.connection, set(chains.values()))}
+    identifier = _LAST_ID.scalar(tx.connection, {}) or 0
     rows: list[dict[str, Any]] = []
     for fact in facts:
         name, row = chains[fact.delivery], known[fact.delivery]
@@ -89,7 +97,7 @@ def record(tx: Tx, facts: Sequence[Fact], at: datetime, known: Mapping[int, AnyR
         bound = {"chain": name, "number": number + 1, "at": at, "event": fact.occasion.value}
         rows.append(linked({**bound, "id": identifier + len(rows) + 1, "delivery": fact.delivery}, said, previous))
         heads[name] = number + 1, rows[-1]["hash"]
-    tx.connection.execute(_INSERT, rows)
+    _INSERT.run_each(tx.connection, rows)
 
 
 def words(*, to: str, message_id: str, fact: Fact) -> str:
@@ -129,7 +137,7 @@ def seal(tx: Tx, at: datetime) -> bool:
 
 def is_unsealed(connection: Connection) -> bool:
     """Was anything written since the last seal?"""
-    return (connection.scalar(_LAST_ID) or 0) > _last_seal(connection)[0]
+    return (_LAST_ID.scalar(connection, {}) or 0) > _last_seal(connection)[0]
 
 
 def _last_seal(connection: Connection) -> tuple[int, str]:

@@ -6,7 +6,7 @@ waiting → sending → sent | deferred → … | refused | unknown;  any that w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from heapq import merge
@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Select,
     bindparam,
     case,
     exists,
@@ -45,7 +46,7 @@ from gateway.model import (
 )
 from gateway.store import evidence, statements, volume
 from gateway.store.database import AnyRow, Tx, insert_each
-from gateway.store.prepared import Prepared
+from gateway.store.prepared import About, Prepared
 from gateway.store.tables import conversations, deliveries, messages, participations, rounds
 
 _DUE: ColumnElement[bool] = literal_column("deliveries.state IN ('waiting', 'deferred')")
@@ -135,31 +136,36 @@ _ATTEMPTED = (
     .where(deliveries.c.id == bindparam("delivery"))
     .values(attempts=deliveries.c.attempts + 1, owner="")
 )
-_SETTLED = _ATTEMPTED.values(state=bindparam("outcome"), last_reply=bindparam("reply"), next_at=bindparam("then"))
-_DUE_NOW = (
-    select(deliveries, messages.c.digest)
-    .outerjoin(messages, messages.c.id == deliveries.c.message)
-    .where(
-        _DUE,
-        deliveries.c.next_at <= bindparam("now"),
-        deliveries.c.id.not_in(bindparam("busy", expanding=True)),
-        _OURS,
+_SETTLED = Prepared(
+    _ATTEMPTED.values(state=bindparam("outcome"), last_reply=bindparam("reply"), next_at=bindparam("then"))
+)
+_DUE_NOW = select(deliveries.c.id, deliveries.c.recipient).where(
+    _DUE, deliveries.c.next_at <= bindparam("now"), _OURS
+)
+_OLDEST = _DUE_NOW.order_by(deliveries.c.next_at, deliveries.c.id).limit(bindparam("most"))
+_NEWEST = _DUE_NOW.order_by(deliveries.c.next_at.desc(), deliveries.c.id.desc()).limit(bindparam("most"))
+_WHOLE = About(
+    lambda ids: (
+        select(deliveries, messages.c.digest)
+        .outerjoin(messages, messages.c.id == deliveries.c.message)
+        .where(deliveries.c.id.in_(ids))
     )
-    .limit(bindparam("most"))
 )
-_OLDEST = _DUE_NOW.order_by(deliveries.c.next_at, deliveries.c.id)
-_NEWEST = _DUE_NOW.order_by(deliveries.c.next_at.desc(), deliveries.c.id.desc())
-_COMMITTING = (
-    update(deliveries)
-    .where(deliveries.c.id.in_(bindparam("ids", expanding=True)), _DUE, deliveries.c.owner == bindparam("holder"))
-    .values(state="sending")
-    .returning(deliveries.c.id)
+_COMMITTING = About(
+    lambda ids: (
+        update(deliveries)
+        .where(deliveries.c.id.in_(ids), _DUE, deliveries.c.owner == bindparam("holder"))
+        .values(state="sending")
+        .returning(deliveries.c.id)
+    )
 )
-_TAKE = (
-    update(deliveries)
-    .where(deliveries.c.id.in_(bindparam("ids", expanding=True)), _DUE, _OURS)
-    .values(owner=bindparam("holder"))
-    .returning(deliveries.c.id)
+_TAKE = About(
+    lambda ids: (
+        update(deliveries)
+        .where(deliveries.c.id.in_(ids), _DUE, _OURS)
+        .values(owner=bindparam("holder"))
+        .returning(deliveries.c.id)
+    )
 )
 _ADOPT = (
     update(deliveries)
@@ -395,23 +401,29 @@ def due(
     busy: Collection[int] = (),
     crowded: Collection[str] = (),
     owner: str = "",
+    room: Callable[[str], bool] = lambda _: True,
 ) -> list[Outgoing]:
     """Deliveries whose time has come, but for those in `busy`, those to the domains in `crowded`, and those that a
-    daemon other than `owner` has.
+    daemon other than `owner` has. `room`: is there room for one more, to this address? It is asked for each.
 
     The oldest first; but where there are more of them, a quarter are the newest: what is written now isn't to wait
     behind all that an outage left.
     """
-    held = list(busy)
-    values = {"now": now, "busy": held, "most": limit, "holder": owner}
     elsewhere = [~deliveries.c.recipient.endswith(f"@{name}", autoescape=True) for name in crowded]
-    newest = max(1, limit // 4)
-    rows = list(connection.execute(_OLDEST.where(*elsewhere), values))
+
+    def found(query: Select[Any], most: int, here: Collection[int]) -> list[AnyRow]:
+        values = {"now": now, "most": most + len(here), "holder": owner}
+        rows = connection.execute(query.where(*elsewhere), values)
+        return [row for row in rows if row.id not in here][:most]
+
+    here, newest = set(busy), max(1, limit // 4)
+    rows = found(_OLDEST, limit, here)
     if len(rows) == limit > newest:
         rows = rows[: limit - newest]
-        held += [row.id for row in rows]
-        rows += connection.execute(_NEWEST.where(*elsewhere), {**values, "most": newest})
-    return [_outgoing(row) for row in rows]
+        rows += found(_NEWEST, newest, here | {row.id for row in rows})
+    ids = [row.id for row in rows if room(row.recipient)]
+    whole = {row.id: row for row in _WHOLE.rows(connection, ids)}
+    return [_outgoing(whole[each]) for each in ids]
 
 
 def older(connection: Connection, than: datetime, limit: int) -> list[int]:
@@ -424,7 +436,7 @@ def older(connection: Connection, than: datetime, limit: int) -> list[int]:
 
 def take(tx: Tx, ids: Collection[int], owner: str) -> set[int]:
     """Claim deliveries that are due, where several daemons share the store. Those that come back are ours."""
-    return set(tx.connection.scalars(_TAKE, {"ids": sorted(ids), "holder": owner}))
+    return {row.id for row in _TAKE.rows(tx.connection, sorted(ids), {"holder": owner})}
 
 
 def committing(tx: Tx, ids: Collection[int], owner: str = "") -> set[int]:
@@ -432,7 +444,7 @@ def committing(tx: Tx, ids: Collection[int], owner: str = "") -> set[int]:
 
     Others were cancelled meanwhile, or are another daemon's by now, and mustn't.
     """
-    return set(tx.connection.scalars(_COMMITTING, {"ids": list(ids), "holder": owner}))
+    return {row.id for row in _COMMITTING.rows(tx.connection, sorted(ids), {"holder": owner})}
 
 
 def settle(tx: Tx, settled: Sequence[Settled], at: datetime, owner: str = "") -> None:
@@ -458,7 +470,7 @@ def settle(tx: Tx, settled: Sequence[Settled], at: datetime, owner: str = "") ->
     if overtaken:
         tx.connection.execute(_ATTEMPTED, overtaken)
     if changed:
-        tx.connection.execute(_SETTLED, changed)
+        _SETTLED.run_each(tx.connection, changed)
     if facts:
         evidence.record(tx, facts, at, known)
 

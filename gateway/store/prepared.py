@@ -1,21 +1,24 @@
 """Statements that run with every mail, compiled once: what SQLAlchemy does around each costs more than most of them.
 
 They are written as all others are, mean the same on every engine, and raise the same errors. Parameters have names;
-one that stands for a list can't be among them. They need an open transaction, and run in it.
+one that stands for a list can't be among them: `About` is for those. They need an open transaction, and run in it.
 """
 
 from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, Dialect
+from sqlalchemy import ColumnElement, Connection, Dialect, bindparam
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.types import TypeEngine
 
 Values = Mapping[str, Any]
+_MOST_AT_ONCE = 64
 
 
 class Prepared:
@@ -58,6 +61,38 @@ class Prepared:
         if made is None:
             made = self._made[dialect.name] = _Made(self._statement, dialect, self._columns)
         return made
+
+
+class About:
+    """A statement about a list of values: compiled for few lengths, of which the next one is filled up.
+
+    `statement`: what it is for so many placeholders; a value that comes twice must mean the same as once.
+    """
+
+    def __init__(self, statement: Callable[[list[ColumnElement[Any]]], ClauseElement]) -> None:
+        self._statement = statement
+        self._sized: dict[int, Prepared] = {}
+
+    def rows(self, connection: Connection, about: Iterable[Any], values: Values = MappingProxyType({})) -> list[Any]:
+        """What it finds, in no order; `values` are those of its other parameters."""
+        found: list[Any] = []
+        left = list(about)
+        while left:
+            some, left = left[:_MOST_AT_ONCE], left[_MOST_AT_ONCE:]
+            size = 1 << (len(some) - 1).bit_length()
+            filled = some + some[-1:] * (size - len(some))
+            found += self._for(size).rows(connection, {**dict(zip(_names(size), filled, strict=True)), **values})
+        return found
+
+    def _for(self, size: int) -> Prepared:
+        if size not in self._sized:
+            self._sized[size] = Prepared(self._statement([bindparam(name) for name in _names(size)]))
+        return self._sized[size]
+
+
+@cache
+def _names(size: int) -> tuple[str, ...]:
+    return tuple(f"value_{number}" for number in range(size))
 
 
 class _Made:

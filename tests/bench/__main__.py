@@ -40,8 +40,8 @@ KEPT = DOCS / "performance.json"
 
 # Each is given the rounds, and how many times as much as usual it is to do.
 MEASURES: dict[str, Callable[[int, float], list[Figure]]] = {
-    "accept": lambda rounds, n: accepted(rounds, 4_000, {1: int(150 * n), 10: int(800 * n), 50: int(1500 * n)}),
-    "accept-large": lambda rounds, n: accepted(rounds, 100_000, {10: int(150 * n), 50: int(200 * n)}),
+    "accept": lambda rounds, n: accepted(rounds, 4_000, {1: int(400 * n), 10: int(800 * n), 50: int(1500 * n)}),
+    "accept-large": lambda rounds, n: accepted(rounds, 100_000, {10: int(400 * n), 50: int(200 * n)}),
     "file": lambda rounds, n: filed(rounds, int(250 * n)),
     "several": lambda rounds, n: several(rounds, int(500 * n)),
     "latency": lambda rounds, n: latency(rounds, int(100 * n)),
@@ -54,7 +54,7 @@ MEASURES: dict[str, Callable[[int, float], list[Figure]]] = {
     "idle": lambda rounds, n: told_by_idle(rounds, int(40 * n)),
     "process": lambda rounds, n: processed(rounds, int(1000 * n), int(200 * n)),
     "place": lambda rounds, n: placed(rounds, int(10_000 * n)),
-    "relay": lambda rounds, n: relayed(rounds, int(150 * n)),
+    "relay": lambda rounds, n: relayed(rounds, int(400 * n)),
 }
 
 

@@ -128,6 +128,19 @@ def test_due_in_order_within_bounds_and_not_twice(store: Store) -> None:
     assert [o.attempts for o in due(store, NOW + timedelta(hours=1))] == [0, 0, 0, 0, 1]
 
 
+def test_those_that_there_is_no_room_for_stay_due(store: Store) -> None:
+    file(store, message(), *(draft(f"{n}@x") for n in range(4)))
+    asked: list[str] = []
+
+    def room(address: str) -> bool:
+        asked.append(address)
+        return len(asked) != 2
+
+    assert [o.id for o in store.read_now(lambda c: outbox.due(c, NOW, 3, room=room))] == [1, 4]
+    assert asked == ["0@x", "1@x", "3@x"]
+    assert [o.id for o in due(store)] == [1, 2, 3, 4]
+
+
 def test_the_oldest_are_due_first_and_a_quarter_of_the_newest_with_them(store: Store) -> None:
     for n in range(12):
         at = NOW + timedelta(minutes=n)

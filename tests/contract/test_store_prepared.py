@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import Integer, bindparam, insert, literal, select
+from sqlalchemy import Integer, bindparam, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.store.database import Store, Tx
-from gateway.store.prepared import Prepared
+from gateway.store.prepared import About, Prepared
 from gateway.store.tables import history, raws
 from tests.builders import NOW
 
@@ -45,6 +45,31 @@ def test_many_rows_at_once(store: Store) -> None:
     store.write_now(lambda tx: _INSERT.run_each(tx.connection, rows))
     assert store.read_now(lambda c: [row.offset for row in Prepared(_FOUND).rows(c, {"least": 2})]) == [*range(20)]
     assert store.read_now(lambda c: Prepared(_FOUND).rows(c, {"least": 3})) == []
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 64, 65, 130])
+def test_what_is_asked_about_a_list_is_found_once_for_each_value(store: Store, count: int) -> None:
+    rows = [{**_ROW, "digest": bytes([n]) * 32, "offset": n, "size": n % 2} for n in range(140)]
+    about = About(
+        lambda places: select(raws.c.offset).where(raws.c.offset.in_(places), raws.c.size >= bindparam("least"))
+    )
+    store.write_now(lambda tx: _INSERT.run_each(tx.connection, rows))
+    found = store.read_now(lambda c: about.rows(c, range(count), {"least": 0}))
+    assert sorted(row.offset for row in found) == [*range(count)]
+    assert len(store.read_now(lambda c: about.rows(c, range(count), {"least": 1}))) == count // 2
+
+
+def test_what_is_changed_of_a_list_is_changed_once(store: Store) -> None:
+    raise_ = About(
+        lambda places: (
+            update(raws).where(raws.c.offset.in_(places)).values(size=raws.c.size + 1).returning(raws.c.offset)
+        )
+    )
+    rows = [{**_ROW, "digest": bytes([n]) * 32, "offset": n} for n in range(9)]
+    store.write_now(lambda tx: _INSERT.run_each(tx.connection, rows))
+    changed = store.write_now(lambda tx: [row.offset for row in raise_.rows(tx.connection, [1, 2, 3])])
+    assert sorted(changed) == [1, 2, 3]
+    assert [row.offset for row in store.read_now(lambda c: Prepared(_FOUND).rows(c, {"least": 3}))] == [1, 2, 3]
 
 
 def test_a_list_of_values_is_refused_where_it_is_written(store: Store) -> None:

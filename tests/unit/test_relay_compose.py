@@ -103,6 +103,17 @@ def test_lines_of_the_body_are_short(text: str, enclosed: bool) -> None:
     assert max(map(len, body.split(b"\r\n"))) <= 76
 
 
+ends = st.sampled_from(["", " ", "\t", "é", ".", " \t", "€ "])
+
+
+@given(st.lists(st.tuples(st.integers(0, 80), st.sampled_from("xé€"), ends), max_size=8))
+def test_blanks_at_the_end_of_a_line_make_none_too_long(lines: list[tuple[int, str, str]]) -> None:
+    text = "\n".join(letter * length + end for length, letter, end in lines)
+    wire = compose(outgoing(letter=draft(text=text, role=Role.AGENT)), ())
+    assert max(map(len, wire.partition(b"\r\n\r\n")[2].split(b"\r\n"))) <= 76
+    assert content(leaves(wire)[0]) == text.replace("\n", "\r\n")
+
+
 def test_the_language_of_the_page_is_the_mails() -> None:
     assert '<html lang="en">' in content(leaves(compose(outgoing(letter=draft(language="en")), ()))[1])
 

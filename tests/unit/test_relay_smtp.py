@@ -226,6 +226,7 @@ async def test_a_server_that_waits_for_a_mail_to_nobody_gets_none(stage: str) ->
         taken, host.answers[stage] = host.answers[stage], "450 4.2.1 later"
         host.answers["DATA to nobody"] = "354 go on"
         assert (await by.deliver(outgoing(), compose(outgoing(), ()), nothing)).state is DEFERRED
+        assert by._idle == [], "it isn't asked anything more"
         host.answers[stage] = taken
         assert (await by.deliver(outgoing(), compose(outgoing(), ()), nothing)).state is SENT
         assert (host.connections, len(host.mails)) == (2, 1)

@@ -62,10 +62,13 @@ def states(store: Store) -> dict[int, str]:
 
 
 async def test_connections_share_transactions_and_leave_one_mail_each_in_doubt(
-    store: Store, writes: list[tuple[int, int, int]]
+    store: Store, writes: list[tuple[int, int, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Four connections, ten mails each: the outcome of one is written with the last step of the next."""
-    kept = book(store)
+    monkeypatch.setattr(settling, "_PATIENCE", 60.0)
+    monkeypatch.setattr(settling, "_GATHER", 60.0)  # a slow machine isn't to be taken for a slow smarthost
+    under_way = [1, 1, 1, 1]
+    kept = Book(store, make_context, lambda: NOW, under_way=lambda: sum(under_way))
 
     async def connection(first: int) -> None:
         noted: asyncio.Future[None] | None = None
@@ -73,6 +76,7 @@ async def test_connections_share_transactions_and_leave_one_mail_each_in_doubt(
             assert await kept.leave(delivery)
             assert noted is None or noted.done()
             noted = kept.settle(outcome(delivery))
+        under_way.pop()
         assert noted is not None
         await noted
 
@@ -80,7 +84,7 @@ async def test_connections_share_transactions_and_leave_one_mail_each_in_doubt(
     assert set(states(store).values()) == {"sent"}
     assert max(sending for *_, sending in writes) <= 4
     assert sum(settled for settled, *_ in writes) == sum(leaving for _, leaving, _ in writes) == 40
-    assert len(writes) <= 22, "two for each mail would be 80"
+    assert len(writes) <= 14, "two for each mail would be 80"
 
 
 async def test_what_was_cancelled_meanwhile_may_not_leave(store: Store) -> None:
