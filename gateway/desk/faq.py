@@ -121,10 +121,11 @@ def _found(found_in: FaqIndex, subject: str, text: str) -> dict[Term, bool]:
     """The known words and phrases of a mail, each once: does it stand in the subject?"""
     found: dict[Term, bool] = {}
     for part, in_subject in ((subject[:_MOST_SUBJECT], True), (text[:_MOST_TEXT], False)):
-        stems = list(_stems(part))
-        for start, first in enumerate(stems):
-            for length in found_in.lengths.get(first, ()):
-                found.setdefault(tuple(stems[start : start + length]), in_subject)
+        words = list(_tokens(part)) if found_in.lengths else []
+        begin = {word: lengths for word in set(words) if (lengths := found_in.lengths.get(stem(word)))}
+        for start, word in enumerate(words):
+            for length in begin.get(word, ()):
+                found.setdefault(tuple(map(stem, words[start : start + length])), in_subject)
     return found
 
 

@@ -74,6 +74,8 @@ def _echoed(mail: Mail, recalled: Recalled, inbox: Inbox) -> str:
     earlier = recalled.volume.to_author
     if earlier and (recalled.sent or recalled.participations):
         return "it answers a mail of ours, and its author had an acknowledgement"
+    if not earlier:
+        return ""
     about, own, said = _words(base(mail.subject).text), _words(mail.own or mail.text), _words(mail.text)
     for acknowledged in earlier:
         same_matter = acknowledged.inbox == inbox and _alike(about, _words(base(acknowledged.subject).text))

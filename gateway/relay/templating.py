@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime
+from babel.dates import get_month_names
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from jinja2 import FunctionLoader, StrictUndefined, TemplateRuntimeError, Undefined
@@ -39,7 +39,6 @@ _LINE = "\x1e"  # a line's end in what people wrote: their blank lines are their
 _TAGS = re.compile(r"\{%[^%]{0,2000}%\}|\{#[^#]{0,2000}#\}")
 _INBOX = re.compile(r"(?P<kind>global|dossier|demarche)(?::(?P<number>\d+))?")  # as `model.Inbox` writes it
 _SENTENCE = re.compile(r"\{%\s{0,9}endtrans")  # where a sentence of several lines ends
-_TIMES = {"fr": "d MMMM y 'à' H\u00a0'h'\u00a0mm", "en": "d MMMM y 'at' HH:mm"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,9 +133,16 @@ def problem(problem: Problem, locale: str, texts: Texts | None = None) -> str:
 
 def local_time(time: datetime, place: Place) -> str:
     """A time as people write it, in the instance's time zone and the place's language."""
-    zone = ZoneInfo(place.instance.timezone)
-    told = format_datetime(time, _TIMES[place.language], tzinfo=zone, locale=place.language)
-    return "1er " + told[2:] if place.language == "fr" and told.startswith("1 ") else told
+    at = time.astimezone(ZoneInfo(place.instance.timezone))
+    month = _months(place.language)[at.month]
+    if place.language == "en":
+        return f"{at.day} {month} {at.year} at {at:%H:%M}"
+    return f"{'1er' if at.day == 1 else at.day} {month} {at.year} à {at.hour}\u00a0h\u00a0{at:%M}"
+
+
+@cache
+def _months(language: str) -> Mapping[int, str]:
+    return dict(get_month_names("wide", locale=language))
 
 
 def candidates(demarche: str, language: str, file: str) -> Iterator[str]:
