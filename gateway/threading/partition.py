@@ -49,6 +49,7 @@ class Block:
     """Mails that make one conversation. `owner`: who opened it, "" where that isn't sure.
 
     `evidence`: where it stands, and what that rests on. `held`: conversations in it that keep what they have.
+    `manned`: has a person written in it?
     """
 
     root: Trace
@@ -58,6 +59,7 @@ class Block:
     held: list[Held] = field(default_factory=list)
     beside: list[Block] = field(default_factory=list)
     near: set[int] = field(default_factory=set)  # the ids of those beside
+    manned: bool = False
 
     @property
     def inbox(self) -> Inbox:
@@ -65,7 +67,7 @@ class Block:
 
     @property
     def pinned(self) -> bool:
-        return any(held.fixed for held in self.held)
+        return bool(self.held) and any(held.fixed for held in self.held)
 
 
 def counts(author: str, sure: bool, earlier_author: str, earlier_people: Iterable[str]) -> bool:
@@ -93,7 +95,8 @@ def parted(traces: Iterable[Trace], held: Mapping[int, Held], rules: Rules) -> l
     """Part mails into conversations. `held`: the conversations that they stand in now, by id."""
     ordered = sorted(traces, key=_order)
     bearers = _bearers(ordered)
-    above = _parents(ordered, bearers, held)
+    cited = {trace.id: near for trace in ordered if trace.cited and (near := [*_cited(trace, bearers, held)])}
+    above = _parents(ordered, cited, held)
     found: dict[int, Block] = {}
     blocks: list[Block] = []
     for trace in _downwards(ordered, above):
@@ -107,8 +110,9 @@ def parted(traces: Iterable[Trace], held: Mapping[int, Held], rules: Rules) -> l
                 _relate(block, beside)
         _closer(block, trace, rules)
         block.traces.append(trace)
+        block.manned = block.manned or not trace.machine
         found[trace.id] = block
-    return _united(blocks, found, _links(ordered, bearers, held), rules)
+    return _united(blocks, found, [(trace, other) for trace in ordered for other in cited.get(trace.id, ())], rules)
 
 
 def _order(trace: Trace) -> tuple[datetime, str, int]:
@@ -134,11 +138,13 @@ def _cited(trace: Trace, bearers: Mapping[str, list[Trace]], held: Mapping[int, 
         found = [
             other for other in bearers.get(identifier, ()) if other.id != trace.id and _counts(trace, other, held)
         ]
-        yield from sorted(found, key=lambda other: other.author != trace.author)
+        if len(found) > 1:
+            found.sort(key=lambda other: other.author != trace.author)
+        yield from found
 
 
 def _parents(
-    ordered: list[Trace], bearers: Mapping[str, list[Trace]], held: Mapping[int, Held]
+    ordered: list[Trace], cited: Mapping[int, list[Trace]], held: Mapping[int, Held]
 ) -> dict[int, Trace | None]:
     first = openings(ordered)
     alike = _alike(ordered)
@@ -148,7 +154,7 @@ def _parents(
         if opening is not None and (trace.traits.anchored or held[trace.conversation].frozen):
             above[trace.id] = opening if opening.id != trace.id else None
         else:
-            above[trace.id] = next(_cited(trace, bearers, held), None) or _before(trace, alike)
+            above[trace.id] = cited[trace.id][0] if trace.id in cited else _before(trace, alike)
     _cut_rings(ordered, above)
     return above
 
@@ -221,7 +227,9 @@ def _downwards(ordered: Iterable[Trace], above: Mapping[int, Trace | None]) -> I
         (level if parent is None else below[parent.id]).append(trace)
     while level:
         yield from level
-        level = sorted((child for trace in level for child in below.pop(trace.id, ())), key=_order)
+        level = [child for trace in level for child in below.pop(trace.id, ())]
+        if len(level) > 1:
+            level.sort(key=_order)
 
 
 # --- conversations ---------------------------------------------------------------------------------------
@@ -244,10 +252,10 @@ def joins(author: str, conversation: Conversation) -> bool:
 def _parts(trace: Trace, block: Block, rules: Rules) -> bool:
     """Does a mail name a dossier of its author's that the conversation above it has nothing to do with?"""
     evidence = trace.traits.evidence or _NOTHING
-    if trace.traits.anchored or block.pinned or any(h.conversation.id == trace.conversation for h in block.held):
-        return False
     number = evidence.inbox.number
     if trace.machine or evidence.inbox.kind is not InboxKind.DOSSIER or number is None:
+        return False
+    if trace.traits.anchored or block.pinned or any(h.conversation.id == trace.conversation for h in block.held):
         return False
     if not rules.admitted(block.owner, number):
         return evidence.inbox != block.inbox  # nobody takes a mail out of its author's dossier
@@ -269,9 +277,11 @@ def _closer(block: Block, trace: Trace, rules: Rules) -> None:
     What a machine says only counts for a conversation that it opened, until a person writes there.
     """
     evidence = trace.traits.evidence or _NOTHING
-    if not trace.machine and not block.held and all(other.machine for other in block.traces):
+    if not trace.machine and not block.held and not block.manned:
         block.evidence = _NOTHING
     inbox, number = evidence.inbox, evidence.inbox.number
+    if inbox.kind is InboxKind.GLOBAL:
+        return  # nothing is farther
     if block.pinned or (trace.machine and trace is not block.root) or not _within(inbox, block.inbox, rules):
         return
     if inbox.kind is not InboxKind.DOSSIER or (number is not None and rules.admitted(block.owner, number)):
@@ -282,16 +292,8 @@ def _within(inbox: Inbox, outer: Inbox, rules: Rules) -> bool:
     return CLOSENESS[inbox.kind] > CLOSENESS[outer.kind] and nested(inbox, outer, rules)
 
 
-def _links(
-    ordered: Iterable[Trace], bearers: Mapping[str, list[Trace]], held: Mapping[int, Held]
-) -> Iterator[tuple[Trace, Trace]]:
-    for trace in ordered:
-        for other in _cited(trace, bearers, held):
-            yield trace, other
-
-
 def _united(
-    blocks: list[Block], found: Mapping[int, Block], links: Iterable[tuple[Trace, Trace]], rules: Rules
+    blocks: list[Block], found: Mapping[int, Block], links: list[tuple[Trace, Trace]], rules: Rules
 ) -> list[Block]:
     """Join the blocks of one person that are linked; the others are related."""
     now: dict[int, Block] = {id(block): block for block in blocks}
@@ -302,17 +304,18 @@ def _united(
             block = now[id(block)]
         return block
 
-    every = list(links)
     # What a token or an agent put apart isn't joined by other links.
     apart: dict[int, list[Block]] = defaultdict(list)
-    for one, other in every:
+    for one, other in links:
         if one.traits.anchored or other.traits.anchored:
             apart[id(found[one.id])].append(found[other.id])
             apart[id(found[other.id])].append(found[one.id])
-    for one, other in every:
-        first, second = sorted((current(found[one.id]), current(found[other.id])), key=_rank)
+    for one, other in links:
+        first, second = current(found[one.id]), current(found[other.id])
         if first is second:
             continue
+        if _rank(second) < _rank(first):
+            first, second = second, first
         kept = any(current(block) is first for block in apart[id(second)])
         if not kept and _may_join(first, second, rules):
             _join(first, second)
@@ -321,6 +324,8 @@ def _united(
         else:
             _relate(first, second)
     for block in blocks:
+        if not block.beside:
+            continue
         whole = {id(b): b for b in map(current, block.beside)}
         block.beside = [b for b in whole.values() if b is not block]
     return [block for block in blocks if current(block) is block]
@@ -335,7 +340,7 @@ def _may_join(one: Block, other: Block, rules: Rules) -> bool:
     return (
         one.owner == other.owner != ""
         and not (one.pinned or other.pinned)
-        and _guests(one) == _guests(other)
+        and (not (one.held or other.held) or _guests(one) == _guests(other))
         and nested(one.inbox, other.inbox, rules)
     )
 
@@ -345,8 +350,8 @@ def _guests(block: Block) -> set[str]:
 
 
 def _join(one: Block, other: Block) -> None:
-    closest = max(one, other, key=lambda block: CLOSENESS[block.inbox.kind])
-    one.evidence = closest.evidence
+    if CLOSENESS[other.inbox.kind] > CLOSENESS[one.inbox.kind]:
+        one.evidence = other.evidence
     one.traces += other.traces
     one.held += other.held
     one.beside += other.beside

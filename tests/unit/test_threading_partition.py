@@ -123,6 +123,13 @@ def test_of_two_that_bear_an_id_its_authors_own_is_meant() -> None:
     assert parts(*traces) == [[1], [2, 3]]
 
 
+def test_the_earliest_mail_begins_what_a_later_one_joins() -> None:
+    """Whichever of the two it cites first."""
+    for cited in ((1, 2), (2, 1)):
+        (block,) = parted((trace(1), trace(2), trace(3, *cited)), {}, RULES)
+        assert (block.root.id, sorted(t.id for t in block.traces)) == (1, [1, 2, 3])
+
+
 def test_a_machines_mail_is_nobodys_beginning() -> None:
     robot = trace(1, author=STRANGER, people=(ULYSSE,), machine=True)
     assert parts(robot, trace(2, 1)) == [[1], [2]]
