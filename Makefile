@@ -4,9 +4,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 MINUTES ?= 5
+TIMES ?= 1
+ROUNDS ?= 5
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run demo test check check-full conformance security chaos fuzz bench lock translations clean servers
+.PHONY: run demo test check check-full conformance security chaos fuzz bench figures lock translations clean servers
 .DEFAULT_GOAL := check
 
 run: $(INSTALLED)  ## the daemon, on the shipped configuration
@@ -52,9 +54,13 @@ check-full: check test conformance  ## all of it, 10,000 broken mails, and the a
 	GATEWAY_SHARING_SEEDS=20 $(BIN)/python -m pytest --timeout 1800 tests/contract/test_store_sharing.py
 	GATEWAY_SEVERAL_MAILS=5000 $(BIN)/python -m pytest --timeout 1800 tests/integration/test_several_daemons.py
 
-bench: $(INSTALLED) servers  ## speed, side by side with others in one run; installs them where it can
+bench: $(INSTALLED) servers  ## speed, side by side with others in one run: make bench TIMES=0.1 ROUNDS=3 for a short one
 	@sh tests/servers/install.sh peers
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench --times $(TIMES) --rounds $(ROUNDS)
+
+figures: bench  ## the same, a bad day of a whole country, and all of it into docs/performance.md and docs/scale.md
+	$(BIN)/python -m tests.bench --write
+	$(BIN)/python -m tests.bench.national --times $(TIMES) --write
 
 lock: $(INSTALLED)  ## write requirements.lock anew, from pyproject.toml
 	$(BIN)/pip install --quiet pip-tools

@@ -60,8 +60,7 @@ def names(clues: Iterable[Clues]) -> frozenset[str]:
 
 
 def _names(one: Clues) -> Iterable[str]:
-    yield f"mail {one.fingerprint}"
-    yield person(one.author)
+    yield person(one.author)  # whoever sends the same mail twice is the same
     yield from (f"id {each}" for each in (one.message_id, *one.cited, one.forwarded) if each)
     yield from (f"matter {each}" for each in (one.matter, one.outlook) if each)
 

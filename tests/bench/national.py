@@ -225,11 +225,10 @@ def _rows(found: Costs, minute: Seen) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.national", description=__doc__)
-    parser.add_argument("--mails", type=int, default=1000, help="in the burst; default 1000")
-    parser.add_argument("--seconds", type=float, default=60, help="at the worst rate; default 60")
+    parser.add_argument("--times", type=float, default=1, help="of 1000 mails in the burst, and of a minute")
     parser.add_argument("--write", action="store_true", help="write what was found into docs/scale.md")
     arguments = parser.parse_args()
-    text = told(*_measured(arguments.mails, arguments.seconds))
+    text = told(*_measured(max(200, int(1000 * arguments.times)), max(20.0, 60 * arguments.times)))
     print(text)
     if arguments.write:
         DOCUMENT.write_text(measured.written(DOCUMENT.read_text(), text))

@@ -23,7 +23,19 @@ from gateway.model import Arrival, Mail
 from gateway.store import arrivals, audit, evidence, tables, turns
 from gateway.store.database import Store, Tx
 from gateway.store.turns import Entangled
-from tests.builders import DOMAIN, NOW, ULYSSE, Databases, incoming, keep, make_context, opened, raw_mail, settings
+from tests.builders import (
+    DOMAIN,
+    NOW,
+    ULYSSE,
+    Databases,
+    incoming,
+    keep,
+    make_context,
+    opened,
+    raw_mail,
+    settings,
+    take,
+)
 
 pytestmark = pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 NAIMA, BOB = "naima.kone@mairie-exemple.fr", "bob@m.example"
@@ -34,6 +46,7 @@ SUBJECTS = ("Une question", "Re: Une question", "dossier n° 123", "Re: dossier 
 FAR = dict.fromkeys(("acknowledgements_per_minute", "alarm_above", "notifications_per_agent"), 1_000_000)
 NEAR = {**FAR, "acknowledgements_per_minute": 4, "notifications_per_agent": 5}
 SEEDS = int(os.environ.get("GATEWAY_SHARING_SEEDS", "1"))  # make check-full wants more
+NAMED = "advisory"  # what PostgreSQL calls waiting for a lock on a name; on a row it is another's `transactionid`
 Batch = list[tuple[Arrival, Mail | Exception]]
 
 
@@ -242,7 +255,8 @@ class Scene:
 
     def __init__(self, pair: tuple[Store, Store], situation: Context, first: bytes, second: bytes) -> None:
         self._pair, self._context = pair, situation
-        self.waited = False
+        self.waited = ""
+        self.second = Daemon(pair[1], situation, [])
         self._second_done = threading.Event()
         keep(pair[0], incoming(first), incoming(second))
         work = pair[0].write_now(lambda tx: arrivals.claim(tx, "test", NOW + timedelta(seconds=1), 2))
@@ -254,10 +268,10 @@ class Scene:
         def first(tx: Tx) -> None:
             inbound.file_beside(tx, self._first, self._context, NOW + timedelta(seconds=1))
             decided.set()
-            self._until_it_waits_or_is_done()
+            self.waited = until_it_waits_or(self._pair[0], self._second_done.is_set)
 
         def second() -> None:
-            Daemon(self._pair[1], self._context, []).file(self._second)
+            self.second.file(self._second)
             self._second_done.set()
 
         done = self._pair[0].submit(first, sharing=True)
@@ -268,43 +282,47 @@ class Scene:
         thread.join(60)
         return self
 
-    def _until_it_waits_or_is_done(self) -> None:
-        waiting = text(
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        )
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline and not self._second_done.is_set():
-            if self._pair[0].read_now(lambda connection: connection.scalar(waiting)):
-                self.waited = True
-                return
-            time.sleep(0.01)
+
+def until_it_waits_or(store: Store, done: Callable[[], bool]) -> str:
+    """Wait until a transaction waits for another, and tell for what; "" where it is `done` without."""
+    waiting = text(
+        "SELECT wait_event FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    deadline = time.monotonic() + 60
+    while not done():
+        if found := store.read_now(lambda connection: connection.scalar(waiting)):
+            return str(found)
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return ""
 
 
-QUESTION = raw_mail(text="question", identifier="m0@x")
+VERA = PEOPLE[1]
+QUESTION = raw_mail(text="question", identifier="m0@x", Cc=VERA)
 RELATED = {
-    "its answer": raw_mail(text="answer", identifier="m1@x", answers="m0@x", subject="Re: Une question"),
-    "the same mail": QUESTION + b"\r\n",
-    "the same matter": raw_mail(text="answer", identifier="m1@x", subject="Re: Une question"),
+    "its answer": raw_mail(VERA, text="answer", identifier="m1@x", answers="m0@x", subject="Autre chose"),
+    "the same matter": raw_mail(VERA, text="answer", identifier="m1@x", subject="Re: Une question", Cc=ULYSSE),
     "the same author": raw_mail(text="more", identifier="m1@x", subject="Autre chose"),
+    "the same mail": QUESTION + b"\r\n",
 }
-STRANGE = raw_mail(PEOPLE[1], f"demarche+43@{DOMAIN}", "Autre chose", "strange", "m2@x")
+STRANGE = raw_mail(PEOPLE[2], f"demarche+43@{DOMAIN}", "Autre chose", "strange", "m2@x")
 
 
 @pytest.mark.parametrize("name", RELATED)
 def test_what_has_to_do_with_it_waits(pair: tuple[Store, Store], tmp_path: Path, name: str) -> None:
-    assert Scene(pair, context(tmp_path), QUESTION, RELATED[name]).play().waited
+    assert Scene(pair, context(tmp_path), QUESTION, RELATED[name]).play().waited == NAMED
 
 
 def test_what_has_nothing_to_do_with_it_does_not(pair: tuple[Store, Store], tmp_path: Path) -> None:
-    assert not Scene(pair, context(tmp_path), QUESTION, STRANGE).play().waited
+    assert Scene(pair, context(tmp_path), QUESTION, STRANGE).play().waited == ""
 
 
 @pytest.mark.parametrize("cap", FAR)
 def test_near_a_cap_it_waits(pair: tuple[Store, Store], tmp_path: Path, cap: str) -> None:
     """What one daemon is just writing may be what reaches it."""
     everyone = f"contact@{DOMAIN}"
-    other = raw_mail(PEOPLE[1], everyone, "Autre chose", "strange", "m2@x")
-    assert Scene(pair, context(tmp_path, {**FAR, cap: 10}), QUESTION, other).play().waited
+    other = raw_mail(PEOPLE[2], everyone, "Autre chose", "strange", "m2@x")
+    assert Scene(pair, context(tmp_path, {**FAR, cap: 10}), QUESTION, other).play().waited == NAMED
 
 
 def test_without_names_an_answer_misses_its_question(
@@ -312,10 +330,50 @@ def test_without_names_an_answer_misses_its_question(
 ) -> None:
     """What the names are for: the same two mails, and nobody waits."""
     monkeypatch.setattr(turns, "share", lambda connection, names: None)
-    assert not Scene(pair, context(tmp_path), QUESTION, RELATED["its answer"]).play().waited
+    assert Scene(pair, context(tmp_path), QUESTION, RELATED["its answer"]).play().waited == ""
     assert len(outcome(pair[0])["conversations"]) == 2
 
 
 def test_with_names_it_joins_it(pair: tuple[Store, Store], tmp_path: Path) -> None:
-    Scene(pair, context(tmp_path), QUESTION, RELATED["its answer"]).play()
+    """In turn: when it said what it touches, the question's conversation wasn't there."""
+    scene = Scene(pair, context(tmp_path), QUESTION, RELATED["its answer"]).play()
     assert list(outcome(pair[0])["conversations"].values()) == [1]
+    assert scene.second.shared == {False: 1}
+
+
+def test_two_parts_of_one_conversation_wait_for_each_other(pair: tuple[Store, Store], tmp_path: Path) -> None:
+    """They cite other mails, by other people: the conversation is all that they have in common."""
+    situation = context(tmp_path)
+    take(pair[0], situation, raw_mail(text="question", identifier="m0@x", Cc=VERA))
+    take(pair[0], situation, raw_mail(text="more", identifier="m1@x", answers="m0@x", Cc=VERA))
+    first = raw_mail(text="first", identifier="m2@x", answers="m0@x", subject="Re: Un")
+    second = raw_mail(VERA, text="second", identifier="m3@x", answers="m1@x", subject="Re: Deux")
+    scene = Scene(pair, situation, first, second).play()
+    assert scene.waited == NAMED
+    assert scene.second.shared == {True: 1}
+    assert list(outcome(pair[0])["conversations"].values()) == [1]
+
+
+def test_acts_follow_each_other_in_the_audit(pair: tuple[Store, Store]) -> None:
+    """Neither is run again: where a mail is filed with it, that would set the mail aside."""
+    recorded, finished, ran = threading.Event(), threading.Event(), Counter[str]()
+
+    def act(by: str, after: Callable[[], object]) -> Callable[[Tx], None]:
+        def work(tx: Tx) -> None:
+            ran[by] += 1
+            audit.record(tx, at=NOW, by=by, what="closed it", proof="a mail")
+            after()
+
+        return work
+
+    def wait() -> None:
+        recorded.set()
+        assert until_it_waits_or(pair[0], finished.is_set) == NAMED
+
+    first = pair[0].submit(act("one", wait), sharing=True)
+    assert recorded.wait(20)
+    second = pair[1].submit(act("other", finished.set), sharing=True)
+    first.result(60)
+    second.result(60)
+    assert ran == {"one": 1, "other": 1}
+    assert not pair[0].read_now(audit.verified).fault

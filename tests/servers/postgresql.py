@@ -50,6 +50,12 @@ class PostgreSQL:
     def _data(self) -> str:
         return str(self.folder / "data")
 
+    @property
+    def pid(self) -> int:
+        """Of its first process, whose children the others are."""
+        assert self._process is not None
+        return self._process.pid
+
     def url(self, name: str = "postgres") -> str:
         return f"postgresql://gateway@127.0.0.1:{self.port}/{name}"
 
