@@ -784,7 +784,7 @@ class Outgoing:
 
     `conversation` is None for a digest, which is about many.
     Ids are without angle brackets; `envelope_sender` is "" for the null reverse-path; `cause` is the digest of
-    the mail that caused it, "" for a command's.
+    the mail that caused it, "" for a command's. `tried_since`: when somebody last wanted it sent once more.
     """
 
     id: int
@@ -798,6 +798,7 @@ class Outgoing:
     created_at: datetime
     attempts: int
     cause: str = ""
+    tried_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

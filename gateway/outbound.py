@@ -326,7 +326,8 @@ class Relay:
             attempt = replace(attempt, state=DeliveryState.DEFERRED)
         if attempt.state is not DeliveryState.DEFERRED or attempt.wide or outgoing is None:
             return attempt
-        if not schedule.given_up(outgoing.created_at, outgoing.attempts + 1, self._now(), relay.give_up_after):
+        since = outgoing.tried_since or outgoing.created_at
+        if not schedule.given_up(since, outgoing.attempts + 1, self._now(), relay.give_up_after):
             return attempt
         return replace(attempt, state=DeliveryState.REFUSED, reply=_given_up(relay.give_up_after, attempt.reply))
 

@@ -16,6 +16,6 @@ def next_try(attempts: int, now: datetime, jitter: float) -> datetime:
     return now + delay * (1 + jitter / 4)
 
 
-def given_up(created_at: datetime, attempts: int, now: datetime, give_up_after: timedelta) -> bool:
+def given_up(since: datetime, attempts: int, now: datetime, give_up_after: timedelta) -> bool:
     """Has it been tried for long enough? A gateway that was off for days hasn't tried yet."""
-    return now - created_at >= give_up_after and attempts >= FEWEST
+    return now - since >= give_up_after and attempts >= FEWEST

@@ -20,6 +20,7 @@ from sqlalchemy import (
     bindparam,
     case,
     exists,
+    func,
     insert,
     literal,
     literal_column,
@@ -428,9 +429,8 @@ def due(
 
 def older(connection: Connection, than: datetime, limit: int) -> list[int]:
     """Deliveries that have waited since then or longer."""
-    query = (
-        select(deliveries.c.id).where(_DUE, deliveries.c.created_at <= than).order_by(deliveries.c.id).limit(limit)
-    )
+    since = func.coalesce(deliveries.c.tried_since, deliveries.c.created_at)
+    query = select(deliveries.c.id).where(_DUE, since <= than).order_by(deliveries.c.id).limit(limit)
     return list(connection.scalars(query))
 
 
@@ -584,13 +584,15 @@ def signed_by(connection: Connection, since: datetime) -> Counter[int]:
 
 
 def retry(tx: Tx, delivery: int, by: str, now: datetime) -> None:
-    """Send a delivery that was deferred, refused or is uncertain, now. `by`: who wants it.
+    """Send a delivery that was deferred, refused or is uncertain, now, and for as long as a new one. `by`: who asks.
 
     Raises:
         NotFound: there is no such delivery.
         Refused: it was sent, cancelled, or is being sent.
     """
-    _change(tx, delivery, {"waiting", "deferred", "refused", "unknown"}, state="waiting", next_at=now)
+    _change(
+        tx, delivery, {"waiting", "deferred", "refused", "unknown"}, state="waiting", next_at=now, tried_since=now
+    )
     evidence.record(tx, [Fact(delivery, Occasion.RETRY, Attempt(DeliveryState.WAITING, ""), by)], now)
 
 
@@ -639,6 +641,7 @@ def _outgoing(row: AnyRow) -> Outgoing:
         created_at=row.created_at,
         attempts=row.attempts,
         cause=row.digest.hex() if row.digest else "",
+        tried_since=row.tried_since,
     )
 
 

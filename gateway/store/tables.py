@@ -419,6 +419,7 @@ deliveries = Table(
     Column("next_at", Time, nullable=False),
     Column("last_reply", Text, nullable=False),
     Column("owner", Text, nullable=False, server_default=""),
+    Column("tried_since", Time),  # from when its time to be given up counts, where that isn't when it was written
     CheckConstraint(
         "state IN ('waiting', 'sending', 'sent', 'deferred', 'refused', 'unknown', 'cancelled')", name="state"
     ),

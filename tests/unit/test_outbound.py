@@ -185,6 +185,26 @@ async def test_given_up_after_its_time_and_the_agent_is_told(world: World) -> No
     assert len(world.notices()) == 1
 
 
+@pytest.mark.parametrize("smarthost_fails", [False, True])
+async def test_what_is_sent_once_more_is_tried_for_as_long_as_a_new_mail(world: World, smarthost_fails: bool) -> None:
+    """Its age speaks of the first time: it isn't to be given up at its first « later »."""
+    later = Attempt(DEFERRED, "450 later", "mx", wide=smarthost_fails)
+    world.time = NOW + timedelta(days=30)
+    world.store.write_now(
+        lambda tx: tx.connection.execute(update(deliveries).values(state="refused", attempts=9, last_reply="550"))
+    )
+    world.store.write_now(lambda tx: outbox.retry(tx, world.delivery, MANON, world.time))
+    relay, begun = world.relay(Pretended(later)), world.time
+    while world.time < begun + timedelta(days=4, hours=23):
+        await world.worked(relay)
+        assert world.state()["state"] == "deferred"
+        world.time += timedelta(hours=5)
+    for _ in range(3):
+        world.time += timedelta(hours=5)
+        await world.worked(relay)
+    assert world.state()["state"] == "refused"
+
+
 async def test_refused_and_the_agent_is_told_once(world: World) -> None:
     relay = world.relay(Pretended(Attempt(REFUSED, "550 nobody")))
     await world.worked(relay)
