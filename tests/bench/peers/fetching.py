@@ -41,6 +41,7 @@ port = {port}
 username = {user}
 password = {password}
 mailboxes = ("INBOX",)
+timeout = 10
 [destination]
 type = Maildir
 path = {folder}/box/
@@ -50,8 +51,13 @@ delete = false
 verbose = 0
 max_messages_per_session = {most}
 """
-# getmail starts a process for each mail, and now and then misses its end and waits for a minute: it is given few.
+# getmail starts a process for each mail. Where that ends before it is waited for, getmail waits for `timeout`, and
+# ends with an error: it is given few.
 MOST = 100
+
+
+class Interrupted(RuntimeError):
+    """A fault of the peer's own that comes by chance: how long it would have taken isn't known."""
 
 
 def by_mbsync(folder: Path, port: int, user: str, password: str) -> None:
@@ -71,6 +77,7 @@ def by_getmail(folder: Path, port: int, user: str, password: str) -> None:
     """The same with the first MOST mails, by a user without rights: it doesn't write mail as root.
 
     Raises:
+        Interrupted: it missed the end of one of its processes.
         RuntimeError: it isn't there, or didn't work.
     """
     if GETMAIL is None:
@@ -89,5 +96,6 @@ def by_getmail(folder: Path, port: int, user: str, password: str) -> None:
 
 def _run(command: list[str], **others: Any) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600, **others)
+    said = done.stderr or done.stdout
     if done.returncode:
-        raise RuntimeError(done.stderr or done.stdout)
+        raise Interrupted(said) if "waiting child pid" in said else RuntimeError(said)
