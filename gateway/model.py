@@ -58,7 +58,8 @@ class Incoming:
     """One mail as it came in, not yet kept.
 
     `authserv_id` is the id whose Authentication-Results the source may be believed on, or "" for none; `verify`: we
-    are to check SPF, DKIM and DMARC ourselves, since nobody in front of us does.
+    are to check SPF, DKIM and DMARC ourselves, since nobody in front of us does. `settled`: once it is kept, nothing
+    remains to be done where the cursor points to.
     """
 
     raw: bytes = field(repr=False)
@@ -68,6 +69,7 @@ class Incoming:
     authserv_id: str = ""
     cursor: ImapCursor | None = None
     verify: bool = False
+    settled: bool = False
     digest: bytes = field(init=False, repr=False, compare=False)  # SHA-256 of `raw`, made once
 
     def __post_init__(self) -> None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -22,7 +23,7 @@ from gateway.intake.keep import Keep
 from gateway.intake.ledger import Ledger
 from gateway.model import Envelope, ImapCursor, Incoming
 
-GROUP = 100  # mails fetched together and kept together, so that they share a commit
+GROUP = 200  # mails fetched together and kept together, so that they share a commit
 GROUP_OCTETS = 4_000_000
 TRIES = 3
 
@@ -65,9 +66,16 @@ async def take(box: Mailbox, session: Session, view: View, uids: Sequence[int]) 
     for uid, size in large.items():
         log.imap_too_large(box.name, uid, size, box.settings.max_size)
     box.too_large |= large.keys()
-    count = 0
-    for group in groups({uid: sizes[uid] for uid in uids if uid in sizes and uid not in large}):
-        count += await _group(box, session, view, group)
+    count, missing = 0, list[int]()
+    parts = groups({uid: sizes[uid] for uid in uids if uid in sizes and uid not in large})
+    async with aclosing(_fetched(box, session, parts)) as fetched:
+        async for group, mails in fetched:
+            kept = await _keep(box, view, mails, group)
+            if box.settings.after != "keep":
+                await settle(box, session, view, kept)
+            count += len(kept)
+            missing += [uid for uid in group if uid not in mails]
+    await _account(box, session, missing)
     return count
 
 
@@ -83,16 +91,34 @@ def groups(sizes: Mapping[int, int]) -> Iterator[dict[int, int]]:
         yield group
 
 
-async def _group(box: Mailbox, session: Session, view: View, sizes: Mapping[int, int]) -> int:
+async def _fetched(
+    box: Mailbox, session: Session, parts: Iterable[dict[int, int]]
+) -> AsyncGenerator[tuple[dict[int, int], Mapping[int, Fetched]], None]:
+    """Groups (UIDs and sizes), each with its mails. While one is kept, the next is fetched: the server and the disk
+    work at the same time. Where `after` needs the connection, one follows the other.
+    """
+    before: tuple[dict[int, int], Mapping[int, Fetched]] | None = None
+    for sizes in parts:
+        fetching = asyncio.create_task(_bodies(box, session, sizes))
+        try:
+            if before is not None:
+                yield before
+            before = sizes, await fetching
+        finally:
+            fetching.cancel()
+        if box.settings.after != "keep":
+            yield before
+            before = None
+    if before is not None:
+        yield before
+
+
+async def _bodies(box: Mailbox, session: Session, sizes: Mapping[int, int]) -> Mapping[int, Fetched]:
     try:
-        mails = await session.bodies(sizes)
+        return await session.bodies(sizes)
     except Temporary as error:
         _suspect(box, sizes, str(error))
         raise
-    kept = await _keep(box, view, mails, sizes)
-    await settle(box, session, view, kept)
-    await _account(box, session, [uid for uid in sizes if uid not in mails])
-    return len(kept)
 
 
 async def _keep(box: Mailbox, view: View, mails: Mapping[int, Fetched], sizes: Mapping[int, int]) -> Sequence[int]:
@@ -126,6 +152,7 @@ def _incoming(box: Mailbox, view: View, mail: Fetched) -> Incoming:
         envelope=Envelope(None, (settings.recipient,) if settings.recipient else ()),
         authserv_id=settings.authserv_id,
         cursor=box.cursor(view, mail.uid),
+        settled=settings.after == "keep",
     )
 
 

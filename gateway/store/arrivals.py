@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -25,12 +25,12 @@ from sqlalchemy import (
 
 from gateway.errors import NotFound
 from gateway.model import Arrival, Envelope, ImapCursor, Incoming, Result
-from gateway.store import statements
+from gateway.store import ledger, statements
 from gateway.store.database import AnyRow, Tx
 from gateway.store.packs import Location
 from gateway.store.prepared import Prepared
 from gateway.store.salvage import Found
-from gateway.store.tables import arrivals, imap_ledger, raws
+from gateway.store.tables import arrivals, raws
 
 MOST_ATTEMPTS = 3
 TEST_MAIL = "a test mail of the gateway"
@@ -39,7 +39,6 @@ _MOST_OCTETS = 16_000_000  # of raw mail that are claimed at once: what is made 
 FREE = datetime(1970, 1, 1, tzinfo=UTC)  # a lease that has always been over
 # Literals, not parameters: SQLite only uses a partial index for a condition it can read.
 WAITING = arrivals.c.state == literal_column("'waiting'")
-_UNSETTLED = ~imap_ledger.c.settled
 ASIDE = arrivals.c.state == literal_column("'aside'")
 _INSPECTED: ColumnElement[bool] = literal_column("(NOT arrivals.verify OR arrivals.results IS NOT NULL)")
 _UNCHECKED: ColumnElement[bool] = literal_column("arrivals.verify AND arrivals.results IS NULL")
@@ -72,7 +71,7 @@ def keep(tx: Tx, mails: Sequence[Incoming], owner: str = "", until: datetime | N
     """
     _keep_raws(tx, mails)
     names: list[ImapCursor | int] = [mail.cursor or position for position, mail in enumerate(mails)]
-    found = _ledger_rows(tx.connection, [mail.cursor for mail in mails if mail.cursor])
+    found = ledger.kept_by(tx.connection, [mail.cursor for mail in mails if mail.cursor])
     ids: dict[ImapCursor | int, int] = dict(found.items())
     rows: dict[ImapCursor | int, dict[str, Any]] = {}
     for name, mail in zip(names, mails, strict=True):
@@ -80,7 +79,7 @@ def keep(tx: Tx, mails: Sequence[Incoming], owner: str = "", until: datetime | N
             rows[name] = _row(mail, owner, until)
     if rows:
         ids |= zip(rows, tx.connection.scalars(_KEEP, list(rows.values())), strict=True)
-    _note_cursors(tx.connection, {name: ids[name] for name in rows if isinstance(name, ImapCursor)})
+    ledger.note(tx.connection, {mail.cursor: (mail, ids[mail.cursor]) for mail in mails if mail.cursor in rows})
     return [ids[name] for name in names]
 
 
@@ -173,62 +172,6 @@ def _row(mail: Incoming, owner: str, until: datetime | None) -> dict[str, Any]:
 
 
 _KEEP_ALL = Prepared(insert(arrivals).inline(), _row(Incoming(b"", "", FREE), "", None))
-
-
-def _note_cursors(connection: Connection, kept: Mapping[ImapCursor, int]) -> None:
-    """Write into the ledger which mails are kept, and by which arrival."""
-    rows = [{**asdict(cursor), "arrival": arrival, "settled": False} for cursor, arrival in kept.items()]
-    if rows:
-        connection.execute(insert(imap_ledger), rows)
-
-
-# --- the IMAP ledger -------------------------------------------------------------------------------------
-
-
-def _ledger_rows(connection: Connection, cursors: Iterable[ImapCursor]) -> dict[ImapCursor, int]:
-    """The arrivals of those cursors that are in the ledger."""
-    found: dict[ImapCursor, int] = {}
-    for cursor in cursors:
-        arrival = connection.scalar(select(imap_ledger.c.arrival).where(*_at(cursor)))
-        if arrival is not None:
-            found[cursor] = arrival
-    return found
-
-
-def _at(cursor: ImapCursor) -> tuple[Any, ...]:
-    ledger = imap_ledger.c
-    return (
-        ledger.mailbox == cursor.mailbox,
-        ledger.uidvalidity == cursor.uidvalidity,
-        ledger.uid == cursor.uid,
-    )
-
-
-def known_uids(connection: Connection, mailbox: str, uidvalidity: int, low: int, high: int) -> frozenset[int]:
-    """UIDs from `low` to `high` that are kept."""
-    ledger = imap_ledger.c
-    query = select(ledger.uid).where(
-        ledger.mailbox == mailbox, ledger.uidvalidity == uidvalidity, ledger.uid.between(low, high)
-    )
-    return frozenset(connection.scalars(query))
-
-
-def unsettled_uids(connection: Connection, mailbox: str, uidvalidity: int, limit: int) -> tuple[int, ...]:
-    """UIDs that are kept, and in whose mailbox something remains to be done."""
-    ledger = imap_ledger.c
-    query = (
-        select(ledger.uid)
-        .where(ledger.mailbox == mailbox, ledger.uidvalidity == uidvalidity, _UNSETTLED)
-        .order_by(ledger.uid)
-        .limit(limit)
-    )
-    return tuple(connection.scalars(query))
-
-
-def settle(tx: Tx, cursors: Iterable[ImapCursor]) -> None:
-    """What had to be done in the mailbox is done."""
-    for cursor in cursors:
-        tx.connection.execute(update(imap_ledger).where(*_at(cursor)).values(settled=True))
 
 
 # --- claiming for filing ---------------------------------------------------------------------------------

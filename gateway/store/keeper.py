@@ -10,7 +10,7 @@ from datetime import datetime
 from gateway import log
 from gateway.errors import StoreError
 from gateway.model import ImapCursor, Incoming, Look
-from gateway.store import arrivals, pulses
+from gateway.store import arrivals, ledger, pulses
 from gateway.store.database import Store
 
 _MOST_MAILS, _MOST_OCTETS = 200, 32_000_000
@@ -97,13 +97,13 @@ class StoreLedger:
         self._now = now
 
     async def known(self, mailbox: str, uidvalidity: int, low: int, high: int) -> frozenset[int]:
-        return await self._store.read(lambda c: arrivals.known_uids(c, mailbox, uidvalidity, low, high))
+        return await self._store.read(lambda c: ledger.known_uids(c, mailbox, uidvalidity, low, high))
 
     async def unsettled(self, mailbox: str, uidvalidity: int, limit: int) -> tuple[int, ...]:
-        return await self._store.read(lambda c: arrivals.unsettled_uids(c, mailbox, uidvalidity, limit))
+        return await self._store.read(lambda c: ledger.unsettled_uids(c, mailbox, uidvalidity, limit))
 
     async def settle(self, cursors: Sequence[ImapCursor]) -> None:
-        await self._store.write(lambda tx: arrivals.settle(tx, cursors))
+        await self._store.write(lambda tx: ledger.settle(tx, cursors))
 
     async def passed(self, mailbox: str, uidvalidity: int) -> int:
         return await self._store.read(lambda c: pulses.reached(c, mailbox, uidvalidity))

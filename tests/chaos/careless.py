@@ -23,7 +23,8 @@ from gateway.decision import Decision
 from gateway.health import watch
 from gateway.intake import imap_take
 from gateway.intake.imap_after import carry_out
-from gateway.intake.imap_client import Session, View
+from gateway.intake.imap_client import Session
+from gateway.intake.imap_grammar import Fetched
 from gateway.intake.imap_take import Mailbox
 from gateway.intake.smtp import Listener
 from gateway.model import Arrival, Incoming, Mail
@@ -108,12 +109,14 @@ def clock() -> None:
 def order() -> None:
     """What is taken from a mailbox is moved before it is kept."""
 
-    async def group(box: Mailbox, session: Session, view: View, sizes: Mapping[int, int]) -> int:
-        there = await session.bodies(sizes)
-        await carry_out(session, box.settings.after, list(there))
-        return len(await imap_take._keep(box, view, there, sizes))
+    bodies = imap_take._bodies
 
-    imap_take._group = group
+    async def hasty(box: Mailbox, session: Session, sizes: Mapping[int, int]) -> Mapping[int, Fetched]:
+        there = await bodies(box, session, sizes)
+        await carry_out(session, box.settings.after, list(there))
+        return there
+
+    imap_take._bodies = hasty
 
 
 def readers() -> None:

@@ -14,7 +14,7 @@ from gateway.decision import Decision
 from gateway.errors import NotFound
 from gateway.mail import ids
 from gateway.model import Arrival, ImapCursor, Incoming
-from gateway.store import arrivals, holders
+from gateway.store import arrivals, holders, ledger
 from gateway.store.database import Store
 from gateway.store.tables import raws
 from tests.builders import NOW, file_all, incoming, keep, make_context, raw_mail
@@ -76,12 +76,18 @@ def test_the_ledger(store: Store) -> None:
     keep(store, *(incoming(raw_mail(text=str(n)), cursor=ImapCursor("m", 1, n)) for n in (3, 5, 9)))
 
     def known(*bounds: int) -> frozenset[int]:
-        return store.read_now(lambda c: arrivals.known_uids(c, "m", *bounds))
+        return store.read_now(lambda c: ledger.known_uids(c, "m", *bounds))
 
     assert (known(1, 1, 5), known(1, 4, 99), known(2, 1, 99)) == ({3, 5}, {5, 9}, set())
-    store.write_now(lambda tx: arrivals.settle(tx, [ImapCursor("m", 1, 3)]))
-    assert store.read_now(lambda c: arrivals.unsettled_uids(c, "m", 1, 10)) == (5, 9)
-    assert store.read_now(lambda c: arrivals.unsettled_uids(c, "m", 1, 1)) == (5,)
+    store.write_now(lambda tx: ledger.settle(tx, [ImapCursor("m", 1, 3)]))
+    assert store.read_now(lambda c: ledger.unsettled_uids(c, "m", 1, 10)) == (5, 9)
+    assert store.read_now(lambda c: ledger.unsettled_uids(c, "m", 1, 1)) == (5,)
+    keep(store, incoming(raw_mail(text="10"), cursor=ImapCursor("m", 1, 10), settled=True))
+    assert store.read_now(lambda c: ledger.unsettled_uids(c, "m", 1, 10)) == (5, 9)
+    assert known(1, 10, 10) == {10}
+    keep(store, incoming(raw_mail(text="10"), cursor=ImapCursor("m", 1, 10), settled=True))
+    assert store.read_now(lambda c: ledger.unsettled_uids(c, "m", 1, 10)) == (5, 9)
+    assert known(1, 10, 10) == {10}
 
 
 # --- claiming --------------------------------------------------------------------------------------------
@@ -254,7 +260,7 @@ def test_whoever_asks_for_no_ids_has_mail_kept_the_same(store: Store) -> None:
     claimed = store.write_now(lambda tx: arrivals.claim(tx, "x", NOW, 500))
     assert len(claimed) == 20 + 52 + 50
     assert {arrival.digest for arrival in claimed} == {mail.digest.hex() for mail in (*mails, fetched)}
-    assert store.read_now(lambda c: arrivals.known_uids(c, "box", 1, 0, 9)) == {7}
+    assert store.read_now(lambda c: ledger.known_uids(c, "box", 1, 0, 9)) == {7}
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import imaplib
 import ssl
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -112,38 +111,36 @@ class Interrupted(Shelf):
             await asyncio.to_thread(self.act)
 
 
-async def test_three_hundred_mails_while_others_read_flag_and_expunge(server: Dovecot, user: str) -> None:
+async def test_five_hundred_mails_while_others_read_flag_and_expunge(server: Dovecot, user: str) -> None:
     """All that stayed came in, exactly once and exactly as it is; our reading left no trace."""
-    filled = mails(300)
+    filled = mails(500)  # the last hundred are asked for when the first two hundred are kept
     server.fill(user, filled)
 
     def meddle() -> None:
         other = client(server, user)
         other.fetch("1:20", "(BODY[])")
         other.uid("STORE", "30:40", "+FLAGS", r"(\Seen \Answered)")
-        other.uid("STORE", "150:160,299", "+FLAGS", r"(\Deleted)")
+        other.uid("STORE", "450:460,499", "+FLAGS", r"(\Deleted)")
         other.expunge()
         other.logout()
 
     shelf = Interrupted(1, meddle)
     with capture_logs() as events:
         async with polling(server, shelf, settings(server, user)):
-            await shelf.has_settled(288)
-    gone = {*range(149, 160), 298}
+            await shelf.has_settled(488)
+    gone = {*range(449, 460), 498}
     assert raws(shelf) == sorted(raw for n, raw in enumerate(filled) if n not in gone)
     assert flags(server, user).count("Seen") == 31
     assert {event["event"] for event in events} <= {"imap_caught_up"}
 
 
 async def test_new_mail_is_filed_as_soon_as_it_is_announced(server: Dovecot, user: str) -> None:
-    """By IDLE: the poll would come an hour later. Dovecot itself waits for 500 ms before it announces a mail."""
+    """By IDLE: the poll would come an hour later, and IDLE is left two minutes later."""
     shelf = Shelf()
     async with polling(server, shelf, settings(server, user, poll=timedelta(hours=1))):
         for count, raw in enumerate(mails(6), 1):
             await asyncio.to_thread(server.deliver, user, raw)
-            started = time.monotonic()
             await shelf.holds(count)
-            assert time.monotonic() - started < 0.9
 
 
 async def test_without_idle_the_mailbox_is_polled(server: Dovecot, user: str) -> None:

@@ -37,7 +37,7 @@ class Shelf:
             assert incoming.cursor is not None
             assert incoming.cursor not in self.open, "kept twice under one cursor"
             self.mails.append(incoming)
-            self.open[incoming.cursor] = True
+            self.open[incoming.cursor] = not incoming.settled
 
     async def known(self, mailbox: str, uidvalidity: int, low: int, high: int) -> frozenset[int]:
         return frozenset(uid for uid in self._uids(mailbox, uidvalidity) if low <= uid <= high)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config.settings import ImapIntake
-from gateway.intake import imap
+from gateway.intake import imap, imap_take
 from gateway.intake.imap import CHUNK, WINDOW, Pace, chunks, retry_in
 from gateway.intake.imap_client import View
+from gateway.intake.imap_grammar import Fetched
 from gateway.intake.imap_take import GROUP, GROUP_OCTETS, Mailbox, groups
-from gateway.model import Look
+from gateway.model import Incoming, Look
+from tests.builders import NOW
 
 UIDS = st.sets(st.integers(1, 10 * WINDOW), max_size=200).map(sorted)
 
@@ -101,3 +104,49 @@ async def test_a_long_round_gives_signs_of_life_while_the_server_sends_and_forge
         await ledger.enough.wait()
     assert session.last == 3, "no sign was given while nothing came"
     assert [(look.owed, look.whole) for look in ledger.seen] == [((3,), False)] * 2
+
+
+class Handing:
+    """A server that hands over what it is asked for, and notes when."""
+
+    def __init__(self, doings: list[str]) -> None:
+        self.doings = doings
+
+    async def sizes(self, uids: list[int]) -> dict[int, int]:
+        return dict.fromkeys(uids, GROUP_OCTETS)  # each is a group of its own
+
+    async def bodies(self, sizes: dict[int, int]) -> dict[int, Fetched]:
+        self.doings += [f"fetched {uid}" for uid in sizes]
+        return {uid: Fetched(uid, None, None, b"x") for uid in sizes}
+
+
+@pytest.mark.parametrize(
+    ("after", "doings"),
+    [
+        ("keep", ["fetched 1", "fetched 2", "kept 1", "fetched 3", "kept 2", "kept 3"]),
+        (
+            "delete",
+            ["fetched 1", "kept 1", "after 1", "fetched 2", "kept 2", "after 2", "fetched 3", "kept 3", "after 3"],
+        ),
+    ],
+)
+async def test_the_next_is_fetched_while_one_is_kept_where_nothing_else_is_to_be_done(
+    after: str, doings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    async def keep(mail: Incoming) -> None:
+        await asyncio.sleep(0)
+        assert mail.cursor is not None
+        assert mail.settled == (after == "keep")
+        done.append(f"kept {mail.cursor.uid}")
+
+    async def settle(_box: object, _session: object, _view: object, uids: list[int]) -> bool:
+        done.extend(f"after {uid}" for uid in uids)
+        return True
+
+    monkeypatch.setattr(imap_take, "settle", settle)
+    settings = ImapIntake(name="contact", host="h", user="u", password="p", after=after)  # type: ignore[arg-type]
+    box = Mailbox(settings, keep, None, lambda: NOW, uidvalidity=7)  # type: ignore[arg-type]
+    assert await imap_take.take(box, Handing(done), View(7, 9, 9), [1, 2, 3]) == 3  # type: ignore[arg-type]
+    assert done == doings
