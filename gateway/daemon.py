@@ -27,8 +27,9 @@ from gateway.config import Settings
 from gateway.errors import ConfigError, Temporary
 from gateway.house import House
 from gateway.intake import smtp
+from gateway.mail.tokens import Keys
 from gateway.reloading import State
-from gateway.store import holders, opening, pulses
+from gateway.store import holders, keyring, opening, pulses
 from gateway.store.database import Store, Tx
 from gateway.store.keeper import Keeper
 
@@ -57,7 +58,7 @@ async def _serve(
 ) -> None:
     name = f"{socket.gethostname()}:{os.getpid()}"
     owner = f"{name}:{secrets.token_hex(4)}"  # on another machine of this name, another one
-    state, bells = State(path, settings), Bells(store, owner)
+    state, bells = State(path, settings, _keys(settings, store)), Bells(store, owner)
     await store.write(lambda tx: _known(tx, store, name, owner))
     keeper = Keeper(store, bells.kept, bells.arrived)
     listeners = await _listeners(settings, keeper, state) if "intake" in roles else []
@@ -87,6 +88,13 @@ async def _work(house: House, roles: Collection[str]) -> None:
     """What becomes of mail takes half a second to load: in a thread, while it is taken and kept already."""
     working = await asyncio.to_thread(import_module, "gateway.working")
     await working.run(house, roles)
+
+
+def _keys(settings: Settings, store: Store) -> Keys:
+    found = keyring.keys_of(store, settings.store.token_keys_file)
+    if lacking := store.read_now(lambda connection: keyring.missing(connection, found)):
+        log.keys_missing(keys=lacking)
+    return found
 
 
 def _known(tx: Tx, store: Store, name: str, owner: str) -> None:

@@ -445,6 +445,11 @@ def keys_taken(*, keys: list[int]) -> None:
     _info("keys_taken", keys=keys)
 
 
+def keys_missing(*, keys: list[int]) -> None:
+    """They belong to the store, and the file of this machine lacks them."""
+    _error("keys_missing", keys=keys)
+
+
 def keys_kept(*, problems: str) -> None:
     """The file of the token keys was changed and can't be used; those before go on."""
     _error("keys_kept", problems=problems)

@@ -29,11 +29,11 @@ RELOADED = frozenset({"include", "instance", "addresses", "trust", "limits", "de
 class State:
     """What the parts share: the context in force."""
 
-    def __init__(self, path: Path, settings: Settings) -> None:
+    def __init__(self, path: Path, settings: Settings, found: Keys) -> None:
         self.path = path
         self._keys_file = settings.store.token_keys_file
         self._keys_seen = keys.stamp(self._keys_file)
-        self.context = _context(settings, keys.load_or_make(self._keys_file))
+        self.context = _context(settings, found)
         self._reloading: asyncio.Task[None] | None = None
         self._changed = False
         self.stop: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -51,6 +51,9 @@ class State:
             fresh = keys.load(self._keys_file)
         except GatewayError as error:
             log.keys_kept(problems=str(error))
+            return
+        if not {key for _, key in fresh.by_id} & {key for _, key in self.context.keys.by_id}:
+            log.keys_kept(problems="it holds none of the keys that are in force: another store's?")
             return
         if fresh != self.context.keys:
             self.context = rekeyed(self.context, fresh)

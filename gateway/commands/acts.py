@@ -12,7 +12,7 @@ from gateway import acting
 from gateway.clock import utc_now
 from gateway.commands import options as typed
 from gateway.commands.inboxes import MEANT, inbox
-from gateway.commands.output import Shown
+from gateway.commands.output import Shown, many
 from gateway.commands.situation import situated
 from gateway.context import Context
 from gateway.desk.commands import Command, Parsed, Verb, parse
@@ -153,7 +153,7 @@ def act(
         return conversation.reference, deliveries
 
     found, deliveries = store.write_now(work)
-    mails = f"; {len(deliveries)} mail(s) to send" if deliveries else ""
+    mails = f"; {many(len(deliveries), 'mail')} to send" if deliveries else ""
     document = {"reference": found, "deliveries": list(deliveries)}
     return Shown(document, (f"Done in {found}{mails}.",))
 

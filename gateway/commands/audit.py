@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from gateway.commands import options as typed
-from gateway.commands.output import Shown, table
+from gateway.commands.output import Shown, many, table
 from gateway.store import audit, chain, views
 from gateway.store.database import Store
 
@@ -54,10 +54,14 @@ def verified(store: Store, kept: str | None) -> Shown:
         "fault": outcome.fault or None,
     }
     if outcome.fault:
-        return Shown(document, (f"The audit is damaged: {outcome.fault}. {outcome.rows} rows before it hold.",), 1)
+        return Shown(
+            document,
+            (f"The audit is damaged: {outcome.fault}. Unbroken up to there: {many(outcome.rows, 'row')}.",),
+            1,
+        )
     erased = f", {outcome.erased} of them without their words" if outcome.erased else ""
     return Shown(
-        document, (f"{outcome.rows} rows, each bound to the one before it{erased}.", _keep(document["head"]))
+        document, (f"{many(outcome.rows, 'row')}, each bound to the one before it{erased}.", _keep(document["head"]))
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from gateway import config
 from gateway.clock import utc_now
 from gateway.commands import options as typed
-from gateway.commands.output import Shown, when
+from gateway.commands.output import Shown, many, when
 from gateway.config import Settings
 from gateway.config.include import gather
 from gateway.errors import Refused
@@ -115,7 +115,7 @@ def about(manifest: Manifest) -> dict[str, object]:
 def words(manifest: Manifest) -> str:
     if not manifest.last_arrival:
         return "a store without any mail"
-    return f"{manifest.arrivals} mails, the last of {when(datetime.fromisoformat(manifest.last_arrival))}"
+    return f"{many(manifest.arrivals, 'mail')}, the last of {when(datetime.fromisoformat(manifest.last_arrival))}"
 
 
 def chosen(folder: Path) -> Path:

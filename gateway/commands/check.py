@@ -25,9 +25,10 @@ from gateway.inspection import clamd
 from gateway.inspection.questions import Questions
 from gateway.inspection.resolver import resolver
 from gateway.intake import imap_connect
+from gateway.mail.tokens import Keys
 from gateway.model import Finding as Found
 from gateway.relay import texts
-from gateway.store import arrivals, keys, schema
+from gateway.store import arrivals, keyring, keys, schema
 from gateway.store.bucket import Bucket
 from gateway.store.database import Store
 from gateway.store.engines import check_integrity, file_of, shown
@@ -146,10 +147,33 @@ def _keys(settings: Settings) -> Finding:
     if not path.exists():
         return _to_be_made("token keys", path)
     try:
-        count = len(keys.load(path).by_id)
+        found = keys.load(path)
     except GatewayError as error:
         return Finding("error", "token keys", str(error))
-    return Finding("ok", "token keys", f"{path} holds {count}; keep it in the backup")
+    return _of_this_store(settings, found) or Finding(
+        "ok", "token keys", f"{path} holds {len(found.by_id)}; keep it in the backup"
+    )
+
+
+def _of_this_store(settings: Settings, found: Keys) -> Finding | None:
+    """What is wrong with keys that can be read: None where they are the store's, or it can't be asked."""
+    file, path = file_of(settings.store.url), settings.store.token_keys_file
+    if file is not None and not file.exists():
+        return None
+    try:
+        with closing(Store(settings.store.database, packs_for(settings.store))) as store:
+            if schema.version(store.engine) != schema.HEAD:
+                return None
+            strange = store.read_now(lambda connection: keyring.is_strange(connection, found))
+            lacking = store.read_now(lambda connection: keyring.missing(connection, found))
+    except GatewayError:
+        return None  # told of the store already
+    if strange:
+        return Finding("error", "token keys", f"{path} is another store's: {keyring.REMEDY}")
+    if lacking:
+        ids = ", ".join(map(str, lacking))
+        return Finding("error", "token keys", f"{path} lacks {ids}, of this store: {keyring.REMEDY}")
+    return None
 
 
 def _relay_folder(settings: Settings) -> Finding:

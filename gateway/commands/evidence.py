@@ -15,7 +15,7 @@ from typing import Any
 from gateway.clock import utc_now
 from gateway.commands import options as typed
 from gateway.commands.operator import Operator
-from gateway.commands.output import Shown, Table, table
+from gateway.commands.output import Shown, Table, many, table
 from gateway.errors import Refused
 from gateway.store import audit, chain, evidence, opening, views
 from gateway.store.database import Store
@@ -85,19 +85,21 @@ def verified(store: Store, reference: str | None, kept: str | None) -> Shown:
     if faults:
         return Shown(document, tuple(f"The evidence is damaged: {fault}." for fault in faults), 1)
     words = f", {erased} of them without their words" if erased else ""
-    return Shown(document, (f"{rows} rows in {len(chains)} chains, each bound to the one before it{words}.",))
+    return Shown(
+        document, (f"{many(rows, 'row')} in {many(len(chains), 'chain')}, each bound to the one before it{words}.",)
+    )
 
 
 def exported(store: Store, reference: str, path: Path, instance: str, by: Operator, now: datetime) -> Shown:
     """Write what docs/evidence.md describes: whoever has it can check it without us."""
     home, rows = _rows(store, reference)
     head = {"evidence": 1, "instance": instance, "conversation": home, "exported_at": now}
-    octets = b"".join(_lines(head, rows))
+    octets, count = b"".join(_lines(head, rows)), many(len(rows), "row")
     total = json.loads(octets.splitlines()[-1])["sha256"]
     _write(path, octets)
 
     def sealed(tx: Any) -> None:
-        what = f"exported the evidence of {home}: {len(rows)} rows, SHA-256 {total}"
+        what = f"exported the evidence of {home}: {count}, SHA-256 {total}"
         evidence.seal(tx, now)
         audit.record(tx, at=now, by=by.name, what=what, conversation=home, proof=by.proof)
 
@@ -106,7 +108,7 @@ def exported(store: Store, reference: str, path: Path, instance: str, by: Operat
         return Shown({"rows": len(rows), "sha256": total}, printed=True)
     return Shown(
         {"file": str(path), "rows": len(rows), "sha256": total},
-        (f"{path}: {len(rows)} rows. docs/evidence.md says how to check it. SHA-256 in its last line: {total}",),
+        (f"{path}: {count}. docs/evidence.md says how to check it. SHA-256 in its last line: {total}",),
     )
 
 

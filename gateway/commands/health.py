@@ -9,7 +9,7 @@ from datetime import datetime
 
 from gateway.clock import utc_now
 from gateway.commands import options as typed
-from gateway.commands.output import Shown, when
+from gateway.commands.output import Shown, many, when
 from gateway.config import Settings
 from gateway.errors import StoreError
 from gateway.health import canary, checks, metrics, signs
@@ -96,4 +96,6 @@ def _lines(gap: Gap) -> tuple[str, ...]:
 def _well(seen: Vitals) -> str:
     """One line, as monitoring shows it."""
     going = sum(seen.open.values())
-    return f"OK: {seen.arrivals} mails accepted, {seen.waiting.count} wait to be filed, {going} to be sent"
+    waiting = seen.waiting.count
+    wait = "waits" if waiting == 1 else "wait"
+    return f"OK: {many(seen.arrivals, 'mail')} accepted, {waiting} {wait} to be filed, {going} to be sent"

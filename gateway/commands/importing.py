@@ -16,7 +16,7 @@ from gateway.commands import files
 from gateway.commands import options as typed
 from gateway.commands.files import MailFile
 from gateway.commands.operator import Operator
-from gateway.commands.output import Shown, progress
+from gateway.commands.output import Shown, many, progress
 from gateway.commands.situation import situated
 from gateway.context import Context
 from gateway.decision import IMPORTED
@@ -52,7 +52,8 @@ def imported(store: Store, context: Context, paths: list[Path], by: Operator, cl
         while chunk := list(islice(found, _CHUNK)):
             _import_chunk(store, context, chunk, owner, by, clock(), totals)
             bar.advance(task, len(chunk))
-    words = "{read} mails read: {filed} filed, {duplicates} here before, {aside} set aside".format(**totals)
+    became = "{filed} filed, {duplicates} here before, {aside} set aside".format(**totals)
+    words = f"{many(totals['read'], 'mail')} read: {became}"
     hint = ("`gateway aside list` says why.",) if totals["aside"] else ()
     return Shown(totals, (words + ".", *hint))
 
@@ -76,7 +77,7 @@ def _import_chunk(
     totals["read"] += len(chunk)
 
     def work(tx: Tx) -> list[tuple[Arrival, inbound.Filed]]:
-        audit.record(tx, at=now, by=by.name, what=f"imported {len(read)} mails", proof=by.proof)
+        audit.record(tx, at=now, by=by.name, what=f"imported {many(len(read), 'mail')}", proof=by.proof)
         return inbound.file_batch(tx, read, context, now)
 
     for _, decision in store.write_now(work):

@@ -8,7 +8,7 @@ from datetime import datetime
 from gateway.clock import utc_now
 from gateway.commands import options as typed
 from gateway.commands.operator import Operator
-from gateway.commands.output import Shown, table
+from gateway.commands.output import Shown, many, table
 from gateway.store import audit, outbox, recall
 from gateway.store.database import Store, Tx
 
@@ -75,8 +75,8 @@ def settled_held(store: Store, by: Operator, now: datetime, *, retry: bool) -> S
 
     ids = store.write_now(work)
     state = "waiting" if retry else "cancelled"
-    words = "sent now by the daemon" if retry else "never sent"
-    line = f"{len(ids)} deliveries that were held are {words}." if ids else "No delivery is held."
+    words = "sent now by the daemon" if retry else "never to be sent"
+    line = f"Held until now, {words}: {many(len(ids), 'delivery', 'deliveries')}." if ids else "No delivery is held."
     return Shown([{"id": each, "state": state} for each in ids], (line,))
 
 

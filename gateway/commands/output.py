@@ -71,6 +71,11 @@ def harmless(text: str) -> str:
     return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cf", "Cs"})
 
 
+def many(count: int, one: str, several: str = "") -> str:
+    """So many of something: « 1 mail », « 3 mails », « 2 deliveries »."""
+    return f"{count} {one if count == 1 else several or one + 's'}"
+
+
 def when(time: datetime) -> str:
     """A time in the zone of whoever looks, to the minute."""
     return f"{time.astimezone():%Y-%m-%d %H:%M}"

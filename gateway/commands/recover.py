@@ -12,7 +12,7 @@ from gateway import peers
 from gateway.clock import utc_now
 from gateway.commands import options as typed
 from gateway.commands.operator import Operator
-from gateway.commands.output import Shown, when
+from gateway.commands.output import Shown, many, when
 from gateway.store import arrivals, audit, opening, outbox, rounds, salvage
 from gateway.store.database import Store, Tx
 from gateway.store.salvage import Damage, Found
@@ -49,7 +49,7 @@ def recovered(store: Store, by: Operator, now: datetime, *, apply: bool) -> Show
         fresh = store.write_now(partial(take, batch))
         times += [found.mail.received_at for found in fresh]
     if apply and times:
-        words = f"recovered {len(times)} mails from the packs"
+        words = f"recovered {many(len(times), 'mail')} from the packs"
         store.write_now(lambda tx: audit.record(tx, at=now, by=by.name, what=words, proof=by.proof))
     return _shown(times, damages, apply=apply)
 
@@ -91,12 +91,12 @@ def _shown(times: list[datetime], damages: list[Damage], *, apply: bool) -> Show
     }
     lines = ["There is no mail in the packs that the store doesn't know."]
     if first is not None and last is not None:
-        span = f"{len(times)} mails, of {when(first)} to {when(last)},"
-        lines = [f"{span} lie in the packs and aren't known to the store. `gateway recover --apply` takes them in."]
+        span = f"{many(len(times), 'mail')}, of {when(first)} to {when(last)}"
+        lines = [f"In the packs, and not known to the store: {span}. `gateway recover --apply` takes it in."]
         if apply:
             lines = [
-                f"{span} were taken in: the daemon files them when it is started.",
-                "What they cause is held, since it may have been sent before: `gateway outbox list` shows it then.",
+                f"Taken in: {span}. The daemon files it when it is started.",
+                "What it causes is held, since it may have been sent before: `gateway outbox list` shows it then.",
             ]
     lines += [f"{damage.pack} can't be read from octet {damage.offset} on." for damage in damages]
     return Shown(document, tuple(lines))

@@ -13,7 +13,7 @@ from gateway.clock import utc_now
 from gateway.commands import options as typed
 from gateway.commands.backup import CONFIGURATION, KEYS, about, chosen, words
 from gateway.commands.operator import Operator
-from gateway.commands.output import Shown
+from gateway.commands.output import Shown, many
 from gateway.config import Settings
 from gateway.errors import Refused, StoreError
 from gateway.folders import make_folder
@@ -80,7 +80,9 @@ def restored(
         nonlocal held
         restoring.begin_anew(tx)
         held = 0 if send else restoring.hold(tx, lost_at, now, by.name)
-        what = f"restored the store from the backup of {manifest.made_at}; {held} deliveries are held"
+        what = (
+            f"restored the store from the backup of {manifest.made_at}; held: {many(held, 'delivery', 'deliveries')}"
+        )
         audit.record(tx, at=now, by=by.name, what=what, proof=by.proof)
 
     with closing(packs_for(settings.store)) as packs:
@@ -159,9 +161,9 @@ def _told(found: Path, manifest: Manifest, held: int, *, send: bool) -> tuple[st
     lines = [f"Restored from {found}: {words(manifest)}. What came later isn't in it."]
     if not send:
         lines.append(
-            f"{held} deliveries were open, and may have been sent since: they are held. So is what mail causes that "
-            "came before the loss and comes again. `gateway outbox list` shows it; send it with "
-            "`gateway outbox retry ID`, or all of it with `gateway outbox retry --held`, or `cancel` it."
+            f"Open then, maybe sent since, and held now: {many(held, 'delivery', 'deliveries')}. "
+            "So is what mail causes that came before the loss and comes again. `gateway outbox list` shows it; "
+            "send it with `gateway outbox retry ID`, or all of it with `gateway outbox retry --held`, or `cancel` it."
         )
     lines += [
         "If the folder or bucket of raw mail outlived, `gateway recover` finds the mail in it that came later.",

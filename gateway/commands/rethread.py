@@ -18,7 +18,7 @@ from gateway import inbound
 from gateway.clock import utc_now
 from gateway.commands import options as typed
 from gateway.commands.operator import SOMEBODY, Operator
-from gateway.commands.output import Shown, progress
+from gateway.commands.output import Shown, many, progress
 from gateway.commands.situation import situated
 from gateway.context import Context
 from gateway.decision import by_itself, hints, rules, trace, traits
@@ -65,8 +65,10 @@ def rethread(store: Store, context: Context, now: datetime, *, apply: bool, by: 
     words = "applied" if apply else "nothing is written: `gateway rethread --apply` does it"
     lines = [_line(difference) for difference in differences]
     if reread:
-        lines.append(f"{len(reread)} mails are read otherwise than they were: {words}.")
-    summary = f"{len(differences)} differences in {len(anew)} mails" + (f"; {words}." if differences else ".")
+        lines.append(f"Read otherwise than before: {many(len(reread), 'mail')}; {words}.")
+    summary = f"{many(len(differences), 'difference')} in {many(len(anew), 'mail')}" + (
+        f"; {words}." if differences else "."
+    )
     document = {"mails": len(anew), "differences": differences, "read_otherwise": reread, "applied": apply}
     return Shown(document, (*lines, summary))
 
@@ -147,7 +149,7 @@ def _applied(
     tx: Tx, found: _Found, context: Context, by: Operator, now: datetime
 ) -> tuple[list[dict[str, Any]], list[str]]:
     documents = _documents(found)
-    what = f"placed every mail anew: {len(found.changes)} differences"
+    what = f"placed every mail anew: {many(len(found.changes), 'difference')}"
     audit.record(tx, at=now, by=by.name, what=what, proof=by.proof)
     neighbourhood.renew(tx, found.reread)
     taken = recall.messages_by_id(tx.connection, [message for changed in found.changes for message in changed.takes])

@@ -10,7 +10,7 @@ from gateway import acting, releasing
 from gateway.clock import utc_now
 from gateway.commands import options as typed
 from gateway.commands.operator import Operator
-from gateway.commands.output import Shown, table
+from gateway.commands.output import Shown, many, table
 from gateway.commands.situation import situated
 from gateway.context import Context
 from gateway.desk.rights import Action, may
@@ -57,11 +57,13 @@ def retried(store: Store, by: Operator, now: datetime) -> Shown:
 
     def work(tx: Tx) -> int:
         count = scans.hasten(tx, now)
-        audit.record(tx, at=now, by=by.name, what=f"had the antivirus asked about {count} mails", proof=by.proof)
+        audit.record(
+            tx, at=now, by=by.name, what=f"had the antivirus asked about {many(count, 'mail')}", proof=by.proof
+        )
         return count
 
     count = store.write_now(work)
-    return Shown({"mails": count}, (f"The daemon asks about {count} mail(s) now.",))
+    return Shown({"mails": count}, (f"The daemon asks about {many(count, 'mail')} now.",))
 
 
 def released(
@@ -85,7 +87,7 @@ def released(
         return digest, releasing.settle(tx, context, digest, scan, now, by=agent, proof=proof)
 
     digest, mails = store.write_now(work)
-    return Shown({"sha256": digest, "mails": mails}, (f"Released; {mails} mail(s) to send.",))
+    return Shown({"sha256": digest, "mails": mails}, (f"Released; {many(mails, 'mail')} to send.",))
 
 
 def _held(tx: Tx, named: str) -> str:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from gateway.commands import options as typed
 from gateway.context import Context, context
-from gateway.store import keys, opening
+from gateway.store import keyring, opening
 from gateway.store.database import Store
 
 
@@ -17,4 +17,4 @@ def situated(options: argparse.Namespace) -> Iterator[tuple[Store, Context]]:
     """The store and the context of the configuration."""
     settings = typed.settings(options)
     with opening.opened(settings) as store:
-        yield store, context(settings, keys.load_or_make(settings.store.token_keys_file))
+        yield store, context(settings, keyring.keys_of(store, settings.store.token_keys_file))

@@ -491,6 +491,15 @@ leases = Table(
     sqlite_with_rowid=False,
 )
 
+# The token keys that belong to this store, each by a mark that doesn't tell it (gateway.store.keyring).
+token_keys = Table(
+    "token_keys",
+    metadata,
+    Column("mark", LargeBinary, primary_key=True),
+    Column("key_id", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # Who did what, with which proof: append-only, each row bound to the one before it (gateway.store.audit). `digest` is
 # the SHA-256 of `salt` and `what`, so that words can be erased and the chain still holds.
 audit = Table(

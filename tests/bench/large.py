@@ -38,7 +38,7 @@ from tests.bench import filing, servers
 
 TEMPLATE = 400  # mails that go through the gateway; a quarter of them are replies to the one before
 _MARK = "0000000"
-_LEFT = {"audit", "rounds"}  # acts of agents: here there are none; what is done at set times
+_LEFT = {"audit", "rounds", "token_keys"}  # acts of agents: here there are none; what is done at set times
 _YEAR = 365 * 86_400 * 1_000_000  # microseconds
 _REFERENCES = {"evidence.chain"}  # by which conversations are called elsewhere
 

@@ -138,7 +138,7 @@ def test_what_an_operator_does(store: Store, context: Context, tmp_path: Path) -
     assert [(a["by"], a["what"], a["conversation"]) for a in acts(store)] == [
         (OPERATOR.name, f"let delivery {delivery.id} be sent now", reference),
         (OPERATOR.name, f"cancelled delivery {delivery.id}", reference),
-        (OPERATOR.name, "imported 1 mails", None),
+        (OPERATOR.name, "imported 1 mail", None),
         (OPERATOR.name, "placed every mail anew: 0 differences", None),
     ]
     assert {a["proof"] for a in acts(store)} == {OPERATOR.proof}

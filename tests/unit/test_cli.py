@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway import cli
+from gateway import cli, config
 from gateway.model import Incoming
+from gateway.store import opening, schema
 from tests.builders import INES, MANON, NOW, ROOT, ULYSSE, opened, raw_mail
 
 Run = Callable[..., tuple[int, Any]]
@@ -184,6 +188,42 @@ def test_aside(folder: Path, run: Run) -> None:
 def test_db_upgrade(run: Run) -> None:
     assert run("db", "upgrade")[1]["before"] is None
     assert run("db", "upgrade")[1]["before"] == run("db", "upgrade")[1]["schema"]
+
+
+@pytest.mark.parametrize("command", [["conversations"], ["outbox", "list"], ["health"], ["import", "mail.eml"]])
+def test_an_older_schema_is_left_to_the_upgrade(run: Run, folder: Path, command: list[str]) -> None:
+    """A daemon of the older version may be at work on it."""
+    assert run("db", "upgrade")[0] == 0
+    with closing(sqlite3.connect(folder / "var" / "gateway.db")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = '0001'")
+    status, said = run(*command)
+    assert status == 75
+    assert f"is of an older version (schema 0001, not {schema.HEAD}): `gateway db upgrade`" in said
+    with closing(sqlite3.connect(folder / "var" / "gateway.db")) as database:
+        assert database.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+
+
+def test_a_store_that_a_daemon_works_on_is_not_upgraded(run: Run, folder: Path) -> None:
+    with opening.alone(config.load(folder / "gateway.toml")):
+        status, said = run("db", "upgrade")
+    assert (status, "another gateway runs on this store" in said) == (75, True)
+
+
+def test_whoever_has_other_token_keys_is_told(run: Run, folder: Path, reference: str) -> None:
+    keys_file = folder / "var" / "token.keys"
+    own = keys_file.read_bytes()
+    keys_file.unlink()
+    status, said = run("note", reference, "--as", INES, text="x")
+    assert (status, "the token keys of this store aren't there; take the file from" in said) == (78, True)
+    assert not keys_file.exists()
+    keys_file.write_bytes(b"1 " + base64.b64encode(b"k" * 32))
+    keys_file.chmod(0o600)
+    status, said = run("note", reference, "--as", INES, text="x")
+    assert (status, "these aren't the token keys of this store" in said) == (78, True)
+    (found,) = [each for each in run("check")[1] if each["what"] == "token keys"]
+    assert (found["severity"], "another store's" in found["text"]) == ("error", True)
+    keys_file.write_bytes(own)
+    assert run("note", reference, "--as", INES, text="x")[0] == 0
 
 
 def test_init_never_replaces_by_itself(run: Run) -> None:

@@ -18,8 +18,13 @@ from gateway.store import keys
 from tests.builders import DOMAIN, settings
 
 
+def made(tmp_path: Path) -> State:
+    known = settings(tmp_path)
+    return State(tmp_path / "gateway.toml", known, keys.load_or_make(known.store.token_keys_file))
+
+
 async def state_of(tmp_path: Path) -> State:
-    return State(tmp_path / "gateway.toml", settings(tmp_path))
+    return made(tmp_path)
 
 
 def address(keys_file: Path) -> str:
@@ -107,7 +112,7 @@ def test_a_reload_that_fails_keeps_the_old_configuration_and_ends(
         raise error
 
     async def reload() -> bool:
-        state = State(tmp_path / "gateway.toml", settings(tmp_path))
+        state = made(tmp_path)
         before = state.context
         state.reload()
         assert state._reloading is not None

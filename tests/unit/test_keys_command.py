@@ -95,3 +95,29 @@ def test_a_file_that_cannot_be_replaced_leaves_no_act(store: Store, known: Setti
     with pytest.raises(ConfigError, match="chmod"):
         command.rotated(store, known, OPERATOR, NOW)
     assert store.read_now(audit.listed) == []
+
+
+def test_a_file_that_lacks_a_key_of_the_store_gets_no_second_one_of_its_id(store: Store, known: Settings) -> None:
+    path = known.store.token_keys_file
+    before = path.read_bytes()
+    command.rotated(store, known, OPERATOR, NOW)
+    path.write_bytes(before)  # as on a machine that it wasn't copied to
+    with pytest.raises(Refused, match="lacks key 2, which belongs to this store: take the file from"):
+        command.rotated(store, known, OPERATOR, NOW)
+    command.retired(store, known, 2, OPERATOR, NOW, yes=True)
+    assert path.read_bytes() == before
+    assert command.rotated(store, known, OPERATOR, NOW).document["id"] == 2
+
+
+def test_keys_that_are_lost_are_forgotten_when_somebody_says_so(store: Store, known: Settings) -> None:
+    path = known.store.token_keys_file
+    addresses(store, known)
+    path.unlink()
+    with pytest.raises(ConfigError, match="gateway keys forget"):
+        command.rotated(store, known, OPERATOR, NOW)
+    with pytest.raises(Refused, match="--yes"):
+        command.forgotten(store, OPERATOR, NOW, yes=False)
+    command.forgotten(store, OPERATOR, NOW, yes=True)
+    assert set(addresses(store, known)) == {1}
+    (act,) = store.read_now(lambda connection: audit.listed(connection, None))
+    assert act["what"] == "forgot which token keys belong to the store"

@@ -318,7 +318,7 @@ def test_the_command(run: Run, tmp_path: Path) -> None:
         }
         assert listed(store)[0]["inbox"]["kind"] == "demarche"
         status, words = run("rethread", "--apply")
-        assert (status, words.endswith("1 differences in 2 mails; applied.\n")) == (0, True)
+        assert (status, words.endswith("1 difference in 2 mails; applied.\n")) == (0, True)
         assert listed(store)[0]["inbox"]["kind"] == "global"
     finally:
         store.close()
