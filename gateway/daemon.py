@@ -29,7 +29,7 @@ from gateway.house import House
 from gateway.intake import smtp
 from gateway.mail.tokens import Keys
 from gateway.reloading import State
-from gateway.store import holders, keyring, opening, pulses
+from gateway.store import holders, journal, keyring, opening, pulses
 from gateway.store.database import Store, Tx
 from gateway.store.keeper import Keeper
 
@@ -50,6 +50,8 @@ def run(path: Path, announce: Callable[[str], None], roles: Collection[str] = RO
     settings = config.load(path)
     sys.setswitchinterval(TURN)
     with opening.upgraded(settings) as store, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        if taken_up := journal.take_up(store):
+            log.mail_taken_up(mails=taken_up)
         runner.run(_serve(path, settings, store, roles, announce))
 
 
@@ -72,6 +74,7 @@ async def _serve(
         _ready(settings, doors, roles, announce)
         await _ended(state, tasks)
         await asyncio.gather(*(listener.close() for listener in listeners))
+    await keeper.close()
     store.submit(lambda tx: holders.leave(tx, owner))
     log.daemon_stopped()
 

@@ -170,6 +170,16 @@ def keeping_resumed() -> None:
     _info("keeping_resumed")
 
 
+def mail_taken_up(*, mails: int) -> None:
+    """Mails that were acknowledged by a daemon that ended before it could enter them in the database."""
+    _warning("mail_taken_up", mails=mails)
+
+
+def pack_not_read(*, pack: str, reason: str) -> None:
+    """A pack may hold mail that was acknowledged, and that the database doesn't know; it can't be had now."""
+    _error("pack_not_read", pack=pack, reason=reason)
+
+
 # --- intake: imap ----------------------------------------------------------------------------------------
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import accumulate, cycle, islice
@@ -100,7 +100,7 @@ def _keep_raws(tx: Tx, mails: Sequence[Incoming]) -> None:
     for mail in mails:
         if mail.digest not in known:
             known.add(mail.digest)
-            rows.append(_raw(mail.digest, tx.packs.append(mail.raw, _about(mail))))
+            rows.append(_raw(mail.digest, tx.packs.append(mail.raw, about(mail))))
     if rows:
         _of_raws(statements.ignoring(tx.connection, raws)).run_each(tx.connection, rows)
 
@@ -133,14 +133,32 @@ def adopt(tx: Tx, found: Sequence[Found]) -> list[Found]:
     """Keep mails that lie in the packs already, and whose octets aren't known; those that are kept by that."""
     fresh = strange(tx.connection, found)
     if fresh:
-        rows = [_raw(each.mail.digest, each.at) for each in fresh]
-        _of_raws(statements.ignoring(tx.connection, raws)).run_each(tx.connection, rows)
-        _KEEP_ALL.run_each(tx.connection, [_row(each.mail, "", None) for each in fresh])
+        enter(tx, [Entry.of(each.mail, each.at) for each in fresh])
     return fresh
 
 
-def _about(mail: Incoming) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the database is to know of a mail that lies in a pack. The mail's octets aren't held."""
+
+    arrival: Mapping[str, Any]
+    raw: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, mail: Incoming, at: Location) -> Entry:
+        return cls(_row(mail, "", None), _raw(mail.digest, at))
+
+
+def enter(tx: Tx, entries: Sequence[Entry]) -> None:
+    """Let mails arrive that lie in a pack already. Octets that are known stay where they are known."""
+    _of_raws(statements.ignoring(tx.connection, raws)).run_each(tx.connection, [each.raw for each in entries])
+    _KEEP_ALL.run_each(tx.connection, [each.arrival for each in entries])
+
+
+def about(mail: Incoming) -> dict[str, Any]:
+    """What stands beside a mail in its pack."""
     return {
+        "sha256": mail.digest.hex(),
         "received_at": mail.received_at.isoformat(),
         "source": mail.source,
         "sender": mail.envelope.sender,

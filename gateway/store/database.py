@@ -30,6 +30,7 @@ from gateway.store import engines, failures
 from gateway.store.folder import Folder
 from gateway.store.packs import Packs
 from gateway.store.prepared import Prepared
+from gateway.store.rush import Rush
 from gateway.store.writer import Tx, Writer, savepoint
 
 __all__ = ["AnyRow", "Store", "Tx", "insert_each", "inserted", "savepoint"]
@@ -47,15 +48,18 @@ class Store:
         self.shared = engines.is_shared(url)
         self._reading = engines.for_reading(self.engine)
         self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="store-read")
-        self._writer = Writer(lambda: self.engine, self.packs, in_turn=True, name="store-write")
+        self.rush = Rush()  # of mail that is being kept
+        rush = Rush() if self.shared else self.rush
+        self._writer = Writer(lambda: self.engine, self.packs, rush, in_turn=True, name="store-write")
         self._beside = self._apart = self._sharing = self._writer
         if self.shared:
-            self._beside, self._apart = self._another("store-write-beside"), self._another("store-write-apart")
-            self._sharing = self._another("store-write-sharing", single=True)
+            self._beside = self._another(self.rush, "store-write-beside")
+            self._apart = self._another(Rush(), "store-write-apart")
+            self._sharing = self._another(Rush(), "store-write-sharing", single=True)
 
-    def _another(self, name: str, *, single: bool = False) -> Writer:
+    def _another(self, rush: Rush, name: str, *, single: bool = False) -> Writer:
         """With packs of its own: two threads never write to one."""
-        return Writer(lambda: self.engine, self.packs.another(), in_turn=False, single=single, name=name)
+        return Writer(lambda: self.engine, self.packs.another(), rush, in_turn=False, single=single, name=name)
 
     async def write(
         self,

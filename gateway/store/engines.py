@@ -18,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from gateway.errors import Permanent, StoreError
 from gateway.folders import make_folder
 
+Files = tuple[tuple[int, int] | None, ...]  # device and inode of each
 POSTGRESQL = "postgresql"
 # Said for every session: what was acknowledged is on the disk whatever the server's own setting; a daemon that hangs
 # in a transaction, or whose machine is gone, holds the others up for so long at most.
@@ -92,21 +93,34 @@ def _begin(connection: Connection) -> None:
     writing = connection.get_execution_options().get("writing")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
     if writing:
-        connection.info.setdefault("files", _files(connection))
+        connection.info.setdefault("files", _files(connection.engine))
 
 
 def _look_for_it(connection: Connection) -> None:
-    """What is written to a file that somebody removed is taken like any other, and nobody would ever find it."""
-    if connection.info.get("files") not in {None, _files(connection)}:
+    look_for(connection.engine, used(connection))
+
+
+def used(connection: Connection) -> Files | None:
+    """The files that a connection writes to; None where it never did, and on a server."""
+    return connection.info.get("files")
+
+
+def look_for(engine: Engine, files: Files | None) -> None:
+    """What is written to a file that somebody removed is taken like any other, and nobody would ever find it.
+
+    Raises:
+        StoreError: these files don't bear the database's names any more.
+    """
+    if files not in {None, _files(engine)}:
         raise StoreError(
-            f"the database {connection.engine.url.database}, or its -wal file, was removed or replaced: "
+            f"the database {engine.url.database}, or its -wal file, was removed or replaced: "
             "nothing is written until it is put back; restart the gateway if it is to work on another file"
         )
 
 
-def _files(connection: Connection) -> tuple[tuple[int, int] | None, ...]:
+def _files(engine: Engine) -> Files:
     """Which files bear the names of the database and of its WAL; None where none does."""
-    return tuple(_file(Path(f"{connection.engine.url.database}{ending}")) for ending in ("", "-wal"))
+    return tuple(_file(Path(f"{engine.url.database}{ending}")) for ending in ("", "-wal"))
 
 
 def _file(path: Path) -> tuple[int, int] | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ class Folder:
         self.folder = folder
         self._file: int | None = None
         self._name = ""
-        self._end = 0
+        self._end = self._synced = 0
         self._dirty = False
         self._lost = False
 
@@ -32,18 +33,44 @@ class Folder:
         return Folder(self.folder)
 
     def append(self, raw: bytes, about: Mapping[str, Any]) -> Location:
-        head, *rest = record(raw, about)
+        self.begin()
+        return self.append_all([(raw, about)])[0]
+
+    def begin(self) -> str:
+        """The pack that takes what is appended next: another one where that is full, or gone.
+
+        Raises:
+            StoreError: there is none to be had now.
+        """
+        with self._given_up():
+            self._open()
+        return self._name
+
+    def append_all(self, mails: Sequence[tuple[bytes, Mapping[str, Any]]]) -> list[Location]:
+        """Take records into the pack that was begun, in one go: all of them or none. Else as `append`."""
+        assert self._file is not None
+        parts: list[bytes] = []
+        places: list[Location] = []
+        end = self._end
+        for raw, about in mails:
+            head, *rest = record(raw, about)
+            parts += (head, *rest)
+            places.append(Location(self._name, end + len(head), len(raw)))
+            end += len(head) + len(raw) + 1
+        with self._given_up():
+            _write_all(self._file, b"".join(parts))
+        self._end, self._dirty = end, True
+        return places
+
+    @contextmanager
+    def _given_up(self) -> Iterator[None]:
+        """Leave the pack for good where it can't be written to."""
         try:
-            file = self._open()
-            location = Location(self._name, self._end + len(head), len(raw))
-            _write_all(file, b"".join((head, *rest)))
+            yield
         except OSError as error:
             self._lost |= self._dirty  # what was appended before, and isn't synced, can't be promised any more
-            self.close()
+            self._abandon()
             raise StoreError(f"raw mail can't be written to {self.folder}: {error.strerror}") from error
-        self._end = location.offset + len(raw) + 1
-        self._dirty = True
-        return location
 
     def sync(self) -> None:
         """After a failed fsync the pack is left for good: its pages can't be trusted."""
@@ -56,9 +83,9 @@ class Folder:
         try:
             os.fdatasync(self._file)
         except OSError as error:
-            self.close()
+            self._abandon()
             raise StoreError(f"raw mail can't be synced in {self.folder}: {error.strerror}") from error
-        self._dirty = False
+        self._synced, self._dirty = self._end, False
 
     def read(self, location: Location) -> bytes:
         try:
@@ -111,6 +138,13 @@ class Folder:
             os.close(self._file)
         self._file, self._dirty = None, False
 
+    def _abandon(self) -> None:
+        """Leave the pack for good, and in it, if that can be, nothing that nobody was promised."""
+        if self._file is not None:
+            with suppress(OSError):
+                os.ftruncate(self._file, self._synced)
+        self.close()
+
     def _leave(self) -> None:
         """Be done with the pack that is open, if any; what it holds is synced, or `sync` will tell that it isn't."""
         if self._file is not None and self._dirty:
@@ -129,7 +163,7 @@ class Folder:
         self._name = fresh_name()
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         self._file = os.open(self.folder / self._name, flags, 0o600)
-        self._end = 0
+        self._end = self._synced = 0
         sync_folder(self.folder)
         return self._file
 

@@ -1,10 +1,16 @@
-"""Keeping for sources of mail: all that wait share one commit; and the IMAP ledger, as the poller asks for it."""
+"""Keeping for sources of mail: all that wait are made durable at once; and the IMAP ledger, as pollers ask for it.
+
+Where that is possible, a mail is durable as soon as it lies in a pack (`gateway.store.journal`), and the database is
+told of it then. What comes from a mailbox is written together with its place in the ledger, in one transaction.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime
 
 from gateway import log
@@ -12,19 +18,23 @@ from gateway.errors import StoreError
 from gateway.model import ImapCursor, Incoming, Look
 from gateway.store import arrivals, ledger, pulses
 from gateway.store.database import Store
-
-_MOST_MAILS, _MOST_OCTETS = 200, 32_000_000
+from gateway.store.journal import Journal
+from gateway.store.lines import Line
+from gateway.store.owed import Owed
 
 
 class Keeper:
-    """`await keeper.keep(incoming)` returns when the mail is durable. `arrived` are set whenever one is."""
+    """`await keeper.keep(incoming)` returns when the mail is durable. `arrived` are set when mail can be filed."""
 
     def __init__(self, store: Store, *arrived: asyncio.Event) -> None:
         self._store = store
         self._arrived = arrived
-        self._waiting: deque[tuple[Incoming, asyncio.Future[None]]] = deque()
-        self._worker: asyncio.Task[None] | None = None
         self._paused = False
+        self._journal = Journal.of(store)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
+        self._owed = Owed(store, self._ring, self._pause)
+        self._fetched = Line(self._write)
+        self._brought = self._fetched if self._journal is None else Line(self._write_to_journal)
 
     async def probe(self) -> None:
         """Say in the log if mail can't be kept now, rather than with the first mail that is told to come later."""
@@ -39,54 +49,51 @@ class Keeper:
         Raises:
             StoreError: it isn't kept; the sender must be told to try again.
         """
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((incoming, done))
-        if self._worker is None or self._worker.done():
-            self._worker = asyncio.create_task(self._keep_all(), name="keeper")
-        await done
+        await (self._fetched if incoming.cursor else self._brought).keep(incoming)
 
-    async def _keep_all(self) -> None:
-        while self._waiting:
-            batch = self._next_batch()
-            failure = await self._keep([incoming for incoming, _ in batch])
-            alone = len(batch) > 1 and failure is not None and not isinstance(failure, StoreError)
-            for incoming, done in batch:
-                # One mail that can't be written mustn't keep the others out.
-                failed = await self._keep([incoming]) if alone else failure
-                if done.done():
-                    continue  # its client went away
-                if failed is None:
-                    done.set_result(None)
-                else:
-                    done.set_exception(failed)
-            for event in self._arrived:
-                event.set()
+    async def close(self) -> None:
+        """Tell the database of all that was kept, if it can be told now. Nothing is kept any more."""
+        await self._owed.told()
+        self._thread.shutdown()
+        if self._journal is not None:
+            self._journal.close()
 
-    async def _keep(self, mails: Sequence[Incoming]) -> Exception | None:
-        try:
+    async def _write(self, mails: Sequence[Incoming]) -> None:
+        with self._watched():
             await self._store.write(lambda tx: arrivals.keep_all(tx, mails), urgent=True)
-        except Exception as error:  # noqa: BLE001 (whoever waits is told, whatever it was)
-            if isinstance(error, StoreError):
-                self._pause(error)
-            return error
+        self._ring()
+
+    async def _write_to_journal(self, mails: Sequence[Incoming]) -> None:
+        assert self._journal is not None
+        with self._watched():
+            await self._owed.room()
+            write = asyncio.get_running_loop().run_in_executor(self._thread, self._journal.write, mails)
+            self._owed.add(await write)
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Tell others that there is mail to be kept, and the log where that can't be done, or can again."""
+        self._store.rush.begins(time.monotonic())
+        try:
+            yield
+        except StoreError as error:
+            self._pause(error)
+            raise
+        finally:
+            self._store.rush.ends(time.monotonic())
         if self._paused:
             self._paused = False
             log.keeping_resumed()
-        return None
 
-    def _pause(self, error: StoreError) -> None:
+    def _pause(self, error: Exception) -> None:
         """Said once, until mail can be kept again."""
         if not self._paused:
             self._paused = True
             log.keeping_paused(reason=str(error))
 
-    def _next_batch(self) -> list[tuple[Incoming, asyncio.Future[None]]]:
-        batch: list[tuple[Incoming, asyncio.Future[None]]] = []
-        octets = 0
-        while self._waiting and len(batch) < _MOST_MAILS and octets < _MOST_OCTETS:
-            batch.append(self._waiting.popleft())
-            octets += len(batch[-1][0].raw)
-        return batch
+    def _ring(self) -> None:
+        for event in self._arrived:
+            event.set()
 
 
 class StoreLedger:

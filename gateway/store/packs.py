@@ -95,8 +95,8 @@ def fresh_name() -> str:
 
 
 def record(raw: bytes, about: Mapping[str, Any]) -> Iterator[bytes]:
-    """The parts of a record: its head, the mail, the end."""
-    head = {"pack": 1, "size": len(raw), "sha256": hashlib.sha256(raw).hexdigest(), **about}
+    """The parts of a record: its head, the mail, the end. `about` may name the digest, if it is known."""
+    head = {"pack": 1, "size": len(raw), "sha256": about.get("sha256") or hashlib.sha256(raw).hexdigest(), **about}
     yield json.dumps(head, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
     yield raw
     yield b"\n"

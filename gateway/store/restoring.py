@@ -18,7 +18,7 @@ from pathlib import Path
 
 from gateway.errors import Refused, StoreError
 from gateway.folders import make_folder, sync_folder
-from gateway.store import keyring, manifests, outbox, pulses, rounds, schema, statements
+from gateway.store import journal, keyring, manifests, outbox, pulses, rounds, schema, statements
 from gateway.store.database import Store, Tx
 from gateway.store.manifests import Copy
 from gateway.store.packs import Packs
@@ -125,5 +125,6 @@ def begin_anew(tx: Tx) -> None:
     """Never give out ids that may have been given out since the backup; signs of life of then tell nothing."""
     pulses.forget(tx)
     keyring.forget_all(tx)  # a key may have come since, and have signed what left
+    journal.forget(tx)
     for table in (deliveries, participations):
         statements.skip_keys(tx.connection, table, _GAP)

@@ -42,14 +42,22 @@ def unknown(packs: Packs, extents: Mapping[str, int]) -> Iterator[Found | Damage
         StoreError: the packs can't be had now.
     """
     for pack, size in sorted(packs.sizes().items()):
-        offset = extents[pack] + 1 if pack in extents else 0
-        while offset < size:
-            found = _record(packs, pack, offset, size)
-            if found is None:
-                yield Damage(pack, offset)
-                break
-            yield found
-            offset = found.at.offset + found.at.size + 1
+        yield from records(packs, pack, extents[pack] + 1 if pack in extents else 0, size)
+
+
+def records(packs: Packs, pack: str, offset: int, size: int) -> Iterator[Found | Damage]:
+    """What a pack of that size holds from there on, up to the first record that isn't whole.
+
+    Raises:
+        StoreError: as `unknown`.
+    """
+    while offset < size:
+        found = _record(packs, pack, offset, size)
+        if found is None:
+            yield Damage(pack, offset)
+            break
+        yield found
+        offset = found.at.offset + found.at.size + 1
 
 
 def _record(packs: Packs, pack: str, offset: int, size: int) -> Found | None:

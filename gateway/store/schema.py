@@ -16,7 +16,7 @@ from gateway.errors import Permanent, StoreError
 from gateway.store import engines, failures, turns
 from gateway.store.engines import POSTGRESQL
 
-HEAD = "0013"
+HEAD = "0014"
 
 
 def current(connection: Connection) -> str:

@@ -96,6 +96,16 @@ raws = Table(
     sqlite_with_rowid=False,
 )
 
+# Packs that take mail before the database knows of it, and up to where it does: octets from their start
+# (gateway.store.journal).
+open_packs = Table(
+    "open_packs",
+    metadata,
+    Column("pack", Text, primary_key=True),
+    Column("known", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # One row for each mail that came in, however often the same one comes. `sender` NULL: there was no SMTP envelope.
 # `results`: our own check of SPF, DKIM, DMARC and ARC, where `verify` asks for it; NULL before it is made.
 arrivals = Table(

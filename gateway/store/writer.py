@@ -1,14 +1,13 @@
 """A writer: a thread that takes all jobs that wait, runs them in one transaction, commits once.
 
-Each job has its own savepoint: one that raises takes back its own work only. Urgent jobs go first; while they come
-one after the other, one of those that aren't has its turn forty times a second, so that nothing waits for ever.
+Each job has its own savepoint: one that raises takes back its own work only. Urgent jobs go first; in a rush, one of
+those that aren't has its turn forty times a second, so that nothing waits for ever.
 Where transactions of several daemons come into each other's way, the jobs are run again: a job must do nothing but
 what is taken back with its transaction.
 """
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections import deque
@@ -25,11 +24,11 @@ from gateway.errors import StoreError
 from gateway.store import engines, failures, turns
 from gateway.store.packs import Packs
 from gateway.store.prepared import Prepared
+from gateway.store.rush import Rush
 
 T = TypeVar("T")
 _LONGEST = 0.1  # seconds for which a transaction takes up jobs while none is urgent
 _PUT_OFF = 0.025  # seconds for which urgent jobs may go before the others
-_CLOSE = 0.01  # seconds between urgent transactions that come one after the other
 _SAVE, _GO_BACK, _RELEASE = (
     Prepared(text(words)) for words in ("SAVEPOINT work", "ROLLBACK TO SAVEPOINT work", "RELEASE SAVEPOINT work")
 )
@@ -53,34 +52,19 @@ class _Job:
 _Outcome = tuple[_Job, Any, BaseException | None]
 
 
-class Rush:
-    """Do urgent jobs come one after the other? Then what isn't urgent would take the processor from them, too."""
-
-    def __init__(self) -> None:
-        self._apart = math.inf  # the last two urgent transactions
-        self._last = -math.inf  # when the last one ended
-        self._going = False
-
-    def begins(self, now: float) -> None:
-        """An urgent transaction begins."""
-        self._apart, self._going = now - self._last, True
-
-    def ends(self, now: float) -> None:
-        """A transaction is over."""
-        if self._going:
-            self._last, self._going = now, False
-
-    def until(self, now: float) -> float:
-        """When it is over, as far as can be told."""
-        return self._last + _CLOSE if self._apart < _CLOSE else now
-
-
 class Writer:
     """The thread and what waits for it. `in_turn`: its transactions keep those of other daemons' waiting.
     `single`: each job has a transaction to itself."""
 
     def __init__(
-        self, engine: Callable[[], Engine], packs: Packs, *, in_turn: bool, name: str, single: bool = False
+        self,
+        engine: Callable[[], Engine],
+        packs: Packs,
+        rush: Rush,
+        *,
+        in_turn: bool,
+        name: str,
+        single: bool = False,
     ) -> None:
         self._engine = engine
         self._packs = packs
@@ -91,7 +75,7 @@ class Writer:
         self._changed = threading.Condition()
         self._closing = False
         self._turn = 0.0  # when one of the others must be taken
-        self._rush = Rush()
+        self._rush = rush
         self._thread = threading.Thread(target=self._write_all, name=name, daemon=True)
         self._thread.start()
 
@@ -113,9 +97,7 @@ class Writer:
 
     def _write_all(self) -> None:
         while self._await_jobs():
-            outcomes = self._committed()
-            self._rush.ends(time.monotonic())
-            for job, result, failure in outcomes:
+            for job, result, failure in self._committed():
                 if failure is not None:
                     job.done.set_exception(failure)
                 else:
@@ -144,8 +126,6 @@ class Writer:
             while self._others and not (self._urgent or rush) and time.monotonic() < start + self._longest:
                 yield self._others.popleft()
             self._turn = time.monotonic() + _PUT_OFF
-        if self._urgent:
-            self._rush.begins(time.monotonic())
         for _ in range(len(self._urgent)):
             yield self._urgent.popleft()
 

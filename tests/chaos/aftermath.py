@@ -16,7 +16,7 @@ from gateway import clock, config, inbound
 from gateway.context import Context, context
 from gateway.errors import GatewayError
 from gateway.model import Incoming
-from gateway.store import arrivals, holders, keys, opening
+from gateway.store import arrivals, holders, journal, keys, opening
 from gateway.store.database import Store
 from gateway.store.engines import check_integrity
 from gateway.store.packs import Location
@@ -60,6 +60,7 @@ def aftermath(
         settings = config.load(folder / "gateway.toml")
         with opening.opened(settings) as store:
             damaged = store.read_now(check_integrity)
+            journal.take_up(store)
             store.write_now(holders.leave_all)
             store.write_now(lambda tx: arrivals.keep_all(tx, mailbox))
             situation = context(settings, keys.load_or_make(settings.store.token_keys_file))
@@ -79,7 +80,14 @@ def aftermath(
 
 def done(folder: Path) -> bool:
     """Whether nothing waits to be filed in the store of a daemon that runs, by what was committed last."""
-    return not _count(folder, "arrivals WHERE state = 'waiting'")
+    return not (_unknown(folder) or _count(folder, "arrivals WHERE state = 'waiting'"))
+
+
+def _unknown(folder: Path) -> bool:
+    """Does a pack hold more than the database knows?"""
+    with closing(sqlite3.connect(f"file:{folder}/var/gateway.db?mode=ro", uri=True)) as base:
+        packs = base.execute("SELECT pack, known FROM open_packs").fetchall()
+    return any((folder / "var" / "raw" / pack).stat().st_size > known for pack, known in packs)
 
 
 def arrived(folder: Path) -> int:

@@ -29,7 +29,7 @@ from gateway.intake.imap_take import Mailbox
 from gateway.intake.smtp import Listener
 from gateway.model import Arrival, Incoming, Mail
 from gateway.reading.readers import Readers
-from gateway.store import arrivals, clocks, engines, outbox, pulses, tables
+from gateway.store import arrivals, clocks, engines, journal, outbox, pulses, tables
 from gateway.store.database import Store, Tx
 from gateway.store.folder import Folder
 from gateway.store.keeper import Keeper
@@ -49,6 +49,11 @@ def commits() -> None:
 def pack() -> None:
     """Raw mail isn't synced."""
     Folder.sync = lambda self: None  # type: ignore[method-assign]
+
+
+def noted() -> None:
+    """The database isn't told which pack takes mail that it doesn't know yet."""
+    journal._begin = lambda tx, name: None
 
 
 def folders() -> None:
@@ -190,7 +195,7 @@ _PROGRAM = (
 )
 Program = tuple[str | Path, ...]
 _later: set[asyncio.Task[None]] = set()
-_OF_DISKS = (commits, pack, folders, content, answer, heed, files, clock)
+_OF_DISKS = (commits, pack, noted, folders, content, answer, heed, files, clock)
 _OF_OTHERS = (order, readers, grace, last_step, looks, known, alone, poison, uncounted)
 WITHOUT: dict[str, Callable[[], None]] = {each.__name__: each for each in (*_OF_DISKS, *_OF_OTHERS)}
 

@@ -19,9 +19,10 @@ from sqlalchemy import event, func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from gateway.errors import NotFound, Permanent, StoreError
-from gateway.store import arrivals, schema
+from gateway.store import arrivals, journal, schema
 from gateway.store.database import Store, Tx
 from gateway.store.engines import check_integrity
+from gateway.store.journal import Journal
 from gateway.store.keeper import Keeper
 from gateway.store.packs import Location
 from gateway.store.tables import conversations, history, raws
@@ -249,6 +250,7 @@ def test_what_was_acknowledged_before_a_kill_is_there(tmp_path: Path) -> None:
                     process.send_signal(signal.SIGKILL)  # what it still says was acknowledged too
     with opened(tmp_path) as store:
         assert store.read_now(check_integrity) == "ok"
+        journal.take_up(store)
         rows = store.read_now(lambda c: c.execute(select(raws.c.pack, raws.c.offset, raws.c.size)).all())
         kept = {
             store.packs.read(Location(*row)).split(b"Message-ID: <")[1].partition(b"@")[0].decode() for row in rows
@@ -273,8 +275,14 @@ async def test_the_keeper_tells_everyone_of_a_failure_and_goes_on(
     assert {type(error) for error in failed} == {StoreError}
     assert os.fdatasync is real
     await asyncio.gather(*map(keeper.keep, mails))
+    await keeper.close()
     assert arrived.is_set()
     assert store.read_now(lambda c: c.scalar(select(func.count()).select_from(raws))) == 5
+
+
+def test_only_one_daemons_own_store_has_a_journal(store: Store, engine: str) -> None:
+    """Where several share one, each mail is in the database before it is acknowledged: another may file it."""
+    assert (Journal.of(store) is None) == (engine != "sqlite")
 
 
 async def test_a_client_that_goes_away_does_not_stop_the_keeping(store: Store) -> None:
@@ -286,6 +294,7 @@ async def test_a_client_that_goes_away_does_not_stop_the_keeping(store: Store) -
     await stays
     with pytest.raises(asyncio.CancelledError):
         await gone
+    await keeper.close()
     assert store.read_now(lambda c: c.scalar(select(func.count()).select_from(raws))) == 2
 
 

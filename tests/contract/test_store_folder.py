@@ -64,6 +64,7 @@ def test_a_failed_sync_acknowledges_nothing_and_leaves_the_pack(
     lost = packs.append(b"lost", {})
     with pytest.raises(StoreError, match="synced"):
         packs.sync()
+    assert packs.sizes() == {lost.pack: 0}
     packs.sync()  # nothing is promised, so nothing is wrong
     kept = packs.append(b"kept", {})
     packs.sync()

@@ -14,7 +14,7 @@ from gateway.errors import StoreError
 from gateway.store import arrivals, holders
 from gateway.store.database import Store, Tx
 from gateway.store.folder import Folder
-from gateway.store.writer import Rush
+from gateway.store.rush import Rush
 from tests.builders import incoming, raw_mail
 
 
@@ -115,16 +115,24 @@ def test_urgent_jobs_one_after_the_other_are_a_rush_that_ends() -> None:
         rush.begins(start)
         rush.ends(start + 0.499)
     assert 100.999 < rush.until(101.0) < 101.1
-    rush.ends(102.0)  # a transaction in which nothing was urgent
     assert rush.until(101.1) <= 101.1
+
+
+def test_a_rush_lasts_while_mail_is_being_written() -> None:
+    rush = Rush()
+    for start in (100.0, 100.5):
+        rush.begins(start)
+        rush.ends(start + 0.499)
+    rush.begins(101.0)
+    assert rush.until(105.0) > 105.0
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_in_a_rush_what_isnt_urgent_is_taken_one_by_one(store: Store) -> None:
     """So that whoever waits for an answer finds the writer free."""
     for _ in range(2):  # one that lasts
-        store._writer._rush.begins(time.monotonic() + 3600)
-        store._writer._rush.ends(time.monotonic() + 3600)
+        store.rush.begins(time.monotonic() + 3600)
+        store.rush.ends(time.monotonic() + 3600)
     transactions: list[object] = []
     for done in [store.submit(lambda tx: transactions.append(tx.connection)) for _ in range(5)]:
         done.result(10)

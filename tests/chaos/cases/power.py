@@ -108,5 +108,6 @@ CASES = (
     _case("power-quick", "pack", "the sync of raw mail", 4, 12, When.TEST),
     _case("power-commit", "commits", "`synchronous=FULL`: it's NORMAL", 40, 200, When.SHORT),
     _case("power-pack", "pack", "the sync of raw mail", 12, 40, When.SHORT),
+    _case("power-journal", "noted", "the note of which pack is to be read after a crash", 40, 60, When.SHORT),
     _case("power-folder", "folders", "the sync of folders", 12, 40, When.SHORT),
 )
