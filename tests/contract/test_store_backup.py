@@ -439,10 +439,10 @@ def test_what_came_later_is_found_and_nothing_else(
     tmp_path_factory: pytest.TempPathFactory, before: list[bytes], after: list[bytes]
 ) -> None:
     packs = Folder(tmp_path_factory.mktemp("raw"))
-    places = [packs.append(raw, arrivals._about(incoming(raw))) for raw in before]
+    places = [packs.append(raw, arrivals.about(incoming(raw))) for raw in before]
     extents = {place.pack: place.offset + place.size for place in places}
     for raw in after:
-        packs.append(raw, arrivals._about(incoming(raw)))
+        packs.append(raw, arrivals.about(incoming(raw)))
     packs.sync()
     assert found_in(packs, extents) == (after, [])
     packs.close()
@@ -451,7 +451,7 @@ def test_what_came_later_is_found_and_nothing_else(
 def test_the_envelope_comes_back(tmp_path: Path) -> None:
     whole_ = incoming(mail(1), authserv_id="mx", verify=True, received_at=LATER)
     packs = Folder(tmp_path)
-    packs.append(whole_.raw, arrivals._about(whole_))
+    packs.append(whole_.raw, arrivals.about(whole_))
     packs.sync()
     (found,) = salvage.unknown(packs, {})
     assert isinstance(found, Found)
@@ -462,7 +462,7 @@ def test_the_envelope_comes_back(tmp_path: Path) -> None:
 def test_a_mail_to_many_is_found_too(tmp_path: Path) -> None:
     many = incoming(mail(1), recipients=tuple(f"{'x' * 200}{n}@x.org" for n in range(100)))
     packs = Folder(tmp_path)
-    packs.append(many.raw, arrivals._about(many))
+    packs.append(many.raw, arrivals.about(many))
     packs.sync()
     (found,) = salvage.unknown(packs, {})
     assert isinstance(found, Found)
@@ -472,8 +472,8 @@ def test_a_mail_to_many_is_found_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", [cut, changed], ids=lambda each: each.__name__)
 def test_a_damaged_record_ends_its_pack(tmp_path: Path, damage: Callable[[Path], None]) -> None:
     packs = Folder(tmp_path)
-    packs.append(mail(1), arrivals._about(incoming(mail(1))))
-    second = packs.append(mail(2, 5000), arrivals._about(incoming(mail(2, 5000))))
+    packs.append(mail(1), arrivals.about(incoming(mail(1))))
+    second = packs.append(mail(2, 5000), arrivals.about(incoming(mail(2, 5000))))
     packs.sync()
     damage(tmp_path / second.pack)
     raw, (damaged,) = found_in(packs, {})
@@ -484,8 +484,8 @@ def test_a_damaged_record_ends_its_pack(tmp_path: Path, damage: Callable[[Path],
 
 def test_what_is_adopted_is_filed_later_and_kept_once(tmp_path: Path) -> None:
     with opened(tmp_path) as store:
-        store.packs.append(mail(1), arrivals._about(incoming(mail(1))))
-        store.packs.append(mail(1), arrivals._about(incoming(mail(1))))
+        store.packs.append(mail(1), arrivals.about(incoming(mail(1))))
+        store.packs.append(mail(1), arrivals.about(incoming(mail(1))))
         store.packs.sync()
         every = [each for each in salvage.unknown(store.packs, {}) if isinstance(each, Found)]
         assert len(every) == 2
