@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from gateway.errors import StoreError
 from gateway.model import ImapCursor, Incoming
-from gateway.store import arrivals, journal, owed, restoring
+from gateway.store import arrivals, journal, ledger, owed, restoring
 from gateway.store.arrivals import Entry
 from gateway.store.database import Store
 from gateway.store.folder import Folder
@@ -258,6 +258,6 @@ async def test_who_brings_too_many_waits_for_the_database(store: Store, monkeypa
 async def test_what_comes_from_a_mailbox_is_in_the_ledger_before_it_is_acknowledged(store: Store) -> None:
     keeper, cursor = Keeper(store, asyncio.Event()), ImapCursor("contact/INBOX", 7, 1)
     await keeper.keep(incoming(raw_mail(), cursor=cursor))
-    assert store.read_now(lambda c: arrivals.known_uids(c, cursor.mailbox, 7, 1, 9)) == {1}
+    assert store.read_now(lambda c: ledger.known_uids(c, cursor.mailbox, 7, 1, 9)) == {1}
     assert noted(store) == {}
     await keeper.close()
