@@ -141,8 +141,11 @@ def _page(document: dict[str, Any]) -> list[str | Table]:
         *(f"  {words} {when(document[key])}" for key, words in _TIMES.items() if document[key]),
         f"  because {'; '.join(document['because'])}",
     ]
-    for message in document["messages"]:
+    told = views.told(document["messages"])
+    for message in told:
         lines += _message(message)
+    if count := len(document["messages"]) - len(told):
+        lines += ["", f"  left out: receipts ({count}); --json has them"]
     rows = ((event["at"], event["by"], event["what"]) for event in document["history"])
     return [*lines, "", table(("when", "who", "what"), rows)]
 

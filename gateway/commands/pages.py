@@ -18,6 +18,7 @@ from gateway.mail.contents import opened
 from gateway.mail.headers import split
 from gateway.mail.html.clean import clean
 from gateway.mail.parts import tree, with_lines
+from gateway.store import views
 
 _STYLE = """
 body{margin:1em auto;max-width:50em;font:16px/1.5 Arial,Helvetica,sans-serif;overflow-wrap:anywhere}
@@ -34,7 +35,7 @@ _POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; for
 def page(document: Mapping[str, Any], markup: Mapping[int, str]) -> str:
     """A whole page. `document` as `show` has it; `markup`: cleaned HTML, by the id of its message."""
     title = escape(harmless(f"{document['reference']} {document['subject']}"))
-    articles = "\n".join(_article(message, markup.get(message["id"])) for message in document["messages"])
+    articles = "\n".join(_article(message, markup.get(message["id"])) for message in views.told(document["messages"]))
     return (
         f'<!DOCTYPE html>\n<html>\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'

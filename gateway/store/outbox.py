@@ -499,7 +499,7 @@ def reported(tx: Tx, settlement: Settlement, at: datetime) -> None:
     """
     arrived = settlement.state is DeliveryState.SENT
     occasion = Occasion.RECEIPT if arrived else Occasion.BOUNCE
-    open_ = deliveries.c.state.in_(("waiting", "deferred", "sending", "unknown"))
+    open_ = deliveries.c.state.in_(("waiting", "deferred", "sending", "unknown", "sent"))
     may = open_ if arrived else deliveries.c.state != "cancelled"
     where = (deliveries.c.id == settlement.delivery, may)
     values = {"state": settlement.state.value, "last_reply": settlement.reply}

@@ -98,6 +98,11 @@ def shown(connection: Connection, conversation: Conversation) -> dict[str, Any]:
     }
 
 
+def told(messages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of `shown` that are to be read: without receipts, whose word stands with the delivery that arrived."""
+    return [message for message in messages if (message["kind"], message["nature"]) != ("machine", "receipt")]
+
+
 def digests(connection: Connection, ids: Iterable[int]) -> dict[int, str]:
     """The raw mails' digests of those of these messages that came as a mail."""
     query = select(messages.c.id, messages.c.digest).where(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from gateway.commands import conversations
 from gateway.context import Context
 from gateway.decision import Decision
 from gateway.model import Nature, Outgoing
@@ -204,6 +205,12 @@ def put(store: Store, delivery: int, state: str) -> None:
     store.write_now(lambda tx: tx.connection.execute(query))
 
 
+def page(store: Store, context: Context) -> str:
+    """The only conversation as people read it."""
+    lines = conversations.shown(store, context, one(store)["reference"], None).lines
+    return "\n".join(line for line in lines if isinstance(line, str))
+
+
 def state_of(store: Store, delivery: int) -> str:
     return next(row["state"] for row in store.read_now(outbox.listed) if row["id"] == delivery)
 
@@ -233,6 +240,20 @@ def test_word_that_a_mail_arrived_of_which_that_was_known_is_evidence_alone(stor
     assert [d for d in deliveries(store) if d.draft.purpose.value == "notice"] == []
     assert not any("arrived" in event["what"] for event in one(store)["history"])
     assert len(store.read_now(lambda c: evidence.of_conversation(c, sent.conversation or 0))) == 1
+
+
+def test_word_that_a_mail_arrived_stands_with_it_and_not_among_what_is_read(store: Store, context: Context) -> None:
+    sent = answered(store, context)
+    put(store, sent.id, "sent")
+    before = page(store, context)
+    told_by_a_server(store, context, sent, "delivered")
+    assert "Rapport." not in page(store, context)
+    assert f"to {ULYSSE}: sent: 2.0.0 delivered 250 2.0.0 Ok" in page(store, context)
+    assert page(store, context).count("\u2190") == before.count("\u2190")
+    assert "receipts (1)" in page(store, context)
+    assert [m["nature"] for m in one(store)["messages"]].count("receipt") == 1, "it is kept, and found by --json"
+    laid_out = conversations.laid_out(store, context, one(store)["reference"], None).document["html"]
+    assert "Rapport." not in laid_out
 
 
 @pytest.mark.parametrize(
