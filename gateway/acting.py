@@ -276,8 +276,10 @@ def _named(context: Context, conversation: Conversation, note: str) -> tuple[str
 # --- what didn't arrive --------------------------------------------------------------------------------------
 
 
-def undelivered_drafts(context: Context, sent: Sent, reply: str, *, uncertain: bool = False) -> tuple[Draft, ...]:
-    """Tell whoever must know that a mail didn't arrive."""
+def undelivered_drafts(
+    context: Context, sent: Sent, reply: str, problem: Problem | None = None, *, uncertain: bool = False
+) -> tuple[Draft, ...]:
+    """Tell whoever must know that a mail didn't arrive. `problem`: why, where `reply` isn't a server's word."""
     place = context.place_of(sent.conversation)
     subject, is_answer = sent.conversation.subject, sent.purpose is Purpose.ANSWER
     return tuple(
@@ -287,6 +289,7 @@ def undelivered_drafts(context: Context, sent: Sent, reply: str, *, uncertain: b
             subject=subject,
             recipient=sent.recipient,
             reply=reply,
+            problem=problem,
             delivery=sent.id,
             answer=is_answer,
             uncertain=uncertain,

@@ -12,11 +12,19 @@ from datetime import datetime
 from gateway.config import Settings
 from gateway.errors import Refused, Temporary
 from gateway.mail.contents import contents
-from gateway.model import Outgoing
+from gateway.model import Outgoing, Problem
 from gateway.relay import withheld
 from gateway.relay.compose import compose
 from gateway.store import arrivals, scans
 from gateway.store.database import Store
+
+
+class Infected(Refused):
+    """A virus of this name is in its attachments."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"a virus was found in its attachments ({name})")
+        self.problem = Problem("delivery_virus", name)
 
 
 async def composed(store: Store, settings: Settings, outgoing: Outgoing, now: datetime) -> bytes:
@@ -24,7 +32,7 @@ async def composed(store: Store, settings: Settings, outgoing: Outgoing, now: da
 
     Raises:
         StoreError: a mail that they came with can't be read now.
-        Refused, WireError: it may never leave as it is.
+        Infected, WireError: it may never leave as it is.
         Temporary: the antivirus hasn't spoken yet.
     """
     if outgoing.draft.enclosures:
@@ -50,14 +58,14 @@ def _assert_clean(store: Store, digests: Collection[str], now: datetime, *, aske
     """Nothing leaves of a mail that the antivirus, where there is one to be asked, hasn't called clean.
 
     Raises:
-        Refused: it found something.
+        Infected: it found something.
         Temporary: it hasn't spoken yet. What it wasn't asked about, it is now.
     """
     known = store.read_now(lambda connection: scans.of_mails(connection, digests))
     barred = {digest: withheld.barred_by(known.get(digest), asked=asked) for digest in digests}
     for digest, why in barred.items():
         if why == withheld.INFECTED:
-            raise Refused(f"a virus was found in its attachments ({known[digest].name})")
+            raise Infected(known[digest].name)
     if withheld.UNSCANNED in barred.values():
         store.write_now(lambda tx: scans.ask(tx, digests, now))
         raise Temporary("its attachments are not checked for viruses yet")

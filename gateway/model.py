@@ -808,7 +808,8 @@ class Attempt:
     """What became of one try: the state it leads to, and the evidence.
 
     `sha256`: of the mail as it was composed, 64 hexadecimal digits; "" where that wasn't possible.
-    `wide`: the trouble is none of this mail's, but would meet every other one too.
+    `wide`: the trouble is none of this mail's, but would meet every other one too. `problem`: what it is, where no
+    server said so; agents are told it in their language.
     """
 
     state: DeliveryState
@@ -817,6 +818,7 @@ class Attempt:
     tls: str = ""
     sha256: str = ""
     wide: bool = False
+    problem: Problem | None = None
 
 
 class Occasion(StrEnum):

@@ -19,11 +19,11 @@ from typing import NoReturn
 from sqlalchemy import Connection
 
 from gateway import log
-from gateway.composing import composed
+from gateway.composing import Infected, composed
 from gateway.context import Context
 from gateway.doubts import Doubts
 from gateway.errors import GatewayError, Permanent, StoreError, Temporary
-from gateway.model import Attempt, DeliveryState, Fact, Occasion, Outgoing
+from gateway.model import Attempt, DeliveryState, Fact, Occasion, Outgoing, Problem
 from gateway.redaction import pseudonym
 from gateway.relay import pace, schedule
 from gateway.relay.pace import Pace, domain
@@ -119,7 +119,8 @@ class Relay:
             return
         relay, again = self._context().settings.relay, self._transport.idempotent
         log.delivery_uncertain(deliveries=len(ids), held=not again and relay.uncertain == "hold")
-        stopped = Attempt(DeliveryState.WAITING if again else DeliveryState.UNKNOWN, _STOPPED)
+        state = DeliveryState.WAITING if again else DeliveryState.UNKNOWN
+        stopped = Attempt(state, _STOPPED, problem=Problem("delivery_stopped"))
         facts = [Fact(delivery, Occasion.INTERRUPTED, stopped) for delivery in ids]
         if self._doubts and not again:
             message_ids = await self._store.read(lambda connection: outbox.message_ids(connection, ids))
@@ -193,7 +194,7 @@ class Relay:
         ids = [identifier for identifier in ids if identifier not in self._busy]
         if self._owner:
             ids = sorted(await self._store.write(lambda tx: outbox.take(tx, ids, self._owner), beside=True))
-        over = Attempt(DeliveryState.REFUSED, _given_up(patience, self._pace.said))
+        over = _given_up(Attempt(DeliveryState.DEFERRED, self._pace.said), patience)
         facts = (Fact(identifier, Occasion.GIVEN_UP, over) for identifier in ids)
         await asyncio.gather(*(self._book.settle(Settled(fact, now)) for fact in facts))
 
@@ -301,7 +302,8 @@ class Relay:
             attempt = Attempt(DeliveryState.DEFERRED, str(error))
         except Exception as error:  # noqa: BLE001 (a mail that can't be composed mustn't stop the others)
             words = str(error) if isinstance(error, GatewayError) else type(error).__name__
-            return Attempt(DeliveryState.REFUSED, f"it can't be composed: {words}")
+            problem = error.problem if isinstance(error, Infected) else Problem("delivery_composing")
+            return Attempt(DeliveryState.REFUSED, f"it can't be composed: {words}", problem=problem)
         else:
             attempt = self._blamed(await self._deliver(outgoing, wire), outgoing)
             # Servers like to repeat the addresses that they were given.
@@ -329,7 +331,7 @@ class Relay:
         since = outgoing.tried_since or outgoing.created_at
         if not schedule.given_up(since, outgoing.attempts + 1, self._now(), relay.give_up_after):
             return attempt
-        return replace(attempt, state=DeliveryState.REFUSED, reply=_given_up(relay.give_up_after, attempt.reply))
+        return _given_up(attempt, relay.give_up_after)
 
     def _look_into(self, fact: Fact, message_id: str, outgoing: Outgoing | None = None) -> None:
         """Find out what became of a mail. Until then it stays at its last step: a restart asks again."""
@@ -360,10 +362,14 @@ class Relay:
         except _Withdrawn:
             return Attempt(DeliveryState.CANCELLED, "it didn't leave: it was cancelled, or is said to have arrived")
         except Permanent as error:
-            return Attempt(DeliveryState.REFUSED, f"it can't leave: {error}")
+            return Attempt(DeliveryState.REFUSED, f"it can't leave: {error}", problem=Problem("delivery_composing"))
         except Exception as error:  # noqa: BLE001 (one delivery's trouble isn't the others')
-            return Attempt(state, f"the transport failed: {type(error).__name__}")
+            words = f"the transport failed: {type(error).__name__}"
+            return Attempt(state, words, problem=Problem("delivery_defect"))
 
 
-def _given_up(patience: timedelta, reply: str) -> str:
-    return f"given up after {patience.total_seconds() / 86400:g} days; last answer: {reply}"
+def _given_up(attempt: Attempt, patience: timedelta) -> Attempt:
+    """The same, as the last of them. `patience`: for how long it was tried."""
+    words = f"given up after {patience.total_seconds() / 86400:g} days; last answer: {attempt.reply}"
+    problem = Problem("delivery_given_up", str(patience.days) if patience.days > 1 else "")
+    return replace(attempt, state=DeliveryState.REFUSED, reply=words, problem=problem)

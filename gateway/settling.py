@@ -149,7 +149,7 @@ class Book:
         uncertain = attempt.state is DeliveryState.UNKNOWN
         what = "may or may not have arrived" if uncertain else "was refused"
         filing.record(tx, sent.conversation.id, acting.delivery_event(sent, f"{what}: {attempt.reply}"), now)
-        for draft in acting.undelivered_drafts(context, sent, attempt.reply, uncertain=uncertain):
+        for draft in acting.undelivered_drafts(context, sent, attempt.reply, attempt.problem, uncertain=uncertain):
             outbox.enqueue(tx, sent.conversation.id, 0, draft, context.signer, now)
 
 

@@ -37,6 +37,7 @@ from gateway.model import (
     Message,
     Nature,
     Notice,
+    Problem,
     Settlement,
     Status,
 )
@@ -88,8 +89,10 @@ def _of_persons(case: Case) -> tuple[Notice, ...]:
 
 def _bounced(case: Case, filed: Message) -> Filing:
     sent = case.recalled.sent[0]
-    reply = _reported(case.mail, sent.recipient)
-    drafts = acting.undelivered_drafts(case.context, sent, reply)
+    said = _reported(case.mail, sent.recipient)
+    reply = said or "bounced without a readable report"
+    problem = None if said else Problem("delivery_bounced")
+    drafts = acting.undelivered_drafts(case.context, sent, reply, problem)
     return replace(
         filing(case, case.conversation, filed, drafts),
         settlements=(Settlement(sent.id, DeliveryState.REFUSED, reply, case.arrival.digest),),
@@ -118,12 +121,14 @@ def _arrived(case: Case, filed: Message) -> Filing:
 
 
 def _reported(mail: Mail, recipient: str) -> str:
-    """What the bounce says of a recipient, in one line; of the first, if it knows her under another name."""
+    """What the bounce says of a recipient, in one line; of the first, if it knows her under another name. "" for
+    nothing that can be read.
+    """
     if mail.report is None or not mail.report.recipients:
-        return "bounced without a readable report"
+        return ""
     first = mail.report.recipients[0]
     reported = next((r for r in mail.report.recipients if recipient in (r.original, r.recipient)), first)
-    return f"{reported.status} {reported.diagnostic}".strip()[:500] or "bounced without a reason"
+    return f"{reported.status} {reported.diagnostic}".strip()[:500]
 
 
 # --- what only a person can do -----------------------------------------------------------------------------

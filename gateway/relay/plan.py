@@ -348,6 +348,7 @@ def undelivered(
     recipient: str,
     reply: str,
     delivery: int,
+    problem: Problem | None = None,
     answer: bool = True,
     uncertain: bool = False,
 ) -> Draft:
@@ -358,6 +359,7 @@ def undelivered(
         subject=_named(subject, place),
         recipient=recipient,
         reply=reply,
+        problem=texts.problem(problem, place.language, place.texts) if problem else "",
         delivery=delivery,
         answer=answer,
         uncertain=uncertain,

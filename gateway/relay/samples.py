@@ -191,6 +191,7 @@ MAILS: Mapping[str, Values] = {
         "subject": "Ma question",
         "recipient": _USAGER,
         "reply": "550 5.1.1 no such user",
+        "problem": "",
         "delivery": 17,
         "answer": True,
         "uncertain": False,

@@ -14,7 +14,7 @@ import aiosmtplib
 from aiosmtplib.errors import SMTPAuthenticationError, SMTPConnectTimeoutError, SMTPException, SMTPHeloError
 
 from gateway.config.settings import RelaySettings
-from gateway.model import Attempt, DeliveryState, Outgoing, Purpose
+from gateway.model import Attempt, DeliveryState, Outgoing, Problem, Purpose
 from gateway.relay import verdict
 from gateway.relay.dialogue import Answers, Dialogue, taken_over
 from gateway.relay.verdict import Verdict
@@ -151,13 +151,15 @@ class SmtpTransport:
             return self._unconnected(f"{type(error).__name__}: {error}")
 
     def _unconnected(self, words: str) -> Attempt:
-        return self._attempt(Verdict(DeliveryState.DEFERRED, words, wide=True), "")
+        return self._attempt(
+            Verdict(DeliveryState.DEFERRED, words, wide=True, problem=Problem("delivery_smarthost")), ""
+        )
 
     def _attempt(self, found: Verdict, tls: str) -> Attempt:
         host = f"{self._settings.host}:{self._settings.port}"
         # Servers answer in any charset; what isn't UTF-8 may come as surrogates, which no database takes.
         words = " ".join(found.words.encode("utf-8", "replace").decode().split())
-        return Attempt(found.state, words[:500], host, tls, wide=found.wide)
+        return Attempt(found.state, words[:500], host, tls, wide=found.wide, problem=found.problem)
 
 
 async def _handed_over(
@@ -181,10 +183,10 @@ async def _handed_over(
         return refused
     await committing()
     if why := connection.dialogue.broken:  # nothing of it was written
-        return Verdict(DeliveryState.DEFERRED, why, in_step=False)
+        return Verdict(DeliveryState.DEFERRED, why, in_step=False, problem=verdict.BROKEN)
     answers = await connection.dialogue.ask(octets, 1, _FINAL_REPLY)
     if not answers.replies:
-        return Verdict(DeliveryState.UNKNOWN, answers.broken, in_step=False)
+        return Verdict(DeliveryState.UNKNOWN, answers.broken, in_step=False, problem=verdict.BROKEN)
     return verdict.of_mail(answers.replies[0])
 
 

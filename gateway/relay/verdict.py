@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from gateway.model import DeliveryState
+from gateway.model import DeliveryState, Problem
 from gateway.relay.dialogue import Reply
 
 CLOSING = 421
@@ -34,12 +34,19 @@ class Stage(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`wide`: every other mail would meet the same. `in_step`: the connection can be used for the next one."""
+    """`wide`: every other mail would meet the same. `in_step`: the connection can be used for the next one.
+
+    `problem`: what went wrong, where that isn't the server's word.
+    """
 
     state: DeliveryState
     words: str
     wide: bool = False
     in_step: bool = True
+    problem: Problem | None = None
+
+
+BROKEN = Problem("delivery_broken")  # where no answer came
 
 
 def of_envelope(replies: Sequence[Reply], broken: str, *, peculiar: bool) -> Verdict | None:
@@ -52,7 +59,7 @@ def of_envelope(replies: Sequence[Reply], broken: str, *, peculiar: bool) -> Ver
         if not _is_fine(stage, reply):
             return _refused(stage, reply, peculiar=peculiar, waited_for=_awaits_mail(replies))
     if broken:
-        return Verdict(DeliveryState.DEFERRED, broken, wide=not replies, in_step=False)
+        return Verdict(DeliveryState.DEFERRED, broken, wide=not replies, in_step=False, problem=BROKEN)
     return None
 
 
@@ -65,7 +72,7 @@ def of_mail(reply: Reply) -> Verdict:
         return Verdict(DeliveryState.SENT, str(reply))
     if 400 <= reply.code < 600:
         return _refused(Stage.END, reply, peculiar=True)
-    return Verdict(DeliveryState.UNKNOWN, f"{reply.code} is no answer to a mail", in_step=False)
+    return Verdict(DeliveryState.UNKNOWN, f"{reply.code} is no answer to a mail", in_step=False, problem=BROKEN)
 
 
 def is_over(replies: Sequence[Reply], broken: str) -> bool:

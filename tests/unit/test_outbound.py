@@ -182,7 +182,36 @@ async def test_given_up_after_its_time_and_the_agent_is_told(world: World) -> No
         await world.worked(relay)
     assert world.state()["state"] == "refused"
     assert "given up after 5 days; last answer: 450 later" in world.state()["last_reply"]
-    assert len(world.notices()) == 1
+    (notice,) = world.notices()
+    assert "pendant 5 jours sans que le serveur de messagerie l’accepte" in notice
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        (composing.Infected("Eicar"), "un virus a été trouvé dans les pièces jointes (Eicar)"),
+        (WireError("a bare CR"), "n’a pas pu en faire un courriel correct"),
+        (KeyError("secret"), "n’a pas pu en faire un courriel correct"),
+    ],
+)
+async def test_our_own_reasons_are_told_in_the_agent_s_language(
+    world: World, monkeypatch: pytest.MonkeyPatch, failure: Exception, told: str
+) -> None:
+    def failing(*_: Any) -> bytes:
+        raise failure
+
+    monkeypatch.setattr(composing, "compose", failing)
+    await world.worked(world.relay(Pretended()))
+    (notice,) = world.notices()
+    assert told in notice
+    assert world.state()["last_reply"] in notice, "for the administrator, as it stands in the outbox"
+
+
+async def test_what_a_server_said_is_told_in_its_own_words_alone(world: World) -> None:
+    await world.worked(world.relay(Pretended(Attempt(REFUSED, "550 nobody"))))
+    (notice,) = world.notices()
+    assert "550 nobody" in notice
+    assert "en termes techniques" not in notice
 
 
 @pytest.mark.parametrize("smarthost_fails", [False, True])

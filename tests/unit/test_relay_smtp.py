@@ -142,6 +142,7 @@ async def test_answers(stage: str, answer: str, state: DeliveryState, *, at_once
     if stage == "MAIL":
         state = DEFERRED  # it's our sender whom they refuse: every mail has the same
     assert found.state is state
+    assert found.problem is None, "it is the server's own word"
     assert found.reply.startswith(answer[:3])
     assert "\n" not in found.reply
 
@@ -188,7 +189,9 @@ async def test_an_answer_in_another_charset_can_be_written_down() -> None:
 async def test_breakdowns(stage: str, state: DeliveryState, *, at_once: bool) -> None:
     async with smarthost(at_once=at_once) as host:
         host.answers[stage] = HANG_UP
-        assert (await delivered(host)).state is state
+        found = await delivered(host)
+    assert found.state is state
+    assert found.problem is not None, "no server said so: agents are told in our words"
 
 
 async def test_nobody_there() -> None:
