@@ -6,6 +6,7 @@ intake     where mail enters: smtp (and lmtp), imap; kept first, acknowledged af
 inspecting what the DNS says of mail that came to us directly (inspection), before it is read
 waiting    what waits is claimed, read in processes of their own (reading), and filed in order
 inbound    read (mail) → recall (store) → place (threading) → route (routing) → plan (desk, relay) → file (store)
+explaining what becomes of one mail, by what the store knows of it; together: of several, asked and written at once
 decision   what becomes of one mail, and why, by who wrote it; pure
 acting     what an agent's answer and commands become, by mail or from the command line
 context    what every decision depends on besides the mail: the configuration, the directory, the texts

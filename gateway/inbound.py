@@ -1,50 +1,32 @@
 """A mail's way in: read → recall → place → route → plan → file.
 
-`file_mail` recalls, decides (`gateway.decision`) and writes in one transaction, so that nothing can come in between;
-`explain` stops before writing. `gateway.waiting` is the loop that has every mail go this way.
+`file_mail` recalls, decides (`gateway.explaining`) and writes in one transaction, so that nothing can come in
+between; several mails are filed together as far as that goes (`gateway.together`). `gateway.waiting` is the loop that
+has every mail go this way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from gateway import private, sharing
+from gateway import private, sharing, together
 from gateway.context import Context
-from gateway.decision import (
-    Decision,
-    Hints,
-    by_itself,
-    clues,
-    decide,
-    hints,
-    notified,
-    rules,
-    spared,
-    trace,
-    traits,
-    valid,
-)
+from gateway.decision import Decision
 from gateway.errors import StoreError
+from gateway.explaining import Seen, explained, seen
 from gateway.health import canary
-from gateway.health.canary import Leg
-from gateway.model import Arrival, Clues, Mail, Nature, Purpose, Recalled, Role, Thread, Traits, Volume
+from gateway.model import Arrival, Mail
 from gateway.reading.question import Question
-from gateway.routing.route import Route
-from gateway.store import arrivals, confirmations, failures, filing, recall, references, scans, volume
+from gateway.store import arrivals, failures, filing, scans, volume
 from gateway.store.database import Store, Tx, savepoint
-from gateway.store.neighbourhood import neighbourhood
 from gateway.store.turns import Entangled
-from gateway.threading.place import Placement, hinted, place, unsettled
-from gateway.threading.settle import placed
+from gateway.store.volume import Counted
+from gateway.together import Filed, Told, Waiting
 
-Filed = Decision | Leg | str  # what became of a mail: filed; a test mail; or set aside, and why
-
-_NOTICES = (Purpose.NOTICE, Purpose.CONFIRMATION)  # what mail in an agent's name sends her
+_TOGETHER = 10  # mails; a mail that comes in meanwhile waits for so many at most
 QUICK, PATIENT = 2.0, 5.0  # seconds that reading a mail may take at the first attempt, and at the others
 
 
@@ -55,97 +37,15 @@ class _TakenOver(Exception):
 # --- one mail ------------------------------------------------------------------------------------------------
 
 
-def explain(
-    connection: Connection, arrival: Arrival, mail: Mail, context: Context, now: datetime, *, beside: bool = False
-) -> Decision:
-    """What would become of a mail, and why. Nothing is written. `beside`: others are filing at the same time.
-
-    Raises:
-        Entangled: what others are doing bears on it.
-    """
-    found = hints(arrival, mail, context)
-    own, its = _by_itself(mail, found, context)
-    recalled = recall.recall(connection, clues(mail, found, its), now)
-    recalled = valid(recalled, mail, found, context.settings.trust.token_life, arrival.received_at)
-    recalled = replace(recalled, asked=confirmations.asked(connection, found.confirms) if found.confirms else ())
-    placement = _place(connection, mail, its, recalled, context)
-    person = _noticed(mail, recalled, placement, context)
-    notices = sum(recall.count_since_yesterday(connection, person, purpose, now) for purpose in _NOTICES if person)
-    leaving = [message for beside in placement.beside for message in beside.takes]
-    home = placement.conversation
-    by_agent = placement.participation is not None and placement.participation.role is Role.AGENT
-    known = recall.acted_on if by_agent or recalled.asked else recall.thread
-    thread = known(connection, home.id, leaving) if home is not None else Thread()
-    takes = (*placement.takes, *leaving)
-    scan = scans.of_mail(connection, arrival.digest) if mail.attachments else None
-    decision = decide(
-        arrival,
-        mail,
-        found,
-        replace(recalled, notices=notices, volume=_volume(connection, mail, placement, context, now), scan=scan),
-        placement,
-        thread,
-        recall.messages_by_id(connection, takes) if takes else {},
-        context,
-        own=own,
-        reference=references.unused(connection) if home is None or _may_bring(mail, context) else "",
-        now=now,
-    )
-    limits = context.settings.limits
-    crowded = sharing.crowded if beside else volume.crowded
-    return spared(decision, crowded(connection, notified(decision), limits, now), now)
-
-
-def _by_itself(mail: Mail, found: Hints, context: Context) -> tuple[Route, Traits]:
-    """Where it belongs by itself, and what others are placed by."""
-    own = by_itself(mail, found, context)
-    return own, traits(mail, own, context.settings.addresses.domain, anchored=False)
-
-
-def _volume(connection: Connection, mail: Mail, placement: Placement, context: Context, now: datetime) -> Volume:
-    """What was acknowledged lately, where an acknowledgement may be due at all."""
-    if placement.conversation is not None or mail.nature is not Nature.PERSON:
-        return Volume()
-    return volume.lately(connection, mail.author.address, context.settings.limits, now)
-
-
-def _noticed(mail: Mail, recalled: Recalled, placement: Placement, context: Context) -> str:
-    """Who would be told of what isn't done: the agent in whose name it is; "" where it is in nobody's."""
-    if recalled.asked:
-        return recalled.asked[0].agent
-    if placement.participation is not None and placement.participation.role is Role.AGENT:
-        return placement.participation.address
-    return mail.author.address if _may_bring(mail, context) else ""
-
-
-def _may_bring(mail: Mail, context: Context) -> bool:
-    """Is its author an agent? Then it may open a conversation wherever it is placed, and be refused."""
-    return context.directory.is_agent(mail.author.address)
-
-
-def _place(connection: Connection, mail: Mail, its: Traits, recalled: Recalled, context: Context) -> Placement:
-    """Place a mail by what it cites; where that isn't enough, among the conversations that it touches."""
-    return hinted(_placed(connection, mail, its, recalled, context), recalled)
-
-
-def _placed(connection: Connection, mail: Mail, its: Traits, recalled: Recalled, context: Context) -> Placement:
-    quick = place(mail, recalled)
-    home = quick.conversation.id if quick.participation is not None and quick.conversation is not None else 0
-    traced, known = trace(mail, replace(its, anchored=home != 0), home), rules(context)
-    touched = unsettled(traced, mail, recalled, known)
-    return placed(traced, quick, neighbourhood(connection, touched), known) if touched else quick
-
-
-def file_mail(
-    tx: Tx, arrival: Arrival, mail: Mail, context: Context, now: datetime, *, beside: bool = False
-) -> Decision:
-    """Decide what becomes of a mail, and write it. `beside`: as `explain`.
+def file_mail(tx: Tx, this: Seen, context: Context, now: datetime, counted: Counted) -> Decision:
+    """Decide what becomes of a mail, and write it. `counted`: as `explained`.
 
     Raises:
         _TakenOver: it isn't ours any more.
-        Entangled: as `explain`.
+        Entangled: as `explained`.
     """
-    decision = explain(tx.connection, arrival, mail, context, now, beside=beside)
+    arrival, mail = this.arrival, this.mail
+    decision = explained(tx.connection, this, context, now, counted)
     if decision.filing is None:
         assert decision.duplicate_of is not None
         ours = arrivals.duplicate(tx, arrival.id, decision.duplicate_of, arrival.owner)
@@ -159,73 +59,90 @@ def file_mail(
     return decision
 
 
-def file_beside(
-    tx: Tx, batch: Sequence[tuple[Arrival, Mail | Exception]], context: Context, now: datetime
-) -> list[tuple[Arrival, Filed]]:
+# --- several -------------------------------------------------------------------------------------------------
+
+
+def file_some(
+    tx: Tx, mails: Sequence[Waiting], context: Context, now: datetime
+) -> tuple[list[tuple[Arrival, Filed]], int]:
+    """File mails in their order, as many as there is time for, one at least. What they came to, and how many it were.
+
+    Some at a time, together; one by one where others want to write.
+    """
+    done: list[tuple[Arrival, Filed]] = []
+    count = 0
+    while count < len(mails) and not (count and tx.in_haste()):
+        some = mails[count : count + (1 if tx.in_haste() else _TOGETHER)]
+        done += file_batch(tx, some, context, now)
+        count += len(some)
+    return done, count
+
+
+def file_beside(tx: Tx, mails: Sequence[Waiting], context: Context, now: datetime) -> list[tuple[Arrival, Filed]]:
     """As `file_batch`, at the same time as other daemons, in a transaction of its own.
 
     Raises:
         Entangled: these must be filed in turn; nothing of them is written.
     """
-    sharing.share(tx.connection, list(_all_clues(batch, context)), context.settings.limits, now)
-    return file_batch(tx, batch, context, now, beside=True)
+    told = together.told(mails, context)
+    if any(this is None and isinstance(mail, Mail) for _, mail, this in told):
+        raise Entangled  # a defect of ours came out: nobody knows what it touches
+    sharing.share(tx.connection, [this.clues for *_, this in told if this], context.settings.limits, now)
+    return _file_told(tx, told, context, now, sharing.notifications)
 
 
-def _all_clues(batch: Iterable[tuple[Arrival, Mail | Exception]], context: Context) -> Iterator[Clues]:
-    """What will be looked up of these mails.
-
-    Raises:
-        Entangled: one of them has a defect of ours come out.
-    """
-    for arrival, mail in batch:
-        if isinstance(mail, Mail):
-            try:
-                found = hints(arrival, mail, context)
-                yield clues(mail, found, _by_itself(mail, found, context)[1])
-            except Exception as error:
-                raise Entangled from error
-
-
-def file_batch(
-    tx: Tx,
-    batch: Iterable[tuple[Arrival, Mail | Exception]],
-    context: Context,
-    now: datetime,
-    *,
-    beside: bool = False,
-) -> list[tuple[Arrival, Filed]]:
+def file_batch(tx: Tx, mails: Sequence[Waiting], context: Context, now: datetime) -> list[tuple[Arrival, Filed]]:
     """File mails in one transaction. One that fails is set aside with its reason, beside the others.
 
-    One that isn't ours to file any more is left to whoever has it, and isn't among the outcomes. `beside`: as
-    `explain`.
-
-    Raises:
-        Entangled: as `explain`.
+    One that isn't ours to file any more is left to whoever has it, and isn't among the outcomes.
     """
-    done: list[tuple[Arrival, Filed]] = []
-    for arrival, mail in batch:
+    return _file_told(tx, together.told(mails, context), context, now, volume.notifications)
+
+
+def _file_told(
+    tx: Tx, mails: Sequence[Told], context: Context, now: datetime, counted: Counted
+) -> list[tuple[Arrival, Filed]]:
+    """Together, if there are several, and that can be done."""
+
+    def alone(told: Told) -> Filed | None:
+        return _file_alone(tx, told, context, now, counted)
+
+    if len(mails) > 1:
         try:
-            if isinstance(mail, Exception):
-                raise mail
             with savepoint(tx.connection):
-                leg = canary.leg_of(arrival, mail, context)
-                decision: Filed = (
-                    file_mail(tx, arrival, mail, context, now, beside=beside)
-                    if leg is None
-                    else canary.filed(tx, arrival, leg, context, now)
-                )
-        except _TakenOver:
-            continue
+                return together.file(tx, mails, context, now, alone, counted)
         except Entangled:
             raise
         except Exception as error:
             if store_trouble(error):
                 raise
-            decision = f"{type(error).__name__}: {error}"[:500]
-            if not arrivals.set_aside(tx, arrival.id, decision, arrival.owner):
-                continue
-        done.append((arrival, decision))
-    return done
+    outcomes = [(told[0], alone(told)) for told in mails]
+    return [(arrival, outcome) for arrival, outcome in outcomes if outcome is not None]
+
+
+def _file_alone(tx: Tx, told: Told, context: Context, now: datetime, counted: Counted) -> Filed | None:
+    """File a mail, or set it aside; None: it isn't ours any more."""
+    arrival, mail, this = told
+    try:
+        if isinstance(mail, Exception):
+            raise mail
+        with savepoint(tx.connection):
+            leg = canary.leg_of(arrival, mail, context)
+            if leg is not None:
+                return canary.filed(tx, arrival, leg, context, now)
+            return file_mail(tx, this or seen(arrival, mail, context), context, now, counted)
+    except _TakenOver:
+        return None
+    except Entangled:
+        raise
+    except Exception as error:
+        if store_trouble(error):
+            raise
+        reason = f"{type(error).__name__}: {error}"[:500]
+        return reason if arrivals.set_aside(tx, arrival.id, reason, arrival.owner) else None
+
+
+# --- reading -------------------------------------------------------------------------------------------------
 
 
 def read_arrival(store: Store, arrival: Arrival, context: Context) -> Mail | Exception:

@@ -37,17 +37,16 @@ def share(connection: Connection, clues: Collection[Clues], limits: Limits, now:
         raise Entangled
 
 
-def crowded(connection: Connection, agents: Collection[str], limits: Limits, now: datetime) -> frozenset[str]:
-    """As `volume.crowded`, where others may be notifying the same agents now.
+def notifications(connection: Connection, agents: Collection[str], enough: int, now: datetime) -> dict[str, int]:
+    """As `volume.notifications`, where others may be notifying the same agents now.
 
     Raises:
         Entangled: somebody else is, and it matters.
     """
-    enough = limits.notifications_per_agent
     had = volume.notifications(connection, agents, enough, now)
     near = sorted(agent for agent, count in had.items() if enough - _MOST_BESIDE < count < enough)
     if near:
         if not turns.held(connection, (f"notifying {agent}" for agent in near)):
             raise Entangled
         had |= volume.notifications(connection, near, enough, now)
-    return frozenset(agent for agent, count in had.items() if count >= enough)
+    return had

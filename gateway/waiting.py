@@ -7,7 +7,7 @@ and with more patience. At the third attempt a mail that can't be read is filed 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NoReturn, Protocol
@@ -26,6 +26,7 @@ from gateway.redaction import pseudonym
 from gateway.store import arrivals
 from gateway.store.database import Store
 from gateway.store.turns import Entangled
+from gateway.together import Filed, Waiting
 
 Look = Callable[[Iterable[tuple[Arrival, Mail | Exception]]], Awaitable[None]]  # as `Antivirus.look`
 
@@ -272,31 +273,34 @@ async def _file_all(
     store: Store, mails: list[tuple[Arrival, Mail | Exception]], context: Context, now: datetime
 ) -> None:
     """File mails in their order."""
-    file = _file_beside if store.shared else _file_each
-    for arrival, decision in await file(store, mails, context, now):
+    file = _file_beside if store.shared else _file_in_turn
+    async for arrival, decision in file(store, mails, context, now):
         _log_filed(arrival, decision)
 
 
-async def _file_each(
-    store: Store, mails: list[tuple[Arrival, Mail | Exception]], context: Context, now: datetime
-) -> list[tuple[Arrival, inbound.Filed]]:
-    """Each as a job of its own: mail that comes in meanwhile waits for one at most."""
-    jobs = [store.write(lambda tx, mail=mail: inbound.file_batch(tx, [mail], context, now)) for mail in mails]  # type: ignore[misc]
-    return [filed for done in await asyncio.gather(*jobs) for filed in done]
+async def _file_in_turn(
+    store: Store, mails: list[Waiting], context: Context, now: datetime
+) -> AsyncIterator[tuple[Arrival, Filed]]:
+    """As many in each transaction as mail that comes in meanwhile can wait for."""
+    while mails:
+        filed, count = await store.write(lambda tx, some=mails: inbound.file_some(tx, some, context, now))  # type: ignore[misc]
+        mails = mails[count:]
+        for outcome in filed:
+            yield outcome
 
 
 async def _file_beside(
-    store: Store, mails: list[tuple[Arrival, Mail | Exception]], context: Context, now: datetime
-) -> list[tuple[Arrival, inbound.Filed]]:
+    store: Store, mails: list[Waiting], context: Context, now: datetime
+) -> AsyncIterator[tuple[Arrival, Filed]]:
     """Some at a time, beside other daemons; in turn, where they have to do with what those are filing."""
-    filed: list[tuple[Arrival, inbound.Filed]] = []
     for start in range(0, len(mails), _AT_ONCE):
         some = mails[start : start + _AT_ONCE]
         try:
-            filed += await store.write(lambda tx, b=some: inbound.file_beside(tx, b, context, now), sharing=True)  # type: ignore[misc]
+            filed = await store.write(lambda tx, b=some: inbound.file_beside(tx, b, context, now), sharing=True)  # type: ignore[misc]
         except Entangled:
-            filed += await store.write(lambda tx, b=some: inbound.file_batch(tx, b, context, now))  # type: ignore[misc]
-    return filed
+            filed = await store.write(lambda tx, b=some: inbound.file_batch(tx, b, context, now))  # type: ignore[misc]
+        for outcome in filed:
+            yield outcome
 
 
 async def _either(event: asyncio.Event, seconds: float) -> None:
@@ -308,7 +312,7 @@ async def _either(event: asyncio.Event, seconds: float) -> None:
         pass
 
 
-def _log_filed(arrival: Arrival, decision: inbound.Filed) -> None:
+def _log_filed(arrival: Arrival, decision: Filed) -> None:
     mail = log.mail_id(arrival.digest)
     if isinstance(decision, Leg):
         log.canary_passed(mail=mail, arrival=arrival.id, back=decision is Leg.BACK)

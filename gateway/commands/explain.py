@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, create_engine
 
-from gateway import inbound
+from gateway import explaining, inbound
 from gateway.clock import utc_now
 from gateway.commands import files
 from gateway.commands import options as typed
@@ -73,7 +73,7 @@ def _explained(connection: Connection, context: Context, file: MailFile, now: da
     digest = hashlib.sha256(file.raw).hexdigest()
     arrival = Arrival(0, digest, len(file.raw), "file", now, Envelope(), "", 1)
     mail = inbound.read_mail(file.raw, arrival, context)
-    decision = inbound.explain(connection, arrival, mail, context, now)
+    decision = explaining.explain(connection, arrival, mail, context, now)
     return _explanation_document(file, mail, decision)
 
 

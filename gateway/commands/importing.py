@@ -24,6 +24,7 @@ from gateway.health.canary import Leg
 from gateway.model import Arrival, Filing, Incoming, Mail
 from gateway.store import arrivals, audit
 from gateway.store.database import Store, Tx
+from gateway.together import Filed
 
 _CHUNK = 50
 _LEASE = timedelta(minutes=10)
@@ -76,7 +77,7 @@ def _import_chunk(
         read.append((arrival, inbound.read_arrival(store, arrival, context)))
     totals["read"] += len(chunk)
 
-    def work(tx: Tx) -> list[tuple[Arrival, inbound.Filed]]:
+    def work(tx: Tx) -> list[tuple[Arrival, Filed]]:
         audit.record(tx, at=now, by=by.name, what=f"imported {many(len(read), 'mail')}", proof=by.proof)
         return inbound.file_batch(tx, read, context, now)
 
@@ -84,7 +85,7 @@ def _import_chunk(
         totals[_became(decision)] += 1
 
 
-def _became(decision: inbound.Filed) -> str:
+def _became(decision: Filed) -> str:
     if isinstance(decision, Leg):
         return "duplicates"  # nothing more comes of it
     if isinstance(decision, str):

@@ -363,6 +363,12 @@ def filed(tx: Tx, arrival: int, message: int, owner: str = "") -> bool:
     return _end(tx, arrival, "filed", owner, message=message)
 
 
+def all_filed(tx: Tx, mails: Sequence[tuple[Arrival, int]]) -> bool:
+    """The same of several, each with its message. False: at least one of them isn't its owner's any more."""
+    ends = [_ended(arrival.id, "filed", arrival.owner, message=message) for arrival, message in mails]
+    return _END.run_each(tx.connection, ends) == len(ends)
+
+
 def duplicate(tx: Tx, arrival: int, message: int, owner: str = "") -> bool:
     """A mail is there already. False: as `filed`."""
     return _end(tx, arrival, "duplicate", owner, message=message, reason="the same mail came before")
@@ -379,8 +385,11 @@ def set_aside(tx: Tx, arrival: int, reason: str, owner: str = "") -> bool:
 
 
 def _end(tx: Tx, arrival: int, state: str, owner: str, *, message: int | None = None, reason: str = "") -> bool:
-    values = {"arrival": arrival, "holder": owner, "end": state, "why": reason, "of": message}
-    return _END.run(tx.connection, values) == 1
+    return _END.run(tx.connection, _ended(arrival, state, owner, message=message, reason=reason)) == 1
+
+
+def _ended(arrival: int, state: str, owner: str, *, message: int | None = None, reason: str = "") -> dict[str, Any]:
+    return {"arrival": arrival, "holder": owner, "end": state, "why": reason, "of": message}
 
 
 def aside(connection: Connection) -> list[dict[str, Any]]:

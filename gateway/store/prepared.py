@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from itertools import compress, cycle, islice
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Dialect, bindparam
+from sqlalchemy import ColumnElement, Connection, Dialect, bindparam, literal, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.types import TypeEngine
 
+T = TypeVar("T")
 Values = Mapping[str, Any]
 _MOST_AT_ONCE = 64
+_TOGETHER = 20  # values that one statement looks for, each by itself
 
 
 class Prepared:
@@ -34,10 +37,10 @@ class Prepared:
         made = self._for(connection.dialect)
         return int(made.run(connection, made.bound(values)).rowcount)
 
-    def run_each(self, connection: Connection, rows: Iterable[Values]) -> None:
-        """Run it with each of these, in one go."""
+    def run_each(self, connection: Connection, rows: Iterable[Values]) -> int:
+        """Run it with each of these, in one go; how many rows that changed."""
         made = self._for(connection.dialect)
-        made.run(connection, list(map(made.bound, rows)), many=True)
+        return int(made.run(connection, list(map(made.bound, rows)), many=True).rowcount)
 
     def rows(self, connection: Connection, values: Values) -> list[Any]:
         """What it finds, as tuples with the columns' names."""
@@ -93,6 +96,28 @@ class About:
 @cache
 def _names(size: int) -> tuple[str, ...]:
     return tuple(f"value_{number}" for number in range(size))
+
+
+class Present:
+    """Which of several values a column has, in rows for which `which` holds: many are asked for together.
+
+    Each is looked for until the first row is found. The statement is always the same: what is short is filled up.
+    """
+
+    def __init__(self, column: ColumnElement[Any], *which: ColumnElement[bool]) -> None:
+        one = (column == bindparam(f"v{n}", type_=column.type) for n in range(_TOGETHER))
+        there = (select(literal(1)).where(is_it, *which).exists() for is_it in one)
+        self._query = Prepared(select(*(found.label(f"f{n}") for n, found in enumerate(there))))
+
+    def among(self, connection: Connection, values: Iterable[T], more: Values = MappingProxyType({})) -> set[T]:
+        """Those that there are; nothing empty is ever there. `more`: the parameters of `which`."""
+        found: set[T] = set()
+        wanted = list(dict.fromkeys(filter(None, values)))
+        for start in range(0, len(wanted), _TOGETHER):
+            some = list(islice(cycle(wanted[start : start + _TOGETHER]), _TOGETHER))
+            row = self._query.first(connection, {**more, **{f"v{n}": value for n, value in enumerate(some)}})
+            found.update(compress(some, row))
+        return found
 
 
 class _Made:

@@ -7,7 +7,7 @@ are kept as they are written: to count a week of them with each mail would take 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from statistics import median
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, bindparam, func, literal_column, select
 
 from gateway.config.settings import Limits
-from gateway.model import GATHERING, GLOBAL, PERIOD, Acknowledged, Inbox, InboxKind, Purpose, Volume
+from gateway.model import GATHERING, GLOBAL, PERIOD, Acknowledged, Filing, Inbox, InboxKind, Purpose, Volume
 from gateway.store import statements
 from gateway.store.database import AnyRow, Tx
 from gateway.store.prepared import Prepared
@@ -24,6 +24,8 @@ from gateway.store.tables import acknowledged, conversations, deliveries, messag
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects.sqlite import Insert
+
+Counted = Callable[[Connection, Collection[str], int, datetime], dict[str, int]]  # as `notifications`
 
 _ALARMING = 10  # times as many as usual
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -153,14 +155,7 @@ def _hour(at: datetime) -> datetime:
     return at - (at - _EPOCH) % _HOUR
 
 
-def crowded(connection: Connection, agents: Iterable[str], limits: Limits, now: datetime) -> frozenset[str]:
-    """Those of the agents who had all the notifications that they may have within ten minutes."""
-    enough = limits.notifications_per_agent
-    had = notifications(connection, agents, enough, now)
-    return frozenset(agent for agent, count in had.items() if count >= enough)
-
-
-def notifications(connection: Connection, agents: Iterable[str], most: int, now: datetime) -> dict[str, int]:
+def notifications(connection: Connection, agents: Collection[str], most: int, now: datetime) -> dict[str, int]:
     """How many notifications each of the agents had within ten minutes; beyond `most` they aren't counted."""
     values = {"since": now - GATHERING, "most": most}
     return {agent: int(_NOTIFIED.scalar(connection, {**values, "address": agent}) or 0) for agent in agents}
@@ -192,3 +187,45 @@ def _latest(connection: Connection, before: int, now: datetime) -> datetime | No
 
 def _count(connection: Connection, since: datetime, until: datetime, most: int) -> int:
     return int(_BETWEEN.scalar(connection, {"since": since, "until": until, "most": most}) or 0)
+
+
+def _may_brake(connection: Connection, limits: Limits, now: datetime, more: int) -> bool:
+    """Would so many be enough for the brake, with those that left within an hour?"""
+    rest = limits.alarm_above - more
+    before = _latest(connection, rest - 1, now) if rest > 0 else now
+    return before is not None and before > now - _HOUR
+
+
+class Tally:
+    """What left lately, for several mails that are filed at one time: what the store has, and what they cause so far.
+
+    It says what `lately`, but for the author's own, and `counted` would say, were it written.
+    """
+
+    def __init__(self, connection: Connection, limits: Limits, now: datetime, mails: int, counted: Counted) -> None:
+        self._connection, self._limits, self._now, self._counted = connection, limits, now, counted
+        self._in_a_minute = _count(connection, now - _MINUTE, now, limits.acknowledgements_per_minute)
+        self._braked = braked(connection, limits, now)
+        self._may_brake = _may_brake(connection, limits, now, mails)
+        self._acknowledged = 0  # by the mails
+        self._notified: dict[str, int] = {}  # within `GATHERING`, of the agents who were asked about
+
+    def volume(self) -> Volume | None:
+        """None: so many left that each must be counted."""
+        if self._may_brake:
+            return None
+        return Volume((), self._in_a_minute + self._acknowledged, self._braked and not self._acknowledged)
+
+    def notifications(self, agents: Collection[str]) -> dict[str, int]:
+        """As `notifications`, or whatever `counted` is."""
+        new = [agent for agent in agents if agent not in self._notified]
+        had = self._counted(self._connection, new, self._limits.notifications_per_agent, self._now) if new else {}
+        self._notified |= had
+        return {agent: self._notified[agent] for agent in agents}
+
+    def count(self, filing: Filing) -> None:
+        """A mail causes this: all to agents who were asked about, or it is written by now."""
+        for draft in (draft for _, drafts in filing.messages for draft in drafts):
+            self._acknowledged += draft.purpose is Purpose.ACKNOWLEDGEMENT
+            if draft.purpose is Purpose.NOTIFICATION and draft.to in self._notified:
+                self._notified[draft.to] += 1

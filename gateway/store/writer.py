@@ -37,10 +37,14 @@ _TRIES = 5  # of what comes into the way of other transactions
 
 @dataclass(frozen=True, slots=True)
 class Tx:
-    """What a job works with: the open transaction, and the packs."""
+    """What a job works with: the open transaction, and the packs.
+
+    `in_haste`: is somebody waiting, or is it time to commit? A job of many parts leaves some for another, then.
+    """
 
     connection: Connection
     packs: Packs
+    in_haste: Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,7 @@ class Writer:
         self._changed = threading.Condition()
         self._closing = False
         self._turn = 0.0  # when one of the others must be taken
+        self._began = 0.0  # the last transaction
         self._rush = rush
         self._thread = threading.Thread(target=self._write_all, name=name, daemon=True)
         self._thread.start()
@@ -119,15 +124,20 @@ class Writer:
 
     def _jobs(self) -> Iterator[_Job]:
         """The jobs of one transaction: others while none is urgent, or one whose turn it is; then the urgent ones."""
-        start = time.monotonic()
+        start = self._began = time.monotonic()
         rush = self._rush.until(start) > start
         if self._others and (start >= self._turn or not (self._urgent or rush)):
             yield self._others.popleft()
-            while self._others and not (self._urgent or rush) and time.monotonic() < start + self._longest:
+            while self._others and not self._in_haste():
                 yield self._others.popleft()
             self._turn = time.monotonic() + _PUT_OFF
         for _ in range(len(self._urgent)):
             yield self._urgent.popleft()
+
+    def _in_haste(self) -> bool:
+        """Do urgent jobs wait, or come one after the other, or has the transaction lasted for long enough?"""
+        rush = self._rush.until(self._began) > self._began
+        return bool(self._urgent) or rush or time.monotonic() >= self._began + self._longest
 
     def _committed(self) -> list[_Outcome]:
         """Run what waits; what became of it."""
@@ -156,7 +166,7 @@ class Writer:
             for job in jobs:
                 if id(job) not in known:
                     begun.append(job)
-                outcomes.append(_run(job, Tx(connection, self._packs)))
+                outcomes.append(_run(job, Tx(connection, self._packs, self._in_haste)))
             self._packs.sync()
         return outcomes
 

@@ -18,8 +18,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gateway import cli, inbound, private
-from gateway.decision import Decision
+from gateway import cli, inbound, private, together
+from gateway.context import Context
+from gateway.explaining import Seen
 from gateway.health import watch
 from gateway.intake import imap_take
 from gateway.intake.imap_after import carry_out
@@ -166,14 +167,14 @@ def alone() -> None:
 
 def poison() -> None:
     """A mail whose subject is « poison » ends the process when it is filed. (That alone takes no defence away.)"""
-    file = inbound.file_mail
+    seen = together.seen
 
-    def deadly(tx: Tx, arrival: Arrival, mail: Mail, *rest: Any) -> Decision:
+    def deadly(arrival: Arrival, mail: Mail, context: Context) -> Seen:
         if mail.subject == "poison":
             os.kill(os.getpid(), signal.SIGKILL)
-        return file(tx, arrival, mail, *rest)
+        return seen(arrival, mail, context)
 
-    inbound.file_mail = deadly
+    together.seen = inbound.seen = deadly
 
 
 def uncounted() -> None:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
-from gateway import inbound
+from gateway import explaining, inbound
 from gateway.commands.acts import act
 from gateway.context import Context
 from gateway.decision import Decision, Hints, valid
@@ -293,7 +293,7 @@ def _explained(world: World, raw: bytes, note: Any) -> Decision:
     work = world.store.write_now(lambda tx: arrivals.claim(tx, "test", NOW, 50))
     letter = inbound.read_arrival(world.store, work[0], world.context)
     assert not isinstance(letter, Exception)
-    decision = world.store.read_now(lambda c: inbound.explain(c, work[0], letter, world.context, NOW))
+    decision = world.store.read_now(lambda c: explaining.explain(c, work[0], letter, world.context, NOW))
     world.store.write_now(lambda tx: arrivals.set_aside(tx, work[0].id, "only looked at"))
     return decision
 

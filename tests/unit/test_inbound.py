@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, OperationalError
 
-from gateway import inbound
+from gateway import explaining, inbound
 from gateway.commands import conversations as commands
 from gateway.context import Context
 from gateway.decision import Decision
@@ -98,7 +98,7 @@ def test_explain_writes_nothing(store: Store, context: Context) -> None:
     work = store.write_now(lambda tx: arrivals.claim(tx, "test", NOW, 1))
     letter = inbound.read_arrival(store, work[0], context)
     assert not isinstance(letter, Exception)
-    store.read_now(lambda c: inbound.explain(c, work[0], letter, context, NOW))
+    store.read_now(lambda c: explaining.explain(c, work[0], letter, context, NOW))
     assert (listed(store), work[0].id) == ([], identifier)
 
 
