@@ -28,7 +28,7 @@ from gateway.intake import imap_connect
 from gateway.mail.tokens import Keys
 from gateway.model import Finding as Found
 from gateway.relay import texts
-from gateway.store import arrivals, keyring, keys, schema
+from gateway.store import arrivals, keyring, keys, opening, schema
 from gateway.store.bucket import Bucket
 from gateway.store.database import Store
 from gateway.store.engines import check_integrity, file_of, shown
@@ -106,6 +106,7 @@ def _store(settings: Settings) -> Finding:
         store = Store(settings.store.database, packs_for(settings.store))
         name = file or shown(store.engine)
         try:
+            opening.require_sessions(store)
             if not store.read_now(schema.current):
                 return Finding("ok", "store", f"{name} is empty; its schema will be made at the first start")
             version = store.read_now(schema.current)

@@ -210,3 +210,22 @@ def check_integrity(connection: Connection) -> str:
         unsafe = [name for name in ("fsync", "full_page_writes") if connection.scalar(text(f"SHOW {name}")) == "off"]
         return f"the server runs with {' and '.join(unsafe)} off" if unsafe else "ok"
     return str(connection.execute(text("PRAGMA quick_check(1)")).scalar())
+
+
+def lends_sessions(engine: Engine) -> bool:
+    """Does a pooler between us and PostgreSQL lend its sessions for a transaction alone?
+
+    Then nothing lasts that is said for a session: prepared statements, LISTEN, settings. Two connections that take
+    turns are one session then, or one of them is several.
+    """
+    if not is_shared(engine.url.drivername):
+        return False
+    with engine.connect() as one, engine.connect() as other:
+        sessions = [_session_of(connection) for _ in range(3) for connection in (one, other)]
+    return sessions[0::2] != [sessions[0]] * 3 or sessions[1::2] != [sessions[1]] * 3 or sessions[0] == sessions[1]
+
+
+def _session_of(connection: Connection) -> int:
+    found = connection.execute(select(func.pg_backend_pid())).scalar_one()
+    connection.commit()
+    return int(found)

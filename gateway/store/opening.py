@@ -7,11 +7,13 @@ import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
+from sqlalchemy.exc import DBAPIError
+
 from gateway.config import Settings
-from gateway.errors import Temporary
-from gateway.store import schema
+from gateway.errors import ConfigError, StoreError, Temporary
+from gateway.store import failures, schema
 from gateway.store.database import Store
-from gateway.store.engines import file_of
+from gateway.store.engines import file_of, lends_sessions, shown
 from gateway.store.places import packs_for
 
 
@@ -34,10 +36,30 @@ def upgraded(settings: Settings) -> Iterator[Store]:
 
     Raises:
         Temporary: another daemon runs on it.
+        ConfigError: a pooler stands before it through which it can't be worked on.
     """
     with private(), alone(settings), closing(_store(settings)) as store:
+        require_sessions(store)
         schema.upgrade(store.engine)
         yield store
+
+
+def require_sessions(store: Store) -> None:
+    """Look for a pooler in between that the gateway can't work through.
+
+    Raises:
+        ConfigError: there is one.
+        StoreError: it can't be asked now.
+    """
+    try:
+        lent = lends_sessions(store.engine)
+    except DBAPIError as error:
+        raise StoreError(failures.words(error)) from error
+    if lent:
+        raise ConfigError(
+            f"store.url: a pooler stands before {shown(store.engine)} that lends its sessions for a transaction: "
+            "let it pool by session (pool_mode = session), or name the server itself"
+        )
 
 
 def upgrade(settings: Settings) -> str:

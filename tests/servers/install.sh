@@ -20,6 +20,7 @@ command -v dovecot >/dev/null 2>&1 || [ -x /usr/sbin/dovecot ] || wanted="$wante
 [ -x /usr/sbin/clamd ] || wanted="$wanted clamav-daemon"
 [ -x /usr/bin/strace ] || wanted="$wanted strace"
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || wanted="$wanted postgresql"
+[ -x /usr/sbin/pgbouncer ] || wanted="$wanted pgbouncer"
 [ -n "$wanted" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
     echo "Not installed here:$wanted. The tests that need them are left out; as root on Debian they are installed."
