@@ -1,8 +1,10 @@
 """A bad day of a national instance: `python -m tests.bench.national [--write]`. About three minutes.
 
-A daemon with a national directory takes a burst, which tells what a mail and a delivery cost when there are always
-more, then a minute of the day's worst rate in real time. The whole day is simulated from those costs; that minute is
-simulated too, so that one sees how far the simulation can be believed. `--write`: into docs/scale.md.
+Daemons with a national directory take, file and relay mails one step after the other, which tells how what a mail
+costs is spread over the steps. A whole one then takes mails at half the day's worst rate in real time, which tells
+how much that is, and how much of the machine it has; and at the whole of it. The day is simulated from those costs.
+What came at the whole of the rate is simulated too: how far the two agree is how far the rest can be believed.
+`--write`: into docs/scale.md.
 """
 
 from __future__ import annotations
@@ -10,11 +12,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import os
 import random
+import statistics
+import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import aiosmtplib
@@ -25,13 +32,14 @@ from tests.bench.directories import NATIONAL
 from tests.bench.figures import percentile
 from tests.bench.footprint import highest
 from tests.bench.report import number
-from tests.bench.simulation import HOUR, Day, Station
+from tests.bench.simulation import HOUR, Costs, Day
 from tests.bench.sizing import Cost, each, spent, undelivered
 
 SIZE = replace(NATIONAL, dossiers=100_000)  # as many as a directory in files should hold
 MAILS, WAVE = 100_000, 30_000  # in the day; of which replies to a mailing at ten o'clock
 _TEN, _HALF = 10 * HOUR, 1200.0  # half of the replies come within twenty minutes
 _OCTETS, _CLIENTS = 4000, 20
+_CORES = os.cpu_count() or 1
 DOCUMENT = Path(__file__).resolve().parent.parent.parent / "docs" / "scale.md"
 
 
@@ -50,11 +58,17 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Costs:
-    filing: Station
-    relay: Station
-    deliveries: float  # of a mail
+class Found:
+    """`slower`: how many times longer things took at half the rate than on a machine that does nothing else.
+    `deliveries`: of a mail. `start`: seconds; `peak`: octets of memory."""
+
+    costs: Costs
+    slower: float
+    deliveries: float
     cost: Cost
+    minute: Seen
+    peak: int
+    start: float
 
 
 def seen(lines: Iterable[str], taken: dict[int, float]) -> Seen:
@@ -82,24 +96,25 @@ def seen(lines: Iterable[str], taken: dict[int, float]) -> Seen:
     )
 
 
-def costs(burst: Seen, cost: Cost) -> Costs:
-    """What a piece took while there was always another: the time in which all were done, over how many they were."""
-    filing = (max(burst.filed) - min(burst.filed)) / (len(burst.filed) - 1)
-    relay = (burst.handed[-1] - burst.handed[0]) / (len(burst.handed) - 1)
-    return Costs(Station(filing), Station(relay), len(burst.handed) / len(burst.filed), cost)
-
-
 def deliveries(mean: float) -> Callable[[int], int]:
     """How many the n-th mail causes, so that the mean is kept."""
     return lambda nth: int((nth + 1) * mean) - int(nth * mean)
 
 
-def bad_day(found: Costs, relay: Station | None = None, slower: float = 1) -> Day:
-    """The day's mail through one daemon. `relay`: another than was measured. `slower`: a machine so many times."""
-    come = sorted(simulation.arrivals(MAILS - WAVE, 1) + simulation.wave(WAVE, _TEN, _HALF, 2))
-    filing = replace(found.filing, seconds=found.filing.seconds * slower)
-    relay = relay or replace(found.relay, seconds=found.relay.seconds * slower)
-    return simulation.passed(come, filing, relay, deliveries(found.deliveries))
+def simulated(
+    come: Sequence[float], found: Found, *, sent: bool = False, slower: float = 1, away: bool = False
+) -> Day:
+    """`sent`: by who is on the same machine, as what was measured. `slower`: on a machine so many times. `away`: the
+    smarthost, from ten to eleven."""
+    costs = found.costs.slower(slower)
+    closed = (_TEN, _TEN + HOUR) if away else (math.inf, math.inf)
+    each = deliveries(found.deliveries)
+    return simulation.passed(come, costs if sent else replace(costs, sending=0.0), each, _CORES, closed)
+
+
+def bad_day() -> list[float]:
+    """When its mails come."""
+    return sorted(simulation.arrivals(MAILS - WAVE, 1) + simulation.wave(WAVE, _TEN, _HALF, 2))
 
 
 def worst_rate() -> float:
@@ -153,10 +168,11 @@ async def _send(port: int, when: Sequence[float], first: int) -> None:
     await asyncio.gather(*(one(first + nth, at) for nth, at in enumerate(when)))
 
 
-def _through(server: servers.Server, when: Sequence[float], first: int) -> Seen:
-    """Send mails, and wait until all that they cause has left."""
+def _through(server: servers.Server, when: Sequence[float], first: int, before: int = 0) -> Seen:
+    """Send mails, and wait until all that they cause has left. `first`: how many are stored; `before`: as many of
+    them were there before the daemon started."""
     asyncio.run(_send(server.port, when, first))
-    servers.await_filed(server, first + len(when))
+    servers.await_filed(server, first + len(when) - before)
     servers.awaited(lambda: not undelivered(server), "an outbox in which nothing waits", 600)
     with servers.asking(server) as store:
         asked = "SELECT id, received_at / 1e6 FROM arrivals WHERE id > ?"
@@ -164,18 +180,86 @@ def _through(server: servers.Server, when: Sequence[float], first: int) -> Seen:
     return seen((server.folder / "log").read_text().splitlines(), taken)
 
 
-def _measured(mails: int, seconds: float) -> tuple[Costs, Seen, int, float]:
-    """What things cost, a minute of the worst, the most memory (octets), and the start (seconds)."""
-    with servers.daemon(size=SIZE) as server:
-        _through(server, [0.0] * 50, 0)
-        before = spent(server)
-        burst = _through(server, [0.0] * mails, 50)
-        cost = each(before, spent(server), mails)
-        chance = random.Random(3)
-        when = sorted(chance.uniform(0, seconds) for _ in range(int(worst_rate() * seconds)))
-        minute: list[Seen] = []
-        peak = highest(server, lambda: minute.append(_through(server, when, 50 + mails)))
-    return costs(burst, cost), minute[0], peak, server.seconds
+def _count(server: servers.Server, asked: str) -> int:
+    with servers.asking(server) as store:
+        return int(store.execute(f"SELECT count(*) FROM {asked}").fetchone()[0])
+
+
+def _steps(only: Callable[[str], AbstractContextManager[servers.Server]], mails: int) -> Costs:
+    """What each step costs of the processor, by daemons that do nothing else."""
+    with only("intake") as server:
+        own, sending = servers.own_cpu(server.process.pid), time.process_time()
+        asyncio.run(_send(server.port, [0.0] * mails, 0))
+        sending = time.process_time() - sending
+        taking = servers.own_cpu(server.process.pid) - own
+    with only("filing") as server:
+        own, reading = servers.own_cpu(server.process.pid), servers.children_cpu(server.process.pid)
+        servers.awaited(lambda: not _count(server, "arrivals WHERE state = 'waiting'"), "all mails filed", 600)
+        filing = servers.own_cpu(server.process.pid) - own
+        reading = servers.children_cpu(server.process.pid) - reading
+    with only("relay") as server:
+        own = servers.own_cpu(server.process.pid)
+        servers.awaited(lambda: not undelivered(server), "an outbox in which nothing waits", 600)
+        relaying = (servers.own_cpu(server.process.pid) - own) / _count(server, "deliveries")
+    return Costs(sending / mails, taking / mails, reading / mails, filing / mails, relaying)
+
+
+def _measured(mails: int, seconds: float) -> Found:
+    with servers.scratch() as folder:
+        port = servers.free_port()
+        command = servers.running(servers.configured(folder, port, size=SIZE))
+
+        def only(role: str) -> AbstractContextManager[servers.Server]:
+            return servers.started([*command, "--only", role], folder, port)
+
+        costs = _steps(only, mails)
+        with servers.started(command, folder, port) as server:
+            through = partial(_through, server, before=mails)
+            before = spent(server)
+            burst = through([0.0] * mails, mails)
+            cost = each(before, spent(server), mails)
+            half, used = _used(server, lambda: through(_at_random(seconds, worst_rate() / 2), 2 * mails))
+            known = 2 * mails + len(half.taken)
+            whole: list[Seen] = []
+            peak = highest(server, lambda: whole.append(through(_at_random(seconds, worst_rate()), known)))
+        per_mail = len(burst.handed) / len(burst.filed)
+        costs = scaled(costs, per_mail, *(seconds / len(half.taken) for seconds in used))
+        return Found(costs, slower(costs, half, per_mail), per_mail, cost, whole[0], peak, server.seconds)
+
+
+def _at_random(seconds: float, rate: float) -> list[float]:
+    """When mails come, at such a rate."""
+    chance = random.Random(3)
+    return sorted(chance.uniform(0, seconds) for _ in range(int(rate * seconds)))
+
+
+def _used(server: servers.Server, work: Callable[[], Seen]) -> tuple[Seen, tuple[float, float]]:
+    """With the seconds of a core that the daemon itself took, and its readers."""
+    pid = server.process.pid
+    own, children = servers.own_cpu(pid), servers.children_cpu(pid)
+    found = work()
+    return found, (servers.own_cpu(pid) - own, servers.children_cpu(pid) - children)
+
+
+def scaled(costs: Costs, per_mail: float, own: float, reading: float) -> Costs:
+    """So that the daemon itself takes so long for a mail, and its readers. Daemons that do one step alone spread it
+    over the steps alike, but it isn't the same."""
+    times = own / (costs.taking + costs.filing + costs.relaying * per_mail)
+    return replace(costs.slower(times), sending=costs.sending, reading=reading)
+
+
+def slower(costs: Costs, seen: Seen, per_mail: float) -> float:
+    """How many times slower a machine must be for what was seen to be, in the mean, what is simulated: 1 to 8."""
+
+    def mean(times: float) -> float:
+        day = simulation.passed(seen.taken, costs.slower(times), deliveries(per_mail), _CORES)
+        return statistics.mean(day.delays)
+
+    low, high = 1.0, 8.0
+    for _ in range(10):
+        middle = (low + high) / 2
+        low, high = (middle, high) if mean(middle) < statistics.mean(seen.delays) else (low, middle)
+    return low
 
 
 # --- what is said of it ----------------------------------------------------------------------------------
@@ -186,39 +270,40 @@ def _row(what: str, delays: Sequence[float], deepest: int | None) -> str:
     return f"| {what} | {' | '.join(shown)} | {number(max(delays))} s | {'' if deepest is None else f'{deepest:,}'} |"
 
 
-def told(found: Costs, minute: Seen, peak: int, start: float) -> str:
+def told(found: Found) -> str:
     """Markdown."""
-    cost = found.cost
-    per_day = 86_400 / max(found.filing.seconds, found.relay.seconds * found.deliveries)
+    costs, cost = found.costs, found.cost
+    own = costs.taking + costs.filing + costs.relaying * found.deliveries
     return f"""\
 {record.machine()}. Directory: {SIZE.demarches:,} démarches, {SIZE.agents:,} agents, {SIZE.dossiers:,} dossiers; \
-ready after {number(start)} s. Load of the machine at the end: {os.getloadavg()[0]:.1f}.
+ready after {number(found.start)} s. Others were on it as if it were \
+{number(found.slower)} times slower; load at the end: {os.getloadavg()[0]:.1f}.
 
-- With always another mail waiting, filing took {number(found.filing.seconds * 1000)} ms of each, the relay \
-{number(found.relay.seconds * 1000)} ms of each of its {number(found.deliveries)} deliveries, and both together \
-{number(cost.cpu)} ms of a core. So one daemon carries at most {number(per_day)} mails in 24 hours.
-- Memory while {number(worst_rate())} mails came in a second: {number(peak / 1e6)} MB at most.
+- A mail takes {number(costs.taking * 1000)} ms of a core to be taken, {number(costs.reading * 1000)} ms to be read, \
+{number(costs.filing * 1000)} ms to be filed, and each of its {number(found.deliveries)} deliveries \
+{number(costs.relaying * 1000)} ms; in a burst, {number(cost.cpu)} ms in all. All but reading is done by one \
+process, so one daemon carries at most {number(86_400 / max(own, costs.reading / 2))} mails in 24 hours.
+- Memory while {number(worst_rate())} mails came in a second: {number(found.peak / 1e6)} MB at most.
 - Disk: {number(cost.database)} kB of database and {number(cost.raw)} kB of raw archive for a mail of 4 kB: \
 {number(MAILS * (cost.database + cost.raw) / 1e6)} GB for the day.
 
 | from acceptance to the last notification handed over | 50 % within | 95 % | 99 % | all | most in line |
 |---|--:|--:|--:|--:|--:|
-{_rows(found, minute)}"""
+{_rows(found)}"""
 
 
-def _rows(found: Costs, minute: Seen) -> str:
-    again = simulation.passed(minute.taken, found.filing, found.relay, deliveries(found.deliveries))
-    away = replace(found.relay, closed=(_TEN, _TEN + HOUR))
+def _rows(found: Found) -> str:
+    come, day = found.minute.taken, bad_day()
     days = {
-        f"simulated: the bad day, {MAILS:,} mails": bad_day(found),
-        "… on a machine four times slower": bad_day(found, slower=4),
-        "… with the smarthost away from ten to eleven": bad_day(found, away),
+        "the same mails, simulated": simulated(come, found, sent=True, slower=found.slower),
+        f"simulated: the bad day, {MAILS:,} mails, on a machine that does nothing else": simulated(day, found),
+        "… on a machine four times slower": simulated(day, found, slower=4),
+        "… with the smarthost away from ten to eleven": simulated(day, found, away=True),
     }
     return "\n".join(
         [
-            _row(f"measured: {len(minute.taken):,} mails in real time, at the worst rate", minute.delays, None),
-            _row("the same mails, simulated", again.delays, again.deepest),
-            *(_row(what, day.delays, day.deepest) for what, day in days.items()),
+            _row(f"measured: {len(come):,} mails in real time, at the worst rate", found.minute.delays, None),
+            *(_row(what, each.delays, each.deepest) for what, each in days.items()),
         ]
     )
 
@@ -228,7 +313,7 @@ def main() -> None:
     parser.add_argument("--times", type=float, default=1, help="of 1000 mails in the burst, and of a minute")
     parser.add_argument("--write", action="store_true", help="write what was found into docs/scale.md")
     arguments = parser.parse_args()
-    text = told(*_measured(max(200, int(1000 * arguments.times)), max(20.0, 60 * arguments.times)))
+    text = told(_measured(max(200, int(1000 * arguments.times)), max(20.0, 60 * arguments.times)))
     print(text)
     if arguments.write:
         DOCUMENT.write_text(measured.written(DOCUMENT.read_text(), text))

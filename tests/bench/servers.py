@@ -216,10 +216,26 @@ def memory(process: int, kind: str = "Pss") -> int:
 
 def cpu(process: int) -> float:
     """Seconds of a core that a process and its children have taken, those that have ended included."""
+    return own_cpu(process) + children_cpu(process)
+
+
+def own_cpu(process: int) -> float:
+    """Seconds of a core that a process has taken itself; 0 for one that has ended."""
+    return _ticks(process, 11, 13)  # utime, stime (proc(5))
+
+
+def children_cpu(process: int) -> float:
+    """Seconds of a core that its children have taken."""
     try:
         children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return _ticks(process, 13, 15) + sum(cpu(int(child)) for child in children)  # cutime, cstime
+
+
+def _ticks(process: int, begin: int, end: int) -> float:
+    try:
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return 0.0
-    ticks = sum(map(int, fields[11:15]))  # utime, stime, cutime, cstime (proc(5))
-    return ticks / os.sysconf("SC_CLK_TCK") + sum(cpu(int(child)) for child in children)
+    return sum(map(int, fields[begin:end])) / os.sysconf("SC_CLK_TCK")

@@ -1,44 +1,53 @@
-"""A day of mail by discrete simulation: when mails come, and how long each waits for filing and for the relay. Pure.
+"""A day of mail, simulated: when mails come, and how long each waits until all that it causes is handed over. Pure.
 
-Times are seconds since midnight. Filing is one server that takes mails in their order; the relay is one that takes
-deliveries in theirs: as in a daemon, where one thread writes. Acceptance waits for neither.
+Times are seconds since midnight. One daemon works as `gateway.daemon` does on SQLite: it takes mail, files it in
+batches that its readers read, and relays what comes of it; one step of its own at a time, all of them and the readers
+on the cores that there are (`tests.bench.cores`).
 """
 
 from __future__ import annotations
 
 import math
 import random
-from bisect import bisect
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+
+from tests.bench.cores import Compute, Give, Hear, Machine, Program, Rest, Ring, Step, Take
 
 HOUR = 3600.0
 # The share of a day's mail that comes in each hour: offices and people at home, a peak before noon and one after.
 OFFICE_DAY = (4, 3, 2, 2, 2, 4, 10, 24, 60, 98, 112, 100, 66, 70, 96, 98, 84, 62, 38, 24, 20, 16, 10, 6)
 
 
+_BATCH, _READERS = 50, 2  # mails that are filed together, and processes that read them
+_DAEMON, _KEPT, _PLANNED = "the daemon", "kept", "planned"
+
+
 @dataclass(frozen=True, slots=True)
-class Station:
-    """`seconds`: what one piece takes of it. `closed`: from when to when it does nothing (an outage)."""
+class Costs:
+    """Seconds of a core: of a mail, for who sends it, the daemon that takes it, its readers, the daemon that files
+    it; of a delivery, for the daemon that relays it."""
 
-    seconds: float
-    closed: tuple[float, float] = (math.inf, math.inf)
+    sending: float
+    taking: float
+    reading: float
+    filing: float
+    relaying: float
 
-    def done(self, start: float) -> float:
-        """When a piece is done that is begun then, or as soon as the station opens."""
-        begin, end = self.closed
-        if begin <= start < end:
-            start = end
-        done = start + self.seconds
-        return done if done <= begin or start >= end else done + end - begin
+    def slower(self, times: float) -> Costs:
+        """On a machine so many times slower, or that others use so much besides."""
+        return Costs(*(seconds * times for seconds in astuple(self)))
 
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """`delays`: of each mail, from acceptance to its last notification's hand-over. `deepest`: most mails in line."""
+    """`delays`: of each mail, from acceptance to its last notification's hand-over. `deepest`: most mails in line.
+    `over`: when all was handed over."""
 
     delays: tuple[float, ...]
     deepest: int
+    over: float
 
 
 def arrivals(mails: int, seed: int, curve: Sequence[float] = OFFICE_DAY) -> list[float]:
@@ -54,31 +63,77 @@ def wave(mails: int, begin: float, spread: float, seed: int) -> list[float]:
     return sorted(begin + chance.expovariate(math.log(2) / spread) for _ in range(mails))
 
 
-def passed(come: Sequence[float], filing: Station, relay: Station, deliveries: Callable[[int], int]) -> Day:
-    """What becomes of mails that come at these times, in order. `deliveries`: how many the n-th causes."""
-    filed = list(_served(come, filing))
-    notified: list[float] = []
-    free = 0.0
-    for number, at in enumerate(filed):
-        free = max(free, at)
-        for _ in range(deliveries(number)):
-            free = relay.done(free)
-        notified.append(free)
-    delays = tuple(done - at for at, done in zip(come, notified, strict=True))
-    return Day(delays, max(_lines(come, notified), default=0))
+def passed(
+    come: Sequence[float],
+    costs: Costs,
+    deliveries: Callable[[int], int],
+    cores: int,
+    closed: tuple[float, float] = (math.inf, math.inf),
+) -> Day:
+    """What becomes of mails that come at these times, in order. `deliveries`: how many the n-th causes. `closed`:
+    from when to when the smarthost takes nothing."""
+    return _Daemon(Machine(cores), costs, deliveries, closed).day(come)
 
 
-def _served(come: Sequence[float], station: Station) -> Iterator[float]:
-    free = 0.0
-    for at in come:
-        free = station.done(max(free, at))
-        yield free
+class _Daemon:
+    def __init__(
+        self, machine: Machine, costs: Costs, deliveries: Callable[[int], int], closed: tuple[float, float]
+    ) -> None:
+        self._machine, self._costs, self._deliveries, self._closed = machine, costs, deliveries, closed
+        self._kept, self._planned = deque[int](), deque[int]()
+        self._taken, self._done = dict[int, float](), dict[int, float]()
+        self._deepest = 0
 
+    def day(self, come: Sequence[float]) -> Day:
+        sent = (self._sent(number, at) for number, at in enumerate(come))
+        over = self._machine.run(self._filing(), self._relaying(), *sent)
+        delays = tuple(self._done[number] - taken for number, taken in sorted(self._taken.items()))
+        return Day(delays, self._deepest, over)
 
-def _lines(come: Sequence[float], gone: Sequence[float]) -> Iterator[int]:
-    """How many are there whenever one comes; `gone` grows too."""
-    for number, at in enumerate(come):
-        yield number + 1 - bisect(gone, at)
+    def _own(self, seconds: float) -> Iterator[Step]:
+        """What the daemon itself does: one thing at a time."""
+        if seconds:
+            yield Take(_DAEMON)
+            yield Compute((seconds,))
+            yield Give(_DAEMON)
+
+    def _sent(self, number: int, at: float) -> Program:
+        yield Rest(at)
+        if self._costs.sending:
+            yield Compute((self._costs.sending,))
+        yield from self._own(self._costs.taking)
+        self._taken[number] = self._machine.now
+        self._kept.append(number)
+        self._deepest = max(self._deepest, len(self._taken) - len(self._done))
+        yield Ring(_KEPT)
+
+    def _filing(self) -> Program:
+        while True:
+            if not self._kept:
+                yield Hear(_KEPT)
+                continue
+            batch = [self._kept.popleft() for _ in range(min(_BATCH, len(self._kept)))]
+            at_once = min(_READERS, len(batch))
+            yield Compute((self._costs.reading * len(batch) / at_once,) * at_once)
+            for number in batch:
+                yield from self._own(self._costs.filing)
+                if self._deliveries(number):
+                    self._planned.append(number)
+                else:
+                    self._done[number] = self._machine.now
+            yield Ring(_PLANNED)
+
+    def _relaying(self) -> Program:
+        begin, end = self._closed
+        while True:
+            if not self._planned:
+                yield Hear(_PLANNED)
+                continue
+            if begin <= self._machine.now < end:
+                yield Rest(end)
+            number = self._planned.popleft()
+            yield from self._own(self._costs.relaying * self._deliveries(number))
+            self._done[number] = self._machine.now
 
 
 def rate(curve: Sequence[float], mails: int, hour: int) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -10,29 +11,42 @@ import pytest
 from tests.bench import national, simulation
 from tests.bench.sizing import Cost
 
-FREE = simulation.Station(0.0)
+NOTHING = simulation.Costs(0, 0, 0, 0, 0)
+
+
+def one(_: int) -> int:
+    return 1
 
 
 def test_mails_wait_for_those_before_them() -> None:
-    day = simulation.passed([0, 0, 0, 10], simulation.Station(2), FREE, lambda _: 1)
-    assert day == simulation.Day((2, 4, 6, 2), 3)
+    day = simulation.passed([0, 0, 0, 10], replace(NOTHING, relaying=2), one, cores=2)
+    assert day == simulation.Day((2, 4, 6, 2), 3, 12)
 
 
 def test_every_delivery_takes_its_time_of_the_relay() -> None:
-    day = simulation.passed([0, 10], simulation.Station(1), simulation.Station(2), lambda nth: 3 - nth)
+    day = simulation.passed([0, 10], replace(NOTHING, filing=1, relaying=2), lambda nth: 3 - nth, cores=1)
     assert day.delays == (1 + 6, 1 + 4)
 
 
-@pytest.mark.parametrize(("start", "done"), [(0, 1), (8.5, 9.5), (9.5, 20.5), (12, 21), (20, 21)])
-def test_nothing_is_done_while_a_station_is_closed(start: float, done: float) -> None:
-    assert simulation.Station(1, closed=(10, 20)).done(start) == done
+def test_the_daemon_does_one_thing_at_a_time_and_readers_work_beside_it() -> None:
+    """On two cores, two mails of which each is read for 4 s are filed after 4 + 1 and 4 + 2; on one after 8 + 1."""
+    costs = replace(NOTHING, taking=1, reading=4, filing=1)
+    assert simulation.passed([0, 20], costs, lambda _: 0, cores=2).delays == (5, 5)
+    assert simulation.passed([0, 0.5], replace(costs, taking=0), lambda _: 0, cores=1).delays == (5, 9.5)
+
+
+def test_nothing_is_relayed_while_the_smarthost_is_away() -> None:
+    costs = replace(NOTHING, relaying=1)
+    day = simulation.passed([0, 8.5, 9.5, 12, 25], costs, one, cores=1, closed=(9, 20))
+    assert day.delays == (1, 1, 11.5, 10, 1)
 
 
 def test_random_arrivals_wait_as_long_as_queueing_theory_says() -> None:
     """M/D/1: at a load ρ a piece waits ρ ÷ 2(1 − ρ) of the time it takes (Pollaczek and Khinchine)."""
-    even = simulation.arrivals(86_400, seed=5, curve=(1,) * 24)
-    day = simulation.passed(even, simulation.Station(0.8), FREE, lambda _: 0)
-    assert statistics.mean(day.delays) == pytest.approx(0.8 + 0.8 * 0.8 / (2 * 0.2), rel=0.1)
+    even = simulation.arrivals(8_000, seed=5, curve=(1,) * 24)
+    seconds = 0.8 * 86_400 / 8_000
+    day = simulation.passed(even, replace(NOTHING, relaying=seconds), one, cores=1)
+    assert statistics.mean(day.delays) / seconds == pytest.approx(1 + 0.8 / (2 * 0.2), rel=0.15)
 
 
 def test_the_curve_and_the_wave_bring_what_they_should() -> None:
@@ -68,15 +82,32 @@ def test_delays_and_costs_are_read_from_the_log() -> None:
     seen = national.seen(LOG.splitlines(), taken)
     assert seen == national.Seen((0, 1), (1, 3), (5, 3), (4, 5, 7))
     assert seen.delays == (5, 2)
-    found = national.costs(seen, Cost(10, 20, 4))
-    assert (found.filing.seconds, found.relay.seconds, found.deliveries) == (2, 1.5, 1.5)
 
 
-def test_what_is_told_of_a_bad_day() -> None:
+COSTS = simulation.Costs(0.001, 0.002, 0.003, 0.004, 0.002)
+
+
+def test_costs_are_those_of_the_whole_daemon_spread_as_single_steps_are() -> None:
+    found = national.scaled(COSTS, per_mail=3, own=0.024, reading=0.005)
+    assert (found.sending, found.reading) == (0.001, 0.005)
+    assert (found.taking, found.filing, found.relaying) == pytest.approx((0.004, 0.008, 0.004))
+
+
+@pytest.mark.parametrize("times", [1, 2.5])
+def test_how_much_slower_the_machine_was_is_found(times: float) -> None:
+    come = [0.02 * nth for nth in range(200)]
+    day = simulation.passed(come, COSTS.slower(times), one, cores=national._CORES)
+    seen = national.Seen(tuple(come), (), tuple(at + delay for at, delay in zip(come, day.delays, strict=True)), ())
+    assert national.slower(COSTS, seen, per_mail=1) == pytest.approx(times, rel=0.1)
+
+
+def test_what_is_told_of_a_bad_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(national, "MAILS", 1000)
+    monkeypatch.setattr(national, "WAVE", 300)
     seen = national.Seen((0, 1), (1, 3), (5, 3), (4, 5, 7))
-    costs = national.Costs(simulation.Station(0.01), simulation.Station(0.002), 3.0, Cost(10, 20, 4))
-    text = national.told(costs, seen, peak=300_000_000, start=2.5)
+    found = national.Found(COSTS, 1.0, 2.0, Cost(10, 20, 4), seen, peak=300_000_000, start=2.5)
+    text = national.told(found)
     assert "at most 8,640,000 mails in 24 hours" in text
-    assert "2.40 GB for the day" in text
+    assert "0.024 GB for the day" in text
     assert "| measured: 2 mails in real time, at the worst rate | 2.00 s | 5.00 s | 5.00 s | 5.00 s |  |" in text
     assert text.count("\n| ") == 6
