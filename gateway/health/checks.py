@@ -90,9 +90,11 @@ def _refusing(sight: Sight) -> Iterator[Gap]:
 def _wide(each: Try) -> bool:
     """Would it have met any mail: no connection, a server that closes it (RFC 5321 §3.8), or one that is full?
 
-    That is said by X.3.Z, « mail system status » (RFC 3463 §3.4).
+    That is said by X.3.Z, « mail system status » (RFC 3463 §3.4). What is put off in spite of a « no » is our sender
+    or our login (`gateway.relay.verdict`).
     """
-    return not each.reply[:1].isdigit() or each.reply.startswith("421") or each.reply[3:7] == " 4.3"
+    said = each.reply
+    return not said[:1].isdigit() or said.startswith(("421", "5")) or said[3:7] == " 4.3"
 
 
 def _stuck(sight: Sight) -> Iterator[Gap]:

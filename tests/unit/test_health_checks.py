@@ -108,6 +108,7 @@ async def test_a_relay_out_of_reach_alarms_within_six_minutes_and_is_over_with_t
         (3, "451 4.3.0 try again", True),
         (1, "421 4.3.2 closing", True),
         (1, "452 4.3.1 full", True),
+        (1, "553 5.7.1 Sender address rejected", True),
         (1, "authentication failed: 535", True),
     ],
 )
