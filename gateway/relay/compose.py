@@ -23,7 +23,8 @@ from gateway.relay.wire import assert_wire, path
 
 _LONGEST_ID = 970  # characters; a line has room for 998
 _END = 20  # characters of a file name that are never cut off
-_BLANK_AT_END = re.compile(rb"[^\n]{24}[ \t]\n")  # 24 octets may become 72
+_BLANK_AT_END = re.compile(rb"[ \t]\n")
+_SHORT = 24  # octets, which may become 72
 _Part = tuple[dict[str, str], bytes]  # its header fields and its octets
 
 
@@ -164,8 +165,9 @@ def _text(kind: str, text: str) -> _Part:
 
 def _quoted_printable(octets: bytes) -> bytes:
     """RFC 2045 §6.7. A long line that ends in blanks becomes longer than it may be, unless binascii has it alone."""
-    if _BLANK_AT_END.search(octets):
-        return b"\r\n".join(b2a_qp(line).replace(b"\n", b"\r\n") for line in octets.split(b"\n"))
+    blanks = (found.start() for found in _BLANK_AT_END.finditer(octets))
+    if any(blank - octets.rfind(b"\n", 0, blank) > _SHORT for blank in blanks):
+        return b"\n".join(map(b2a_qp, octets.split(b"\n"))).replace(b"\n", b"\r\n")
     return b2a_qp(octets).replace(b"\n", b"\r\n")
 
 

@@ -94,8 +94,7 @@ def enveloped(sender: str, recipient: str, mail: bytes) -> bytes:
 
 
 def _assert_lines(mail: bytes) -> None:
-    bare = mail.replace(b"\r\n", b"")
-    if b"\r" in bare or b"\n" in bare or b"\0" in bare:
+    if not mail.count(b"\r") == mail.count(b"\n") == mail.count(b"\r\n") or b"\0" in mail:
         raise WireError("a bare CR, LF or NUL in a composed mail")
     if max(map(len, mail.split(b"\r\n"))) > _MOST:
         raise WireError("a line of more than 998 octets in a composed mail")
