@@ -24,7 +24,7 @@ from gateway.relay import texts
 from gateway.relay.texts import Place, Texts
 from gateway.routing.directory import Directory, directory
 from gateway.routing.recipients import RecipientKind, Recognise, recogniser
-from gateway.store.outbox import Signer
+from gateway.store.signer import Signer
 
 _DELIVERY = re.compile(r"[0-9]{1,12}\.$")  # before the token in a Message-ID of ours
 

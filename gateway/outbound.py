@@ -29,9 +29,9 @@ from gateway.relay import pace, schedule
 from gateway.relay.pace import Pace, domain
 from gateway.relay.transport import Transport
 from gateway.settling import Book
-from gateway.store import outbox, rounds
+from gateway.store import rounds, sending
 from gateway.store.database import Store
-from gateway.store.outbox import Settled
+from gateway.store.sending import Settled
 
 _IDLE = 1.0  # seconds until the outbox is looked at unasked: another process may have written to it
 _AHEAD = 16  # deliveries that are known to wait for each connection
@@ -114,7 +114,7 @@ class Relay:
         What waits here may take its last step before the store is asked.
         """
         busy = [*self._busy, *self._doubts.open, *(outgoing.id for outgoing in self._waiting)]
-        ids = await self._store.write(lambda tx: outbox.adopt(tx, self._owner, busy), beside=True)
+        ids = await self._store.write(lambda tx: sending.adopt(tx, self._owner, busy), beside=True)
         if not ids:
             return
         relay, again = self._context().settings.relay, self._transport.idempotent
@@ -123,7 +123,7 @@ class Relay:
         stopped = Attempt(state, _STOPPED, problem=Problem("delivery_stopped"))
         facts = [Fact(delivery, Occasion.INTERRUPTED, stopped) for delivery in ids]
         if self._doubts and not again:
-            message_ids = await self._store.read(lambda connection: outbox.message_ids(connection, ids))
+            message_ids = await self._store.read(lambda connection: sending.message_ids(connection, ids))
             for fact in facts:
                 self._look_into(fact, message_ids[fact.delivery])
             return
@@ -165,7 +165,7 @@ class Relay:
         if not self._owner or not due:
             return due
         ids = [outgoing.id for outgoing in due]
-        ours = await self._store.write(lambda tx: outbox.take(tx, ids, self._owner), beside=True)
+        ours = await self._store.write(lambda tx: sending.take(tx, ids, self._owner), beside=True)
         return [outgoing for outgoing in due if outgoing.id in ours]
 
     def _due(self, connection: Connection, most: int) -> list[Outgoing]:
@@ -182,7 +182,7 @@ class Relay:
             crowd[name] += 1
             return True
 
-        return outbox.due(connection, self._now(), most, here, crowded, self._owner, room)
+        return sending.due(connection, self._now(), most, here, crowded, self._owner, room)
 
     async def _give_up(self) -> None:
         """What waited for so long, with a smarthost that failed for so long, is given up without another try."""
@@ -190,10 +190,10 @@ class Relay:
         since = self._pace.since
         if since is None or now - since < patience:
             return
-        ids = await self._store.read(lambda connection: outbox.older(connection, now - patience, _MOST_GIVEN_UP))
+        ids = await self._store.read(lambda connection: sending.older(connection, now - patience, _MOST_GIVEN_UP))
         ids = [identifier for identifier in ids if identifier not in self._busy]
         if self._owner:
-            ids = sorted(await self._store.write(lambda tx: outbox.take(tx, ids, self._owner), beside=True))
+            ids = sorted(await self._store.write(lambda tx: sending.take(tx, ids, self._owner), beside=True))
         over = _given_up(Attempt(DeliveryState.DEFERRED, self._pace.said), patience)
         facts = (Fact(identifier, Occasion.GIVEN_UP, over) for identifier in ids)
         await asyncio.gather(*(self._book.settle(Settled(fact, now)) for fact in facts))

@@ -18,9 +18,9 @@ from gateway import acting, log
 from gateway.context import Context
 from gateway.errors import StoreError
 from gateway.model import DeliveryState, Fact
-from gateway.store import filing, outbox, recall
+from gateway.store import filing, outbox, recall, sending
 from gateway.store.database import Store, Tx, savepoint
-from gateway.store.outbox import Settled
+from gateway.store.sending import Settled
 
 T = TypeVar("T")
 _PATIENCE, _GATHER = 0.01, 0.002  # seconds for which others are waited for: in all, and after each that came
@@ -124,11 +124,11 @@ class Book:
 
     def _written(self, tx: Tx, settled: Sequence[Settled], leaving: Collection[int]) -> set[int]:
         if settled:
-            outbox.settle(tx, settled, self._now(), self._owner)
+            sending.settle(tx, settled, self._now(), self._owner)
         for one in settled:
             if one.fact.attempt.state in {DeliveryState.REFUSED, DeliveryState.UNKNOWN}:
                 self._told(tx, one.fact)
-        return outbox.committing(tx, leaving, self._owner) if leaving else set()
+        return sending.committing(tx, leaving, self._owner) if leaving else set()
 
     def _told(self, tx: Tx, fact: Fact) -> None:
         """Telling it may fail, by a defect of ours: the outcome must stand, or the mail would leave again."""

@@ -46,7 +46,7 @@ from gateway.reading.answering import answered
 from gateway.reading.question import Question, Search, Suspects
 from gateway.reading.readers import Unreadable
 from gateway.reading.searching import searched
-from gateway.store import arrivals, outbox, schema, tables, views
+from gateway.store import arrivals, schema, sending, tables, views
 from gateway.store.database import Store, Tx
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -270,7 +270,7 @@ def shown(store: Store, reference: str) -> dict[str, Any]:
 
 def deliveries_to(store: Store, address: str) -> list[Outgoing]:
     """All that waits to leave to an address, the oldest first."""
-    due = store.read_now(lambda connection: outbox.due(connection, NOW + timedelta(days=1), 10_000))
+    due = store.read_now(lambda connection: sending.due(connection, NOW + timedelta(days=1), 10_000))
     return sorted((found for found in due if found.draft.to == address), key=lambda found: found.id)
 
 

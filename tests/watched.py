@@ -16,9 +16,9 @@ from gateway.context import Context
 from gateway.health import checks, watch
 from gateway.health.gaps import Kind, Sight
 from gateway.model import Attempt, DeliveryState, Fact, Look, Occasion
-from gateway.store import outbox, pulses, tables
+from gateway.store import outbox, pulses, sending, tables
 from gateway.store.database import Store
-from gateway.store.outbox import Settled
+from gateway.store.sending import Settled
 from gateway.store.vitals import Vitals, vitals
 from tests.builders import MANON, NOW, draft, make_context, opened
 
@@ -59,7 +59,7 @@ class Daemon:
 
     def relay(self) -> None:
         """All that is due leaves."""
-        due = self.store.read_now(lambda connection: outbox.due(connection, self.at, 100))
+        due = self.store.read_now(lambda connection: sending.due(connection, self.at, 100))
         tried(
             self,
             [mail.id for mail in due if mail.id not in self.passed_over],
@@ -114,7 +114,7 @@ def tried(
         for delivery in ids:
             fact = Fact(delivery, Occasion.ATTEMPT, Attempt(state, reply, host))
             one = Settled(fact, at + 10 * MINUTE)
-            daemon.store.write_now(lambda tx, o=one, t=at: outbox.settle(tx, [o], t))  # type: ignore[misc]
+            daemon.store.write_now(lambda tx, o=one, t=at: sending.settle(tx, [o], t))  # type: ignore[misc]
 
 
 def packs_of(daemon: Daemon) -> Path:

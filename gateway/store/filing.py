@@ -9,11 +9,24 @@ from functools import cache
 from sqlalchemy import bindparam, delete, select, update
 
 from gateway.model import GATEWAY, Conversation, Draft, Event, Filing, Message
-from gateway.store import audit, confirmations, fresh, notices, outbox, references, repair, rows, statements, tables
+from gateway.store import (
+    audit,
+    confirmations,
+    fresh,
+    leads,
+    notices,
+    outbox,
+    references,
+    repair,
+    rows,
+    sending,
+    statements,
+    tables,
+)
 from gateway.store.database import Tx, insert_each, inserted
-from gateway.store.outbox import Signer
 from gateway.store.prepared import Prepared
 from gateway.store.recall import parts
+from gateway.store.signer import Signer
 from gateway.store.tables import citations, conversations, history, messages, related
 
 _REFERENCE = Prepared(select(conversations.c.reference).where(conversations.c.id == bindparam("id")))
@@ -33,7 +46,7 @@ def file(tx: Tx, filing: Filing, signer: Signer, now: datetime) -> tuple[int, tu
     if ids:
         notices.keep(tx, conversation, ids[0], filing.notices, now)
     for settlement in filing.settlements:
-        outbox.reported(tx, settlement, now)
+        sending.reported(tx, settlement, now)
     if filing.asks is not None:
         confirmations.ask(tx, sent[0], ids[0], filing.asks, now)
     if filing.answered is not None:
@@ -82,7 +95,7 @@ def rearrange(tx: Tx, filings: Iterable[Filing], now: datetime) -> list[int]:
         _merge(tx, conversation, filing.merge, now)
         _relate(tx, conversation, filing.related, now)
         for address in filing.revoke:
-            outbox.revoke(tx, parts(tx.connection, conversation), address)
+            leads.revoke(tx, parts(tx.connection, conversation), address)
         for event in filing.history:
             record(tx, conversation, event, now, filing.proof)
     return [conversation for conversation, _ in group]

@@ -15,9 +15,10 @@ from typing import Any
 from sqlalchemy import Table
 
 from gateway.model import GATEWAY, Draft, Filing, Message
-from gateway.store import notices, outbox, rows, statements, tables
+from gateway.store import leads, notices, outbox, rows, statements, tables
 from gateway.store.database import Tx, insert_each
-from gateway.store.outbox import Leads, Signer
+from gateway.store.leads import Leads
+from gateway.store.signer import Signer
 
 Written = tuple[int, tuple[int, ...]]  # the id of a message, and of the deliveries that it caused
 _Rows = list[dict[str, Any]]
@@ -105,7 +106,7 @@ def _history(one: _Fresh, now: datetime) -> _Rows:
 def _participations(one: _Fresh, now: datetime) -> _Rows:
     usager = one.filing.conversation.usager
     return [
-        outbox.participation_row(part, one.conversation, draft.to, draft.role, usager, now)
+        leads.participation_row(part, one.conversation, draft.to, draft.role, usager, now)
         for part, draft in zip(one.parts, _answering(one.filing), strict=True)
     ]
 

@@ -30,7 +30,7 @@ from gateway.intake.imap_take import Mailbox
 from gateway.intake.smtp import Listener
 from gateway.model import Arrival, Incoming, Mail
 from gateway.reading.readers import Readers
-from gateway.store import arrivals, clocks, engines, journal, outbox, pulses, tables
+from gateway.store import arrivals, clocks, engines, journal, pulses, sending, tables
 from gateway.store.database import Store, Tx
 from gateway.store.folder import Folder
 from gateway.store.keeper import Keeper
@@ -138,7 +138,7 @@ def grace() -> None:
 
 def last_step() -> None:
     """Nobody notes that a mail is at its last step: what was under way at a kill leaves again."""
-    outbox.committing = lambda tx, ids, *_: set(ids)
+    sending.committing = lambda tx, ids, *_: set(ids)
 
 
 def looks() -> None:

@@ -28,7 +28,7 @@ from gateway.model import (
     Settlement,
     Status,
 )
-from gateway.store import filing, notices, outbox, recall, rounds, views
+from gateway.store import filing, notices, outbox, recall, rounds, sending, views
 from gateway.store.database import Store
 from gateway.store.tables import deliveries
 from tests.builders import HOTLINE, INES, MANON, NOW, ULYSSE, conversation, draft, make_context
@@ -247,14 +247,14 @@ def test_the_latest_and_the_writers_are_those_from_outside(two: Store) -> None:
 def test_a_digest_is_of_no_conversation(store: Store) -> None:
     mail = draft(INES, purpose=Purpose.NOTIFICATION, role=Role.AGENT)
     store.write_now(lambda tx: outbox.enqueue(tx, None, 0, mail, SIGNER, NOW))
-    (sent,) = store.read_now(lambda c: outbox.due(c, NOW, 10))
+    (sent,) = store.read_now(lambda c: sending.due(c, NOW, 10))
     assert (sent.conversation, sent.draft, sent.reply_to) == (None, mail, SIGNER.plain)
     assert (sent.in_reply_to, sent.references) == ((), ())
     assert [row["conversation"] for row in store.read_now(outbox.listed)] == [None]
     assert store.read_now(lambda c: recall.sent_by_id(c, sent.id)) is None
     fact = Fact(sent.id, Occasion.ATTEMPT, Attempt(DeliveryState.SENT, "250"))
-    store.write_now(lambda tx: outbox.settle(tx, [outbox.Settled(fact, NOW)], NOW))
-    store.write_now(lambda tx: outbox.reported(tx, Settlement(sent.id, DeliveryState.REFUSED, "550"), NOW))
+    store.write_now(lambda tx: sending.settle(tx, [sending.Settled(fact, NOW)], NOW))
+    store.write_now(lambda tx: sending.reported(tx, Settlement(sent.id, DeliveryState.REFUSED, "550"), NOW))
     assert store.read_now(lambda c: c.scalar(select(deliveries.c.state))) == "refused"
 
     def answers(author: str, *cited: int) -> bool:
@@ -270,7 +270,7 @@ def test_the_address_in_a_digest_is_that_of_the_conversations_notifications(two:
     first = two.write_now(lambda tx: outbox.reply_address(tx, 1, INES, SIGNER, NOW))
     told = draft(INES, purpose=Purpose.NOTIFICATION, role=Role.AGENT)
     file(two, message(), replace(conversation(1), reference="REF-1"), told)
-    (sent,) = two.read_now(lambda c: outbox.due(c, NOW, 10))
+    (sent,) = two.read_now(lambda c: sending.due(c, NOW, 10))
     assert sent.reply_to == first
     assert two.write_now(lambda tx: outbox.reply_address(tx, 2, INES, SIGNER, NOW)) != first
 

@@ -11,9 +11,9 @@ from gateway.decision import Hints, valid
 from gateway.mail import tokens
 from gateway.mail.tokens import Token
 from gateway.model import Clues, Filing, Role
-from gateway.store import filing, outbox, recall
+from gateway.store import filing, leads, outbox, recall, sending
 from gateway.store.database import Store, Tx
-from gateway.store.outbox import Signer
+from gateway.store.signer import Signer
 from tests.builders import DOMAIN, KEYS, NOW, ULYSSE, conversation, draft, mail
 
 LIFE = timedelta(days=10)
@@ -25,7 +25,7 @@ def written(tx: Tx, home: int, at: datetime) -> Token:
     """The token of a mail that she is written."""
     letter = draft(ULYSSE, role=Role.USAGER)
     outbox.enqueue(tx, home, 0, letter, SIGNER, at)
-    (sent,) = [each for each in outbox.due(tx.connection, at, 10_000) if each.conversation == home][-1:]
+    (sent,) = [each for each in sending.due(tx.connection, at, 10_000) if each.conversation == home][-1:]
     found = tokens.verify(sent.reply_to.partition("+")[2].partition("@")[0], KEYS)
     assert found is not None
     return found
@@ -52,7 +52,7 @@ def test_a_token_counts_until_it_is_revoked_or_left_alone(store: Store, acts: li
             if isinstance(act, int):
                 at += timedelta(days=act)
             elif act == "revoke":
-                outbox.revoke(tx, {home}, ULYSSE)
+                leads.revoke(tx, {home}, ULYSSE)
                 ended, good = ended | good, set()
             else:
                 if at - last > LIFE:

@@ -16,9 +16,9 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import IntegrityError
 
 from gateway.model import Attempt, DeliveryState, Fact, Filing, Occasion, Settlement
-from gateway.store import audit, chain, evidence, filing, outbox, tables
+from gateway.store import audit, chain, evidence, filing, outbox, sending, tables
 from gateway.store.database import Store, Tx
-from gateway.store.outbox import Settled
+from gateway.store.sending import Settled
 from tests.builders import MANON, NOW, ULYSSE, conversation, draft, make_context, opened, spoken
 
 SIGNER = make_context().signer
@@ -49,7 +49,7 @@ def attempted(delivery: int, state: DeliveryState = S.SENT, reply: str = "250 Ok
 
 
 def settle(store: Store, *settled: Settled) -> None:
-    store.write_now(lambda tx: outbox.settle(tx, settled, NOW))
+    store.write_now(lambda tx: sending.settle(tx, settled, NOW))
 
 
 def told(store: Store, home: int = 1) -> list[tuple[str, int, int, str]]:
@@ -82,7 +82,7 @@ def test_whatever_happens_is_written_once_in_its_chain(store: Store) -> None:
     settle(store, attempted(1, S.DEFERRED), attempted(3), attempted(2, S.UNKNOWN), attempted(5))
     store.write_now(lambda tx: outbox.retry(tx, 2, MANON, NOW))
     store.write_now(lambda tx: outbox.cancel(tx, 1, MANON, NOW))
-    store.write_now(lambda tx: outbox.reported(tx, Settlement(3, S.REFUSED, "5.1.1", SHA), NOW))
+    store.write_now(lambda tx: sending.reported(tx, Settlement(3, S.REFUSED, "5.1.1", SHA), NOW))
     assert told(store, 1) == [
         ("REF-0", 1, 1, "attempt"),
         ("REF-0", 2, 2, "attempt"),
@@ -245,7 +245,7 @@ def test_the_database_refuses_it(store: Store, engine: str, done: str | dict[str
 def test_two_processes_write_the_same_chains(store: Store, tmp_path: Path) -> None:
     def job(delivery: int) -> Any:
         def work(tx: Tx) -> None:
-            outbox.settle(tx, [attempted(delivery, S.DEFERRED), attempted(3, S.DEFERRED)], NOW)
+            sending.settle(tx, [attempted(delivery, S.DEFERRED), attempted(3, S.DEFERRED)], NOW)
 
         return work
 

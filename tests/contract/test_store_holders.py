@@ -17,9 +17,9 @@ from gateway import inbound, waiting
 from gateway.bells import Bells
 from gateway.context import Context
 from gateway.model import Attempt, DeliveryState, Fact, Occasion
-from gateway.store import arrivals, channel, holders, outbox, schema
+from gateway.store import arrivals, channel, holders, outbox, schema, sending
 from gateway.store.database import Store
-from gateway.store.outbox import Settled
+from gateway.store.sending import Settled
 from gateway.store.tables import deliveries
 from tests.builders import (
     HERE,
@@ -195,17 +195,17 @@ def state(store: Store, delivery: int) -> tuple[str, str]:
 
 def settle(store: Store, delivery: int, came_to: DeliveryState, owner: str) -> None:
     settled = Settled(Fact(delivery, Occasion.ATTEMPT, Attempt(came_to, "said")), NOW)
-    store.write_now(lambda tx: outbox.settle(tx, [settled], NOW, owner))
+    store.write_now(lambda tx: sending.settle(tx, [settled], NOW, owner))
 
 
 def test_a_delivery_leaves_by_the_daemon_that_has_it(store: Store, delivery: int) -> None:
-    assert store.write_now(lambda tx: outbox.take(tx, [delivery], "one")) == {delivery}
-    assert store.write_now(lambda tx: outbox.take(tx, [delivery], "two")) == set()
-    assert delivery not in {d.id for d in store.read_now(lambda c: outbox.due(c, NOW, 99, owner="two"))}
-    assert store.write_now(lambda tx: outbox.committing(tx, [delivery], "two")) == set()
+    assert store.write_now(lambda tx: sending.take(tx, [delivery], "one")) == {delivery}
+    assert store.write_now(lambda tx: sending.take(tx, [delivery], "two")) == set()
+    assert delivery not in {d.id for d in store.read_now(lambda c: sending.due(c, NOW, 99, owner="two"))}
+    assert store.write_now(lambda tx: sending.committing(tx, [delivery], "two")) == set()
     settle(store, delivery, CANCELLED, "two")
     assert state(store, delivery) == ("waiting", "one"), "it was withdrawn there, and isn't cancelled"
-    assert store.write_now(lambda tx: outbox.committing(tx, [delivery], "one")) == {delivery}
+    assert store.write_now(lambda tx: sending.committing(tx, [delivery], "one")) == {delivery}
     settle(store, delivery, DEFERRED, "two")
     assert state(store, delivery) == ("sending", "one"), "it isn't sent again while it is being sent"
     settle(store, delivery, SENT, "one")
@@ -213,12 +213,12 @@ def test_a_delivery_leaves_by_the_daemon_that_has_it(store: Store, delivery: int
 
 
 def test_what_a_gone_daemon_was_sending_is_adopted_once(store: Store, delivery: int) -> None:
-    store.write_now(lambda tx: (outbox.take(tx, [delivery], "one"), outbox.committing(tx, [delivery], "one")))
-    assert store.write_now(lambda tx: outbox.adopt(tx, "two")) == [], "it lives"
+    store.write_now(lambda tx: (sending.take(tx, [delivery], "one"), sending.committing(tx, [delivery], "one")))
+    assert store.write_now(lambda tx: sending.adopt(tx, "two")) == [], "it lives"
     gone(store, "one")
-    assert store.write_now(lambda tx: outbox.adopt(tx, "two")) == [delivery]
-    assert store.write_now(lambda tx: outbox.adopt(tx, "three")) == []
-    assert store.write_now(lambda tx: outbox.adopt(tx, "two", [delivery])) == [], "it is at it"
+    assert store.write_now(lambda tx: sending.adopt(tx, "two")) == [delivery]
+    assert store.write_now(lambda tx: sending.adopt(tx, "three")) == []
+    assert store.write_now(lambda tx: sending.adopt(tx, "two", [delivery])) == [], "it is at it"
     settle(store, delivery, SENT, "one")
     assert state(store, delivery)[0] == "sent", "what is known of an outcome is written, whoever knows it"
 

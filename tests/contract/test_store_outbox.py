@@ -30,9 +30,9 @@ from gateway.model import (
     Role,
     Settlement,
 )
-from gateway.store import filing, outbox, recall, references, views
+from gateway.store import filing, outbox, recall, references, sending, views
 from gateway.store.database import Store
-from gateway.store.outbox import Settled
+from gateway.store.sending import Settled
 from gateway.store.tables import conversations, deliveries, participations
 from tests.builders import DOMAIN, KEYS, MANON, NOW, ULYSSE, conversation, draft, make_context
 
@@ -50,7 +50,7 @@ def file(store: Store, letter: Message, *letters: Draft, into: Conversation | No
 
 
 def due(store: Store, at: Any = NOW, limit: int = 10, busy: tuple[int, ...] = ()) -> list[Any]:
-    return store.read_now(lambda c: outbox.due(c, at, limit, busy))
+    return store.read_now(lambda c: sending.due(c, at, limit, busy))
 
 
 def state(store: Store, delivery: int = 1) -> str:
@@ -59,7 +59,7 @@ def state(store: Store, delivery: int = 1) -> str:
 
 def settle(store: Store, found: DeliveryState, then: Any = NOW) -> None:
     fact = Fact(1, Occasion.ATTEMPT, Attempt(found, "said", "host", "tls"))
-    store.write_now(lambda tx: outbox.settle(tx, [Settled(fact, then)], NOW))
+    store.write_now(lambda tx: sending.settle(tx, [Settled(fact, then)], NOW))
 
 
 # --- what is fixed when it is written -----------------------------------------------------------------------
@@ -121,8 +121,8 @@ def test_due_in_order_within_bounds_and_not_twice(store: Store) -> None:
     assert [o.id for o in due(store, limit=1)] == [1]
     assert [o.id for o in due(store, busy=(1, 3))] == [2, 4, 5]
     assert due(store, NOW - timedelta(seconds=1)) == []
-    store.write_now(lambda tx: outbox.committing(tx, [1]))
-    assert store.write_now(outbox.adopt) == [1]
+    store.write_now(lambda tx: sending.committing(tx, [1]))
+    assert store.write_now(sending.adopt) == [1]
     settle(store, DeliveryState.DEFERRED, NOW + timedelta(hours=1))
     assert [o.id for o in due(store)] == [2, 3, 4, 5]
     assert [o.attempts for o in due(store, NOW + timedelta(hours=1))] == [0, 0, 0, 0, 1]
@@ -136,7 +136,7 @@ def test_those_that_there_is_no_room_for_stay_due(store: Store) -> None:
         asked.append(address)
         return len(asked) != 2
 
-    assert [o.id for o in store.read_now(lambda c: outbox.due(c, NOW, 3, room=room))] == [1, 4]
+    assert [o.id for o in store.read_now(lambda c: sending.due(c, NOW, 3, room=room))] == [1, 4]
     assert asked == ["0@x", "1@x", "3@x"]
     assert [o.id for o in due(store)] == [1, 2, 3, 4]
 
@@ -158,35 +158,35 @@ def test_domains_that_are_crowded_are_passed_over(store: Store) -> None:
         message(),
         *(draft(to) for to in ("a@slow.example", "b@x.example", "c@notslow.example", "d@s_ow.example")),
     )
-    found = store.read_now(lambda c: outbox.due(c, NOW, 10, (), ("slow.example", "s_ow.example")))
+    found = store.read_now(lambda c: sending.due(c, NOW, 10, (), ("slow.example", "s_ow.example")))
     assert [o.draft.to for o in found] == ["b@x.example", "c@notslow.example"]
 
 
 def test_what_has_waited_for_long_is_found(store: Store) -> None:
     file(store, message(), draft(), draft(), draft())
     settle(store, DeliveryState.SENT)
-    assert store.read_now(lambda c: outbox.older(c, NOW, 10)) == [2, 3]
-    assert store.read_now(lambda c: outbox.older(c, NOW, 1)) == [2]
-    assert store.read_now(lambda c: outbox.older(c, NOW - timedelta(seconds=1), 10)) == []
+    assert store.read_now(lambda c: sending.older(c, NOW, 10)) == [2, 3]
+    assert store.read_now(lambda c: sending.older(c, NOW, 1)) == [2]
+    assert store.read_now(lambda c: sending.older(c, NOW - timedelta(seconds=1), 10)) == []
 
 
 def test_the_last_step_is_taken_once(store: Store) -> None:
     file(store, message(), draft(), draft(), draft())
     store.write_now(lambda tx: outbox.cancel(tx, 2, MANON, NOW))
-    assert store.write_now(lambda tx: outbox.committing(tx, [1, 2])) == {1}
-    assert store.write_now(lambda tx: outbox.committing(tx, [1, 3])) == {3}
+    assert store.write_now(lambda tx: sending.committing(tx, [1, 2])) == {1}
+    assert store.write_now(lambda tx: sending.committing(tx, [1, 3])) == {3}
     settle(store, DeliveryState.SENT)
-    assert store.write_now(lambda tx: outbox.committing(tx, [1])) == set()
+    assert store.write_now(lambda tx: sending.committing(tx, [1])) == set()
 
 
 def test_many_are_settled_at_once_and_what_was_decided_meanwhile_stands(store: Store) -> None:
     file(store, message(), draft(), draft(), draft())
     store.write_now(lambda tx: outbox.cancel(tx, 1, MANON, NOW))
-    store.write_now(lambda tx: outbox.reported(tx, Settlement(2, S.REFUSED, "5.1.1"), NOW))
+    store.write_now(lambda tx: sending.reported(tx, Settlement(2, S.REFUSED, "5.1.1"), NOW))
     later = NOW + timedelta(hours=1)
     found = ((1, S.DEFERRED), (2, S.SENT), (3, S.DEFERRED))
     facts = [Settled(Fact(d, Occasion.ATTEMPT, Attempt(s, "said")), later) for d, s in found]
-    store.write_now(lambda tx: outbox.settle(tx, facts, NOW))
+    store.write_now(lambda tx: sending.settle(tx, facts, NOW))
     rows = store.read_now(outbox.listed)
     assert [(r["state"], r["attempts"], r["last_reply"]) for r in rows] == [
         ("cancelled", 1, ""),
@@ -230,7 +230,7 @@ def test_what_may_be_retried_and_cancelled(store: Store, before: S, may_retry: b
 def test_a_bounce_does_not_undo_a_cancellation(store: Store) -> None:
     file(store, message(), draft())
     store.write_now(lambda tx: outbox.cancel(tx, 1, MANON, NOW))
-    store.write_now(lambda tx: outbox.reported(tx, Settlement(1, S.REFUSED, "no"), NOW))
+    store.write_now(lambda tx: sending.reported(tx, Settlement(1, S.REFUSED, "no"), NOW))
     assert state(store) == "cancelled"
 
 

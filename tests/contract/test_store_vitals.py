@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from gateway.model import Attempt, DeliveryState, Fact, Look, Occasion
-from gateway.store import arrivals, outbox, pulses, rounds
+from gateway.store import arrivals, outbox, pulses, rounds, sending
 from gateway.store.database import Store
-from gateway.store.outbox import Settled
+from gateway.store.sending import Settled
 from gateway.store.vitals import Heap, Vitals, vitals
 from tests.builders import NOW, draft, incoming, keep, make_context, raw_mail
 
@@ -58,10 +58,10 @@ def test_deliveries_by_state_and_what_proves_them(store: Store) -> None:
         return [outbox.enqueue(tx, None, 0, letter, SIGNER, NOW) for letter in letters]  # type: ignore[arg-type]
 
     waiting, sending, *others = store.write_now(work)
-    store.write_now(lambda tx: outbox.committing(tx, [sending]))
+    store.write_now(lambda tx: sending.committing(tx, [sending]))
     for delivery, state in zip(others, states, strict=True):
         one = Settled(Fact(delivery, Occasion.ATTEMPT, Attempt(state, "a reply", "a host")), NOW + DAY)
-        store.write_now(lambda tx, o=one: outbox.settle(tx, [o], NOW))  # type: ignore[misc]
+        store.write_now(lambda tx, o=one: sending.settle(tx, [o], NOW))  # type: ignore[misc]
     found = seen(store, 6 * MINUTE)
     open_ = {DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.DEFERRED, DeliveryState.UNKNOWN}
     assert found.open == dict.fromkeys(open_, 1)
@@ -115,6 +115,6 @@ def test_rounds_and_addresses_of_test_mails(store: Store) -> None:
         assert store.read_now(lambda c, a=address: outbox.is_written_to(c, a)) is there  # type: ignore[misc]
     assert store.read_now(lambda c: outbox.sent_to(c, "a@x.example")) == []
     sent = Settled(Fact(delivery, Occasion.ATTEMPT, Attempt(DeliveryState.SENT, "250 ok", "a host")), NOW)
-    store.write_now(lambda tx: outbox.settle(tx, [sent], NOW))
+    store.write_now(lambda tx: sending.settle(tx, [sent], NOW))
     ((at, message_id),) = store.read_now(lambda c: outbox.sent_to(c, "a@x.example"))
     assert (at, message_id.split(".")[0]) == (NOW, str(delivery))

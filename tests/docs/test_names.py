@@ -112,6 +112,6 @@ def test_the_flow_names_its_steps_in_the_order_of_the_code() -> None:
     """Functions of inbound.py and outbound.py stand in the page as they stand there, but for the loops themselves."""
     text = (ROOT / "docs/flow.md").read_text("utf-8")
     steps = ["waiting.file_waiting", "inbound.fetched", "hints.hints", "decision.decide", "inbound.file_mail"]
-    steps += ["outbox.due", "compose.compose", "outbox.committing", "outbox.settle"]
+    steps += ["sending.due", "compose.compose", "sending.committing", "sending.settle"]
     places = [text.index(f"`{step}`") for step in steps]
     assert places == sorted(places)

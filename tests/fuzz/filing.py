@@ -30,7 +30,7 @@ from gateway.decision import Decision
 from gateway.mail.contents import content
 from gateway.model import Attempt, DeliveryState, Fact, Occasion, Outgoing
 from gateway.relay.compose import compose
-from gateway.store import arrivals, outbox, tables, views
+from gateway.store import arrivals, sending, tables, views
 from gateway.store.database import Store
 from tests import corpora
 from tests.builders import NOW, make_context, opened, raw_mail, take
@@ -95,10 +95,10 @@ def _stored(store: Store, raw: bytes) -> tuple[str, bool]:
 
 def _let_out(store: Store) -> None:
     """Compose what is to leave because of it, and count it as sent."""
-    for outgoing in store.read_now(lambda connection: outbox.due(connection, _LATER, 1_000)):
+    for outgoing in store.read_now(lambda connection: sending.due(connection, _LATER, 1_000)):
         assert compose(outgoing, _enclosed(store, outgoing))
         fact = Fact(outgoing.id, Occasion.ATTEMPT, Attempt(DeliveryState.SENT, "250 OK"))
-        store.write_now(lambda tx, f=fact: outbox.settle(tx, [outbox.Settled(f, NOW)], NOW))  # type: ignore[misc]
+        store.write_now(lambda tx, f=fact: sending.settle(tx, [sending.Settled(f, NOW)], NOW))  # type: ignore[misc]
 
 
 def _enclosed(store: Store, outgoing: Outgoing) -> list[bytes]:

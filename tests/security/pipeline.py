@@ -12,7 +12,7 @@ from typing import Any
 from gateway import inbound, rounds
 from gateway.context import Context
 from gateway.model import Arrival, Draft, Incoming, Mail, Outgoing, Purpose
-from gateway.store import arrivals, outbox
+from gateway.store import arrivals, outbox, sending
 from gateway.store.database import Store, Tx
 from tests.builders import DOMAIN, NOW, incoming, make_context, opened, raw_mail
 from tests.trials.case import scratch
@@ -85,5 +85,5 @@ def enqueue(store: Store, context: Context, letters: Iterable[tuple[Draft, datet
 
 def planned(store: Store, *purposes: Purpose) -> list[Outgoing]:
     """All that waits to leave, of these purposes."""
-    due = store.read_now(lambda connection: outbox.due(connection, _FOR_EVER, 1_000_000))
+    due = store.read_now(lambda connection: sending.due(connection, _FOR_EVER, 1_000_000))
     return [mail for mail in due if mail.draft.purpose in purposes]

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from gateway.context import Context
 from gateway.model import Envelope, Incoming, Outgoing, Purpose
 from gateway.relay.compose import compose
-from gateway.store import outbox
+from gateway.store import sending
 from gateway.store.database import Store
 from tests.builders import NOW, raw_mail
 from tests.security.pipeline import Read, file
@@ -54,7 +54,7 @@ class Gateway:
 
     def leaving(self, after: int) -> list[Outgoing]:
         """What it planned since the delivery `after`."""
-        due = self.store.read_now(lambda connection: outbox.due(connection, NOW + timedelta(days=999), 100_000))
+        due = self.store.read_now(lambda connection: sending.due(connection, NOW + timedelta(days=999), 100_000))
         return [mail for mail in due if mail.id > after]
 
 

@@ -20,7 +20,7 @@ from gateway.desk.commands import Parsed, parse
 from gateway.model import Attempt, DeliveryState, Outgoing, Role
 from gateway.outbound import Relay
 from gateway.relay.transport import Committing
-from gateway.store import outbox
+from gateway.store import sending
 from gateway.store.database import Store
 from tests.builders import DOMAIN, NOW, ULYSSE, file_all, incoming, keep, make_context, opened
 from tests.trials.case import scratch
@@ -103,7 +103,7 @@ class Stage:
         return [mail for mail in self.left if mail.to == address]
 
     def _leave(self) -> None:
-        due = self.store.read_now(lambda c: outbox.due(c, self.now + timedelta(minutes=1), 10_000))
+        due = self.store.read_now(lambda c: sending.due(c, self.now + timedelta(minutes=1), 10_000))
         if due:
             self.left += asyncio.run(self._delivered(len(due)))
 

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from gateway.context import Context
 from gateway.decision import Decision
 from gateway.model import Outgoing
-from gateway.store import outbox
+from gateway.store import sending
 from gateway.store.database import Store
 from gateway.store.tables import citations
 from tests.builders import (
@@ -89,7 +89,7 @@ def only(store: Store) -> dict[str, Any]:
 
 
 def mails(store: Store, to: str) -> list[Outgoing]:
-    found = store.read_now(lambda c: outbox.due(c, NOW + timedelta(days=9), 1000))
+    found = store.read_now(lambda c: sending.due(c, NOW + timedelta(days=9), 1000))
     return [mail for mail in found if mail.draft.to == to]
 
 
@@ -226,7 +226,7 @@ def test_nobody_is_told_of_a_note_in_quiet_mail(store: Store, context: Context, 
     old = {"received_at": NOW - timedelta(days=40)} if source == "smtp" else {}
     bring(store, context, "@note @alice regarde\n@fwd", to=f"demarche+42@{DOMAIN}", source=source, **old)
     assert [m["kind"] for m in only(store)["messages"]] == ["external", "internal"]
-    assert store.read_now(lambda c: outbox.due(c, NOW + timedelta(days=99), 99)) == []
+    assert store.read_now(lambda c: sending.due(c, NOW + timedelta(days=99), 99)) == []
 
 
 PDF = "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=p\r\n\r\n--p\r\n\r\nVoir le plan.\r\n"

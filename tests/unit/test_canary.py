@@ -18,9 +18,9 @@ from gateway.mail import tokens
 from gateway.mail.tokens import Keys, Token, TokenKind
 from gateway.model import Attempt, DeliveryState, Fact, Incoming, Occasion, Outgoing
 from gateway.relay.maildir import file_name
-from gateway.store import outbox, pulses, rounds
+from gateway.store import outbox, pulses, rounds, sending
 from gateway.store.database import Store
-from gateway.store.outbox import Settled
+from gateway.store.sending import Settled
 from gateway.store.vitals import vitals
 from tests.builders import DOMAIN, KEYS, NOW, file_all, incoming, keep, listed, make_context, opened, raw_mail
 
@@ -70,12 +70,12 @@ def test_it_goes_in_and_out_and_nobody_sees_it(store: Store, context: Context) -
     assert done(store, context, came(context)) is Leg.IN
     assert canary.FILED in steps(store)
     assert listed(store) == []
-    (going,) = store.read_now(lambda connection: outbox.due(connection, NOW + DAY, 9))
+    (going,) = store.read_now(lambda connection: sending.due(connection, NOW + DAY, 9))
     assert going.draft.to == canary.address(context, Leg.BACK, NOW)
     assert going.envelope_sender == ""
     sent = Settled(Fact(going.id, Occasion.ATTEMPT, Attempt(DeliveryState.SENT, "written as new/x")), NOW)
     assert len(store.read_now(outbox.listed)) == 1, "it is shown while it waits"
-    store.write_now(lambda tx: outbox.settle(tx, [sent], NOW))
+    store.write_now(lambda tx: sending.settle(tx, [sent], NOW))
     assert store.read_now(outbox.listed) == []
     seen = store.read_now(lambda connection: vitals(connection, NOW, MINUTE))
     assert seen.lost.count == 0
@@ -85,17 +85,17 @@ def test_several_that_waited_go_out_as_one(store: Store, context: Context) -> No
     launched(store)
     for _ in range(3):
         assert done(store, context, came(context)) is Leg.IN
-    assert len(store.read_now(lambda connection: outbox.due(connection, NOW + DAY, 9))) == 1
+    assert len(store.read_now(lambda connection: sending.due(connection, NOW + DAY, 9))) == 1
 
 
 def due(store: Store) -> list[Outgoing]:
-    return store.read_now(lambda connection: outbox.due(connection, NOW + DAY, 9))
+    return store.read_now(lambda connection: sending.due(connection, NOW + DAY, 9))
 
 
 def settled(store: Store, context: Context, delivery: Outgoing) -> Path:
     """It left into the folder; its file there."""
     sent = Settled(Fact(delivery.id, Occasion.ATTEMPT, Attempt(DeliveryState.SENT, "written as new/x")), NOW)
-    store.write_now(lambda tx: outbox.settle(tx, [sent], NOW))
+    store.write_now(lambda tx: sending.settle(tx, [sent], NOW))
     file = Path(context.settings.relay.folder) / "new" / file_name(delivery.created_at, delivery.message_id)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.touch()
@@ -146,7 +146,7 @@ def test_one_that_comes_back_goes_no_further(store: Store, tmp_path: Path) -> No
     raw = raw_mail(f"contact@{DOMAIN}", to, text=TEXT, subject=SUBJECT, Received="from smtp.example.org by us")
     assert done(store, context, came(context, raw=raw, to=to)) is Leg.BACK
     assert canary.BACK in steps(store)
-    assert store.read_now(lambda connection: outbox.due(connection, NOW + DAY, 9)) == []
+    assert store.read_now(lambda connection: sending.due(connection, NOW + DAY, 9)) == []
 
 
 def test_with_a_smarthost_that_doesnt_bring_it_back_it_ends_where_it_would_be_filed(
@@ -155,7 +155,7 @@ def test_with_a_smarthost_that_doesnt_bring_it_back_it_ends_where_it_would_be_fi
     context = make_context(tmp_path, intake=SMTP, relay=SMARTHOST)
     launched(store)
     assert done(store, context, came(context)) is Leg.IN
-    assert store.read_now(lambda connection: outbox.due(connection, NOW + DAY, 9)) == []
+    assert store.read_now(lambda connection: sending.due(connection, NOW + DAY, 9)) == []
 
 
 def test_from_a_mailbox_it_is_known_by_its_header(store: Store, context: Context) -> None:

@@ -14,7 +14,7 @@ from gateway.context import Context
 from gateway.decision import Decision
 from gateway.model import Outgoing
 from gateway.relay import plan
-from gateway.store import outbox, tables
+from gateway.store import sending, tables
 from gateway.store.database import Store
 from tests.builders import (
     ALICE,
@@ -92,7 +92,7 @@ class Scene:
         return [d for d in self.left(ULYSSE) if d.draft.purpose.value == "answer"]
 
     def left(self, to: str) -> list[Outgoing]:
-        due = self.store.read_now(lambda connection: outbox.due(connection, NOW + 30 * DAY, 1000))
+        due = self.store.read_now(lambda connection: sending.due(connection, NOW + 30 * DAY, 1000))
         return sorted((d for d in due if d.draft.to == to), key=lambda d: d.id)
 
     @property
@@ -304,7 +304,7 @@ def test_its_attachments_go_with_it(scene: Scene) -> None:
     (enclosure,) = answer.draft.enclosures
     kept = scene.conversation["messages"][1]
     assert (enclosure.attachment.name, enclosure.attachment.sha256) == ("a.pdf", kept["attachments"][0]["sha256"])
-    assert scene.store.read_now(lambda c: outbox.due(c, NOW + DAY, 100))  # its bytes are where the kept mail is
+    assert scene.store.read_now(lambda c: sending.due(c, NOW + DAY, 100))  # its bytes are where the kept mail is
 
 
 def test_an_attachment_above_a_mere_quote_goes_without_the_quote(scene: Scene) -> None:
@@ -408,7 +408,7 @@ def test_who_or_what_else_answers_confirms_nothing(scene: Scene, author: str, fi
     scene.unproven()
     scene.say("oui", author=author, **fields)  # type: ignore[arg-type]
     assert (scene.answers(), scene.state) == ([], "asked")
-    assert {d.draft.to for d in scene.store.read_now(lambda c: outbox.due(c, NOW + DAY, 100))} <= {
+    assert {d.draft.to for d in scene.store.read_now(lambda c: sending.due(c, NOW + DAY, 100))} <= {
         INES,
         ULYSSE,
         ALICE,

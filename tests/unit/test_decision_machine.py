@@ -14,7 +14,7 @@ from gateway.commands import conversations
 from gateway.context import Context
 from gateway.decision import Decision
 from gateway.model import Nature, Outgoing
-from gateway.store import evidence, outbox, tables
+from gateway.store import evidence, outbox, sending, tables
 from gateway.store.database import Store
 from tests.builders import DOMAIN, MANON, NOW, ULYSSE, listed, make_context, opened, raw_mail, shown, take
 
@@ -41,7 +41,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def deliveries(store: Store) -> list[Outgoing]:
-    return store.read_now(lambda connection: outbox.due(connection, NOW + timedelta(days=1), 1000))
+    return store.read_now(lambda connection: sending.due(connection, NOW + timedelta(days=1), 1000))
 
 
 def one(store: Store) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from gateway.decision import Decision, Hints, valid
 from gateway.desk.commands import parse
 from gateway.mail.tokens import Token, TokenKind
 from gateway.model import Conversation, InboxKind, Participation, Purpose, Recalled, Role
-from gateway.store import arrivals, outbox
+from gateway.store import arrivals, sending
 from gateway.store.database import Store
 from gateway.store.recall import conversation_by_id
 from tests.builders import (
@@ -276,7 +276,7 @@ def test_no_answer_reaches_whom_its_notification_did_not_name(
 
 def _notifications(store: Store) -> list[tuple[Any, str]]:
     """Every notification that waits, with the usager of its conversation by now."""
-    due = store.read_now(lambda c: outbox.due(c, NOW.replace(year=2026), 1000))
+    due = store.read_now(lambda c: sending.due(c, NOW.replace(year=2026), 1000))
     usagers = {s["reference"]: s["usager"] for s in listed(store)}
     found = [note for note in due if note.draft.purpose is Purpose.NOTIFICATION]
     return [(note, usagers[_reference(store, note.conversation)]) for note in found]

@@ -28,7 +28,7 @@ from gateway.desk.commands import parse
 from gateway.errors import Refused
 from gateway.mail import tokens
 from gateway.model import Conversation, Outgoing, Role
-from gateway.store import outbox, schema, views
+from gateway.store import schema, sending, views
 from gateway.store.database import Store
 from gateway.store.tables import conversations, metadata
 from tests.builders import DOMAIN, KEYS, NOW, file_all, incoming, keep, raw_mail
@@ -191,7 +191,7 @@ class Play:
         return demarche is not None and demarche.title in text
 
     def outbox(self) -> list[Outgoing]:
-        return self.store.read_now(lambda c: outbox.due(c, self.now + timedelta(days=9), 10_000))
+        return self.store.read_now(lambda c: sending.due(c, self.now + timedelta(days=9), 10_000))
 
     # --- what was planned ------------------------------------------------------------------------------------
 

@@ -17,9 +17,9 @@ from gateway.commands import evidence as command
 from gateway.commands.operator import Operator
 from gateway.errors import NotFound, Refused
 from gateway.model import Attempt, DeliveryState, Fact, Filing, Occasion, Settlement
-from gateway.store import audit, evidence, filing, outbox
+from gateway.store import audit, evidence, filing, outbox, sending
 from gateway.store.database import Store
-from gateway.store.outbox import Settled
+from gateway.store.sending import Settled
 from tests.builders import MANON, NOW, ULYSSE, conversation, draft, make_context, opened
 
 PAGE = Path(__file__).parents[2] / "docs" / "evidence.md"
@@ -39,8 +39,10 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
                 store.write_now(lambda tx, h=n, t=to: outbox.enqueue(tx, h, 0, draft(t), SIGNER, NOW))  # type: ignore[misc]
         sent = Attempt(DeliveryState.SENT, "250 é « Ok » \\ \u2028", "mx:25", "TLSv1.3 X", "ab" * 32)
         facts = [Settled(Fact(d, Occasion.ATTEMPT, sent), NOW) for d in (1, 2, 3)]
-        store.write_now(lambda tx: outbox.settle(tx, facts, NOW))
-        store.write_now(lambda tx: outbox.reported(tx, Settlement(1, DeliveryState.REFUSED, "5.1.1", "cd" * 32), NOW))
+        store.write_now(lambda tx: sending.settle(tx, facts, NOW))
+        store.write_now(
+            lambda tx: sending.reported(tx, Settlement(1, DeliveryState.REFUSED, "5.1.1", "cd" * 32), NOW)
+        )
         store.write_now(lambda tx: outbox.cancel(tx, 4, BY.name, NOW))
         joined = Filing(conversation(1, reference="AAAA-0001"), merge=(2,))
         store.write_now(lambda tx: filing.file(tx, joined, SIGNER, NOW))
@@ -173,7 +175,7 @@ def test_verifying_says_what_holds_and_what_does_not(tmp_path: Path) -> None:
         store.write_now(lambda tx: outbox.enqueue(tx, 1, 0, draft(), SIGNER, NOW))
         for _ in range(2):
             fact = Fact(1, Occasion.ATTEMPT, Attempt(DeliveryState.DEFERRED, "450"))
-            store.write_now(lambda tx, f=fact: outbox.settle(tx, [Settled(f, NOW)], NOW))  # type: ignore[misc]
+            store.write_now(lambda tx, f=fact: sending.settle(tx, [Settled(f, NOW)], NOW))  # type: ignore[misc]
         store.write_now(lambda tx: evidence.seal(tx, NOW))
         head = command.listed(store, "AAAA-0001").document["heads"]["AAAA-0001"]
         for reference in (None, "AAAA-0001"):

@@ -11,7 +11,7 @@ from sqlalchemy import insert, text
 from gateway.health import checks
 from gateway.health.gaps import Gap, Kind, Sight
 from gateway.model import DeliveryState, Finding, Scan
-from gateway.store import arrivals, outbox, pulses, scans, tables
+from gateway.store import arrivals, pulses, scans, sending, tables
 from tests.builders import INES, NOW, incoming, keep, raw_mail, take
 from tests.watched import (
     BOX,
@@ -146,7 +146,7 @@ def test_what_nobody_knows_is_told(daemon: Daemon) -> None:
 
 async def test_a_last_step_may_take_five_minutes_and_not_more(daemon: Daemon) -> None:
     (delivery,) = planned(daemon)
-    daemon.store.write_now(lambda tx: outbox.committing(tx, [delivery]))
+    daemon.store.write_now(lambda tx: sending.committing(tx, [delivery]))
     assert await daemon.until(NOW + 5 * MINUTE, 60) == []
     assert [kind for kind, _ in events(await daemon.until(NOW + 7 * MINUTE, 30), "alarm_raised")] == [Kind.SENDING]
     tried(daemon, [delivery], [(daemon.at, DeliveryState.SENT, "250 ok")])

@@ -22,7 +22,7 @@ from gateway.commands.health import health
 from gateway.health import canary, checks, signs
 from gateway.health.gaps import Kind
 from gateway.model import DeliveryState, Finding, Scan
-from gateway.store import arrivals, outbox, pulses, rounds, scans, tables
+from gateway.store import arrivals, pulses, rounds, scans, sending, tables
 from tests.builders import INES, NOW, incoming, keep, raw_mail, take
 from tests.watched import (
     BOX,
@@ -95,7 +95,7 @@ def in_vain(daemon: Daemon) -> None:
 
 def last_step(daemon: Daemon) -> None:
     ids = planned(daemon)
-    daemon.store.write_now(lambda tx: outbox.committing(tx, ids))
+    daemon.store.write_now(lambda tx: sending.committing(tx, ids))
 
 
 def uncertain(daemon: Daemon) -> None:

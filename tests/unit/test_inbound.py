@@ -17,7 +17,7 @@ from gateway.decision import Decision
 from gateway.errors import StoreError
 from gateway.mail import tokens
 from gateway.mail.tokens import Token, TokenKind
-from gateway.store import arrivals, outbox, views
+from gateway.store import arrivals, sending, views
 from gateway.store.database import Store
 from tests.builders import (
     ALICE,
@@ -73,7 +73,7 @@ def only(found: list[Decision | str]) -> Decision:
 
 
 def deliveries(store: Store) -> list[Any]:
-    return store.read_now(lambda c: outbox.due(c, NOW + timedelta(days=1), 1000))
+    return store.read_now(lambda c: sending.due(c, NOW + timedelta(days=1), 1000))
 
 
 def one(store: Store) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.context import Context
 from gateway.decision import Decision
-from gateway.store import outbox
+from gateway.store import sending
 from gateway.store.database import Store
 from tests.builders import DOMAIN, INES, MANON, NOW, ULYSSE, listed, make_context, opened, raw_mail, shown, take
 
@@ -31,7 +31,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def due(store: Store, to: str) -> list[Any]:
-    found = store.read_now(lambda c: outbox.due(c, NOW + timedelta(days=1), 1000))
+    found = store.read_now(lambda c: sending.due(c, NOW + timedelta(days=1), 1000))
     return [delivery for delivery in found if delivery.draft.to == to]
 
 

@@ -32,7 +32,7 @@ from gateway.model import (
 from gateway.outbound import Relay
 from gateway.relay.maildir import MaildirTransport
 from gateway.relay.wire import WireError
-from gateway.store import evidence, filing, outbox, recall, views
+from gateway.store import evidence, filing, outbox, recall, sending, views
 from gateway.store.database import Store
 from gateway.store.tables import deliveries
 from tests.builders import MANON, NOW, ULYSSE, listed, make_context, opened, raw_mail, shown, take
@@ -109,7 +109,7 @@ class World:
         return next(row for row in rows if row["id"] == (delivery or self.delivery))
 
     def due(self) -> list[Outgoing]:
-        return self.store.read_now(lambda c: outbox.due(c, self.time, 100))
+        return self.store.read_now(lambda c: sending.due(c, self.time, 100))
 
     def notices(self) -> list[str]:
         return [o.draft.text for o in self.due() if o.draft.purpose.value == "notice" and o.draft.to == MANON]
@@ -340,11 +340,11 @@ async def test_word_that_it_arrived_ends_all_doubt(world: World, before: str) ->
     """Also where it comes before our own word, or before a mail would leave again."""
     world.store.write_now(lambda tx: tx.connection.execute(update(deliveries).values(state=before)))
     back = Settlement(world.delivery, SENT, "2.0.0 delivered", "ab" * 32)
-    world.store.write_now(lambda tx: outbox.reported(tx, back, NOW))
+    world.store.write_now(lambda tx: sending.reported(tx, back, NOW))
     assert world.state()["state"] == "sent"
     for state in (UNKNOWN, DEFERRED):
         fact = Fact(world.delivery, Occasion.ATTEMPT, Attempt(state, "broke"))
-        world.store.write_now(lambda tx, f=fact: outbox.settle(tx, [outbox.Settled(f, NOW)], NOW))  # type: ignore[misc]
+        world.store.write_now(lambda tx, f=fact: sending.settle(tx, [sending.Settled(f, NOW)], NOW))  # type: ignore[misc]
     assert world.state()["state"] == "sent"
     first, *_ = world.evidence()
     assert (first["event"], first["outcome"]) == ("receipt", "sent")
@@ -353,7 +353,7 @@ async def test_word_that_it_arrived_ends_all_doubt(world: World, before: str) ->
 @pytest.mark.parametrize("before", ["refused", "cancelled"])
 async def test_word_that_it_arrived_brings_nothing_back(world: World, before: str) -> None:
     world.store.write_now(lambda tx: tx.connection.execute(update(deliveries).values(state=before)))
-    world.store.write_now(lambda tx: outbox.reported(tx, Settlement(world.delivery, SENT, "2.0.0"), NOW))
+    world.store.write_now(lambda tx: sending.reported(tx, Settlement(world.delivery, SENT, "2.0.0"), NOW))
     assert world.state()["state"] == before
 
 
@@ -374,7 +374,7 @@ async def test_what_may_not_leave_is_refused_and_the_agent_is_told(world: World)
 
 
 def at_the_last_step(world: World) -> None:
-    world.store.write_now(lambda tx: outbox.committing(tx, [world.delivery]))
+    world.store.write_now(lambda tx: sending.committing(tx, [world.delivery]))
 
 
 async def test_after_a_crash_at_the_last_step_it_is_held(world: World) -> None:
@@ -405,11 +405,11 @@ async def test_what_takes_its_last_step_here_meanwhile_is_nobody_elses(
     relay = Relay(world.store, lambda: world.context, Pretended(), now=world.now, owner="here")
     ids = [world.delivery]
     relay._waiting = [outgoing for outgoing in world.due() if outgoing.id in ids]
-    world.store.write_now(lambda tx: outbox.take(tx, ids, "here"))
+    world.store.write_now(lambda tx: sending.take(tx, ids, "here"))
     write = world.store.write
 
     async def written_later(*args: Any, **values: Any) -> Any:
-        world.store.write_now(lambda tx: outbox.committing(tx, ids, "here"))
+        world.store.write_now(lambda tx: sending.committing(tx, ids, "here"))
         return await write(*args, **values)
 
     monkeypatch.setattr(world.store, "write", written_later)
@@ -469,14 +469,14 @@ async def test_an_outcome_is_not_forgotten_while_the_store_fails(
     monkeypatch.setattr("gateway.settling._AGAIN", 0.001)
     transport = Pretended()
     relay = world.relay(transport)
-    settle, failures = outbox.settle, [StoreError("full")] * 3
+    settle, failures = sending.settle, [StoreError("full")] * 3
 
     def failing(*arguments: Any) -> None:
         if failures:
             raise failures.pop()
         settle(*arguments)
 
-    monkeypatch.setattr(outbox, "settle", failing)
+    monkeypatch.setattr(sending, "settle", failing)
     await world.worked(relay)
     assert (world.state()["state"], len(transport.wires), failures) == ("sent", 1, [])
 
@@ -507,7 +507,7 @@ async def test_where_the_last_step_cannot_be_noted_nothing_leaves(
         raise StoreError("full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(outbox, "committing", failing)
+        patch.setattr(sending, "committing", failing)
         await world.worked(world.relay(transport))
     assert (transport.wires, world.state()["state"], world.state()["attempts"]) == ([], "waiting", 0)
     await world.worked(world.relay(transport))
@@ -518,14 +518,14 @@ async def test_a_store_that_fails_at_the_start_doesnt_end_the_relay(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.outbound._IDLE", 0.001)
-    adopt, failures = outbox.adopt, [StoreError("full")] * 2
+    adopt, failures = sending.adopt, [StoreError("full")] * 2
 
     def failing(*arguments: Any) -> Any:
         if failures:
             raise failures.pop()
         return adopt(*arguments)
 
-    monkeypatch.setattr(outbox, "adopt", failing)
+    monkeypatch.setattr(sending, "adopt", failing)
     transport = Pretended()
     running = asyncio.create_task(world.relay(transport).run(asyncio.Event()))
     async with asyncio.timeout(10):
@@ -566,7 +566,7 @@ async def test_a_bounce_that_is_faster_than_our_own_note(world: World) -> None:
         async def deliver(self, outgoing: Outgoing, wire: bytes, committing: Any) -> Attempt:
             found = await super().deliver(outgoing, wire, committing)
             back = Settlement(outgoing.id, REFUSED, "5.1.1 nobody")
-            await world.store.write(lambda tx: outbox.reported(tx, back, NOW))
+            await world.store.write(lambda tx: sending.reported(tx, back, NOW))
             return found
 
     await world.worked(world.relay(Fast()))

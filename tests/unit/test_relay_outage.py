@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from gateway.context import Context
 from gateway.model import Attempt, DeliveryState, Filing, Outgoing
 from gateway.outbound import Relay
-from gateway.store import evidence, filing, outbox, rounds
+from gateway.store import evidence, filing, outbox, rounds, sending
 from gateway.store.database import Store
 from tests.builders import MANON, NOW, conversation, draft, make_context, opened
 
@@ -270,7 +270,7 @@ async def test_agents_are_told_of_what_was_given_up(tmp_path: Path) -> None:
         await world.lasts(5.1 * DAY, HOUR)
         (notice,) = [
             o.draft
-            for o in store.read_now(lambda c: outbox.due(c, world.time + DAY, 100))
+            for o in store.read_now(lambda c: sending.due(c, world.time + DAY, 100))
             if o.draft.purpose.value == "notice"
         ]
         assert (notice.to, "given up after 5 days" in notice.text) == (MANON, True)

@@ -17,7 +17,7 @@ from gateway.context import Context
 from gateway.desk.commands import parse
 from gateway.errors import NotFound, Refused
 from gateway.model import Outgoing
-from gateway.store import outbox, repair
+from gateway.store import repair, sending
 from gateway.store.database import Store
 from gateway.store.tables import conversations
 from gateway.store.views import find as view
@@ -87,7 +87,7 @@ def number(store: Store, message_id: str) -> int:
 
 
 def mails(store: Store, to: str, purpose: str = "") -> list[Outgoing]:
-    found = store.read_now(lambda c: outbox.due(c, NOW + timedelta(days=9), 1000))
+    found = store.read_now(lambda c: sending.due(c, NOW + timedelta(days=9), 1000))
     return [mail for mail in found if mail.draft.to == to and mail.draft.purpose.value.startswith(purpose)]
 
 

@@ -25,7 +25,7 @@ from gateway.errors import StoreError
 from gateway.model import Outgoing
 from gateway.relay import plan
 from gateway.relay.templating import texts_of
-from gateway.store import audit, evidence, outbox
+from gateway.store import audit, evidence, outbox, sending
 from gateway.store.database import Store
 from tests.builders import (
     ALICE,
@@ -92,7 +92,7 @@ class World:
         return told
 
     def to(self, agent: str) -> list[Outgoing]:
-        found = self.store.read_now(lambda c: outbox.due(c, NOW + 999 * DAY, 1000))
+        found = self.store.read_now(lambda c: sending.due(c, NOW + 999 * DAY, 1000))
         return [mail for mail in found if mail.draft.to == agent]
 
     def texts(self, agent: str) -> list[str]:

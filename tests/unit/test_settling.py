@@ -14,9 +14,9 @@ from gateway import settling
 from gateway.errors import StoreError
 from gateway.model import Attempt, DeliveryState, Fact, Filing, Occasion
 from gateway.settling import Book
-from gateway.store import filing, outbox
+from gateway.store import filing, outbox, sending
 from gateway.store.database import Store
-from gateway.store.outbox import Settled
+from gateway.store.sending import Settled
 from gateway.store.tables import deliveries
 from tests.builders import NOW, conversation, draft, make_context, opened
 
@@ -100,14 +100,14 @@ async def test_while_the_store_fails_nothing_leaves_and_no_outcome_is_forgotten(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settling, "_AGAIN", 0.001)
-    kept, settle, failures = book(store), outbox.settle, [StoreError("full")] * 3
+    kept, settle, failures = book(store), sending.settle, [StoreError("full")] * 3
 
     def failing(*arguments: Any) -> None:
         if failures:
             raise failures.pop()
         settle(*arguments)
 
-    monkeypatch.setattr(outbox, "settle", failing)
+    monkeypatch.setattr(sending, "settle", failing)
     assert await kept.leave(1)
     noted, leaving = kept.settle(outcome(1)), kept.leave(2)
     with pytest.raises(StoreError):
@@ -117,14 +117,14 @@ async def test_while_the_store_fails_nothing_leaves_and_no_outcome_is_forgotten(
 
 
 async def test_one_that_cannot_be_written_takes_none_with_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept, settle = book(store), outbox.settle
+    kept, settle = book(store), sending.settle
 
     def defect(tx: Any, settled: Any, at: Any, owner: str) -> None:
         if any(one.fact.delivery == 2 for one in settled):
             raise KeyError("a defect")
         settle(tx, settled, at, owner)
 
-    monkeypatch.setattr(outbox, "settle", defect)
+    monkeypatch.setattr(sending, "settle", defect)
     assert all(await asyncio.gather(*(kept.leave(n) for n in (1, 2, 3))))
     done = await asyncio.gather(*(kept.settle(outcome(n)) for n in (1, 2, 3)), return_exceptions=True)
     assert [type(one) for one in done] == [type(None), KeyError, type(None)]

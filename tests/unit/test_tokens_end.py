@@ -19,7 +19,7 @@ from gateway.errors import Refused
 from gateway.mail import tokens
 from gateway.mail.tokens import Token
 from gateway.model import Outgoing, Purpose
-from gateway.store import audit, outbox
+from gateway.store import audit, outbox, sending
 from gateway.store.database import Store
 from gateway.store.tables import deliveries, participations
 from tests.builders import (
@@ -72,7 +72,7 @@ def first(store: Store, address: str = ULYSSE) -> Outgoing:
 
 
 def latest(store: Store, address: str, at: datetime = NOW) -> Outgoing:
-    due = store.read_now(lambda c: outbox.due(c, at + timedelta(days=1), 1000))
+    due = store.read_now(lambda c: sending.due(c, at + timedelta(days=1), 1000))
     return max((each for each in due if each.draft.to == address), key=lambda each: each.id)
 
 

@@ -18,7 +18,7 @@ from gateway import rounds, waiting
 from gateway.config.settings import Limits
 from gateway.context import Context
 from gateway.model import Incoming, Outgoing, Purpose
-from gateway.store import outbox, volume
+from gateway.store import outbox, sending, volume
 from gateway.store.database import Store
 from tests.builders import (
     DOMAIN,
@@ -126,7 +126,7 @@ def come(store: Store, context: Context, nth: int, sender: str, at: datetime, to
 
 
 def planned(store: Store, purpose: Purpose) -> list[Outgoing]:
-    due = store.read_now(lambda connection: outbox.due(connection, NOW + 99 * DAY, 100_000))
+    due = store.read_now(lambda connection: sending.due(connection, NOW + 99 * DAY, 100_000))
     return [mail for mail in due if mail.draft.purpose is purpose]
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import update
 
 from gateway.context import Context
 from gateway.model import Authentication, Mail, Nature, Outgoing, Verdict
-from gateway.store import outbox, tables
+from gateway.store import outbox, sending, tables
 from gateway.store.database import Store
 from tests.builders import (
     ALICE,
@@ -53,7 +53,7 @@ class Desk:
         return self.left(INES)[0]
 
     def left(self, to: str) -> list[Outgoing]:
-        due = self.store.read_now(lambda connection: outbox.due(connection, NOW + timedelta(days=30), 1000))
+        due = self.store.read_now(lambda connection: sending.due(connection, NOW + timedelta(days=30), 1000))
         return sorted((found for found in due if found.draft.to == to), key=lambda found: found.id)
 
     def answers(self) -> int:

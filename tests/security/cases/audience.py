@@ -12,7 +12,7 @@ from gateway import acting
 from gateway.mail import nature
 from gateway.mail.nature.verification import verification
 from gateway.model import Conversation, Purpose
-from gateway.store import outbox, tables
+from gateway.store import leads, tables
 from tests.builders import ALICE, DOMAIN, INES, ULYSSE, make_context, raw_mail
 from tests.security.stage import Left, Stage, reply_to, stage
 from tests.trials.case import Case, Counted
@@ -262,7 +262,7 @@ def whole_thread(_: Stage) -> Iterator[None]:
         ]
         return ids[-1:], ids
 
-    with patch.object(outbox, "_thread", thread):
+    with patch.object(leads, "thread", thread):
         yield
 
 

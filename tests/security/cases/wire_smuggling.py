@@ -20,7 +20,7 @@ from gateway.intake.smtp_body import is_malformed
 from gateway.model import DeliveryState, Incoming, Outgoing
 from gateway.relay.compose import compose
 from gateway.relay.smtp import SmtpTransport
-from gateway.store import outbox
+from gateway.store import sending
 from gateway.store.database import Store
 from tests.builders import (
     MANON,
@@ -127,7 +127,7 @@ def _correspondence(store: Store, sequence: bytes) -> tuple[Outgoing, ...]:
     answer = _encoded(f"{name} <{MANON}>", text, subject, "a@support.example.org", notice.reply_to)
     take(store, situation, answer, recipients=(notice.reply_to,), envelope_sender=MANON)
     acts.act(store, situation, listed(store)[0]["reference"], MANON, acts.answer(text), NOW)
-    due = store.read_now(lambda connection: outbox.due(connection, NOW + _YEARS, 1_000))
+    due = store.read_now(lambda connection: sending.due(connection, NOW + _YEARS, 1_000))
     assert sum(text.splitlines()[0] in each.draft.text for each in due) >= 2, "neither of the two answers leaves"
     return tuple(due)
 
