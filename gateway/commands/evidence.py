@@ -8,9 +8,10 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from gateway.clock import utc_now
 from gateway.commands import options as typed
@@ -96,14 +97,15 @@ def exported(store: Store, reference: str, path: Path, instance: str, by: Operat
     head = {"evidence": 1, "instance": instance, "conversation": home, "exported_at": now}
     octets, count = b"".join(_lines(head, rows)), many(len(rows), "row")
     total = json.loads(octets.splitlines()[-1])["sha256"]
-    _write(path, octets)
 
     def sealed(tx: Any) -> None:
         what = f"exported the evidence of {home}: {count}, SHA-256 {total}"
         evidence.seal(tx, now)
         audit.record(tx, at=now, by=by.name, what=what, conversation=home, proof=by.proof)
 
-    store.write_now(sealed)
+    with _opened(path) as file:
+        store.write_now(sealed)  # first: nobody has a copy of which the audit doesn't tell
+        file.write(octets)
     if path == _STANDARD_OUTPUT:
         return Shown({"rows": len(rows), "sha256": total}, printed=True)
     return Shown(
@@ -139,13 +141,24 @@ def _line(document: dict[str, Any]) -> bytes:
     return json.dumps(document, ensure_ascii=False, default=chain.plain).encode() + b"\n"
 
 
-def _write(path: Path, octets: bytes) -> None:
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """A new file, or standard output. Where something goes wrong, no file stays.
+
+    Raises:
+        Refused: there is one of that name.
+    """
     if path == _STANDARD_OUTPUT:
-        sys.stdout.buffer.write(octets)
+        yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
     try:
-        with open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:  # it names people
-            file.write(octets)
+        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # it names people
     except FileExistsError:
         raise Refused(f"{path} is there already: name another file") from None
+    try:
+        with open(number, "wb") as file:
+            yield file
+    except BaseException:
+        path.unlink()
+        raise

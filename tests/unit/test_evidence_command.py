@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from gateway.commands import evidence as command
 from gateway.commands.operator import Operator
-from gateway.errors import NotFound, Refused
+from gateway.errors import NotFound, Refused, StoreError
 from gateway.model import Attempt, DeliveryState, Fact, Filing, Occasion, Settlement
 from gateway.store import audit, evidence, filing, outbox, sending
 from gateway.store.database import Store
@@ -151,6 +151,23 @@ def test_an_export_is_an_act_and_seals_what_there_is(kept: Store, export: Path, 
     with pytest.raises(NotFound):
         command.exported(kept, "ZZZZ-ZZZZ", tmp_path / "none", SITE, BY, NOW)
     assert not (tmp_path / "none").exists()
+
+
+def test_nobody_has_a_copy_of_which_the_audit_does_not_tell(
+    kept: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "copy"
+    there: list[bytes] = []
+
+    def fails(job: object) -> None:
+        there.append(path.read_bytes())
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(kept, "write_now", fails)
+    with pytest.raises(StoreError):
+        command.exported(kept, "AAAA-0001", path, SITE, BY, NOW)
+    assert there == [b""]
+    assert not path.exists()
 
 
 def test_standard_output_holds_the_file_alone(
