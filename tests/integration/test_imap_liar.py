@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from gateway.config.settings import ImapIntake
 from gateway.intake.imap import Pace, poll
-from tests.servers.imap_liar import LIES, Liar
+from tests.servers.imap_liar import GREETINGS, IDLES, LIES, Liar
 from tests.servers.shelf import Shelf, until
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -79,7 +79,7 @@ async def test_memory_is_bounded(lie: str) -> None:
     assert kept(shelf) == MAILS
 
 
-@pytest.mark.parametrize("lie", ["greets_bye", "greets_preauth", "greets_never"])
+@pytest.mark.parametrize("lie", GREETINGS)
 async def test_an_odd_greeting_is_tried_again_without_a_password(lie: str) -> None:
     shelf = Shelf()
     async with Liar(MAILS, [lie]) as liar, polling(shelf, settings(liar)):
@@ -99,7 +99,7 @@ async def test_no_password_without_tls_where_tls_is_asked_for(lie: str) -> None:
     assert expected in events[0]["reason"]
 
 
-@pytest.mark.parametrize("lie", ["idle_silent", "idle_refused", "idle_bye", "idle_deaf", "idle_dead"])
+@pytest.mark.parametrize("lie", IDLES)
 async def test_mail_comes_in_though_idle_fails(lie: str) -> None:
     shelf = Shelf()
     async with Liar(MAILS, [lie]) as liar, polling(shelf, settings(liar)):

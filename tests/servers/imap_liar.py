@@ -62,7 +62,7 @@ class Liar:
         writer.transport.abort()
 
     async def _session(self, reader: StreamReader, writer: StreamWriter) -> None:
-        lie = self._lie("greets_bye", "greets_preauth", "greets_never")
+        lie = self._lie(*GREETINGS)
         if lie == "greets_never":
             await reader.read()
         status = {"greets_bye": b"BYE", "greets_preauth": b"PREAUTH"}.get(lie, b"OK")
@@ -112,7 +112,7 @@ class Liar:
             writer.write(b"".join(sizes) + tag + b" OK done\r\n")
             return
         tell: Callable[[Liar, int, StreamWriter], Awaitable[None]] = honest
-        lied = bool(self.lies) and (not self.about or self.about in uids)
+        lied = bool(self.lies) and self.lies[0] in LIES and (not self.about or self.about in uids)
         for uid in uids:
             if lied and uid == (self.about or uids[0]):
                 tell = LIES[self.lies.pop(0)]
@@ -121,7 +121,7 @@ class Liar:
         writer.write(tag + b" OK done\r\n")
 
     async def _idle(self, tag: bytes, reader: StreamReader, writer: StreamWriter) -> None:
-        lie = self._lie("idle_silent", "idle_refused", "idle_bye", "idle_deaf", "idle_dead")
+        lie = self._lie(*IDLES)
         if lie == "idle_refused":
             writer.write(tag + b" NO not now\r\n")
             return
@@ -230,6 +230,8 @@ async def _push(writer: StreamWriter, octets: bytes) -> None:
         await writer.drain()
 
 
+GREETINGS = ("greets_bye", "greets_preauth", "greets_never")
+IDLES = ("idle_silent", "idle_refused", "idle_bye", "idle_deaf", "idle_dead")
 LIES = {
     each.__name__: each
     for each in (
