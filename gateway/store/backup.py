@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gateway.errors import StoreError, Temporary
-from gateway.folders import sync_folder
+from gateway.folders import make_folder, sync_folder
 from gateway.store import manifests
 from gateway.store.manifests import PACKS, Copy, Manifest
 from gateway.store.packs import Packs
@@ -56,7 +56,7 @@ def make(
         Temporary: another backup is being written there.
     """
     with _failing(folder):
-        (folder / PACKS).mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(folder / PACKS)
         with _alone(folder):
             _clear(folder)
             return _made(folder, dump, packs, files, version, now)

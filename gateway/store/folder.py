@@ -105,7 +105,7 @@ class Folder:
     def put(self, pack: str, file: Path) -> None:
         temporary = self.folder / f"{pack}.partial"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(self.folder)
             shutil.copyfile(file, temporary)
             temporary.chmod(0o600)
             with temporary.open("rb") as written:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from gateway.config import Settings
 from gateway.errors import ConfigError, StoreError, Temporary
+from gateway.folders import make_folder
 from gateway.store import failures, schema
 from gateway.store.database import Store
 from gateway.store.engines import file_of, lends_sessions, shown
@@ -97,7 +98,7 @@ def alone(settings: Settings) -> Iterator[None]:
         yield
         return
     path = database.with_name(f"{database.name}.lock")
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(path.parent)
     with path.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
