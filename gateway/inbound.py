@@ -27,6 +27,7 @@ from gateway.store.volume import Counted
 from gateway.together import Filed, Told, Waiting
 
 _TOGETHER = 10  # mails; a mail that comes in meanwhile waits for so many at most
+_LARGE = 10_000_000  # octets
 QUICK, PATIENT = 2.0, 5.0  # seconds that reading a mail may take at the first attempt, and at the others
 
 
@@ -186,8 +187,11 @@ def question(arrival: Arrival, context: Context) -> Question:
 
 
 def patience(arrival: Arrival) -> float:
-    """Seconds that reading it may take, and searching its files: little at first, so that nothing waits for long."""
-    return QUICK if arrival.attempts <= 1 else PATIENT
+    """Seconds that reading it may take: little at first, so that nothing waits for long.
+
+    A large mail has some more, for what carrying it over takes.
+    """
+    return (QUICK if arrival.attempts <= 1 else PATIENT) + arrival.size // _LARGE
 
 
 def store_trouble(error: Exception) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NoReturn, Protocol
@@ -40,6 +41,7 @@ class Reading(Protocol):
 
 
 _BATCH = 50
+_LARGE = 5_000_000  # octets of a mail that isn't read beside another such
 _SMALL = 50_000  # octets of a mail whose texts are cleaned sooner than a thread would have begun
 _LATER = timedelta(minutes=5)  # until a mail is tried again that couldn't be had, or that nothing could read
 _AT_ONCE = 16  # mails that are filed beside other daemons in one transaction, which keeps others waiting
@@ -172,10 +174,11 @@ async def _read_all(
 
     One that can't be read at its last attempt is set aside over it: its reason stands in its place.
     """
-    turn = asyncio.Semaphore(MOST_READERS)  # more raw mails than these needn't be in memory
+    # More raw mails than these needn't be in memory; of large ones, which take it several times, one at a time.
+    turn, large = asyncio.Semaphore(MOST_READERS), asyncio.Semaphore(1)
 
     async def prepared(arrival: Arrival) -> Mail | Temporary | Unreadable:
-        async with turn:
+        async with large if arrival.size > _LARGE else nullcontext(), turn:
             return await _prepared(store, arrival, context, readers)
 
     async with asyncio.TaskGroup() as group:
@@ -231,7 +234,7 @@ async def _searched(
     Raises:
         Unreadable
     """
-    search = private.search(mail, context, inbound.patience(arrival))
+    search = private.search(mail, context, inbound.QUICK if arrival.attempts <= 1 else inbound.PATIENT)
     if search is None:
         return ()
     reason = "searching its files takes long"

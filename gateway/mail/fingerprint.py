@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 
 from gateway.mail.headers import MAX_HEAD
 
+_BLOCK = 1 << 20  # octets of a body that are copied at a time
 # What the author's side writes (RFC 5322 §3.6, RFC 2045). Everything else may be added, changed or removed on the
 # way: trace, authentication, spam scores, marks of mailboxes. A closed list, since nobody knows all that is added.
 _WRITTEN = frozenset(
@@ -38,8 +40,24 @@ def fingerprint(raw: bytes, body: int) -> str:
     digest = hashlib.sha256(b"\n".join(_kept(_lf(raw[:top]))))
     digest.update(_lf(raw[top:body]))
     digest.update(b"\n\n")
-    digest.update(_lf(raw[body:]).rstrip(b"\n"))
+    lines = 0  # that ended, and are digested once something follows
+    for block in _blocks(raw, body):
+        words = block.rstrip(b"\n")
+        if words:
+            digest.update(b"\n" * lines)
+            digest.update(words)
+            lines = 0
+        lines += len(block) - len(words)
     return digest.hexdigest()
+
+
+def _blocks(raw: bytes, start: int) -> Iterator[bytes]:
+    """What follows `start`, with LF line endings, some of it at a time; none ends within a CRLF."""
+    while start < len(raw):
+        end = start + _BLOCK
+        end += raw[end - 1 : end + 1] == b"\r\n"
+        yield _lf(raw[start:end])
+        start = end
 
 
 def _lf(data: bytes) -> bytes:

@@ -7,7 +7,6 @@ follow before the blank line: then it was a fold without its space, and is left 
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
 from collections.abc import Iterator
@@ -203,7 +202,7 @@ def _joined(run: list[tuple[str, bytes]]) -> str:
     return "".join(out)
 
 
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
+_NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
 
 
 _JUNK = re.compile(rb"[^A-Za-z0-9+/=\s]")
@@ -217,6 +216,7 @@ def unbase64(data: bytes) -> bytes:
     """
     inside = data.rstrip(b"= \t\r\n")
     if b"=" not in inside or _JUNK.search(inside, inside.index(b"=")):
+        del inside  # a large file's takes as much memory again
         return _one_run(data)
     return b"".join(_one_run(run) for run in inside.split(b"=", _MAX_RUNS) if run.strip())
 
@@ -225,9 +225,10 @@ def _one_run(data: bytes) -> bytes:
     try:
         return binascii.a2b_base64(data, strict_mode=False)
     except binascii.Error:
-        clean = _NOT_BASE64.sub(b"", data)
+        clean = data.translate(None, _NOT_BASE64)
         clean = clean[: len(clean) - 1] if len(clean) % 4 == 1 else clean
-        return base64.b64decode(clean + b"=" * (-len(clean) % 4))
+        clean += b"=" * (-len(clean) % 4)
+        return binascii.a2b_base64(clean)
 
 
 def one_line(text: str) -> str:

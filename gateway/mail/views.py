@@ -13,6 +13,7 @@ import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from html import unescape
 from urllib.parse import unquote
 
@@ -73,6 +74,7 @@ def views(text: str) -> Iterator[View]:
             yield view
 
 
+@lru_cache(maxsize=1)  # a file is looked through more than once, block by block
 def words(text: str) -> tuple[str, ...]:
     """About what `views` comes to without blanks: cheap, for a first look."""
     word = _word(text)

@@ -11,8 +11,9 @@ import json
 import pickle
 import struct
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from gateway.model import Mail
@@ -37,11 +38,11 @@ def question(about: bytes) -> Question | Search:
 
 
 def answer(mail: Mail) -> bytes:
-    return _framed({"mail": asdict(mail)})
+    return _framed({"mail": mail})
 
 
 def found(files: Iterable[Suspects]) -> bytes:
-    return _framed({"found": [asdict(file) for file in files]})
+    return _framed({"found": list(files)})
 
 
 def failure(error: Exception) -> bytes:
@@ -54,7 +55,15 @@ def _framed(document: dict[str, Any]) -> bytes:
     return ANSWER.pack(len(octets)) + octets
 
 
-def _plain(value: object) -> str:
+def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat()
+    if is_dataclass(value):
+        kind: Any = type(value)
+        return {name: getattr(value, name) for name in _fields(kind)}
     raise TypeError(f"{type(value).__name__} isn't answered")
+
+
+@cache
+def _fields(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections import Counter
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.mail import fingerprint
 from gateway.mail.contents import content
 from gateway.mail.read import read
 from gateway.model import Address, Author, Mail, Nature, Verdict
@@ -189,3 +191,16 @@ def test_mails_with_pieces_cut_repeated_and_put_in(seed: int, pieces: list[bytes
             ]
         )
     sound(raw)
+
+
+# --- the digest of what its author sent ------------------------------------------------------------------
+
+
+@given(st.text(alphabet="a\r\n", max_size=20), st.integers(1, 5))
+def test_a_fingerprint_does_not_hang_on_how_much_is_copied_at_a_time(text: str, block: int) -> None:
+    body = text.encode()
+    words = body.replace(b"\r\n", b"\n").rstrip(b"\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fingerprint, "_BLOCK", block)
+        found = fingerprint.fingerprint(b"From: a@b.example\n\n" + body, 19)
+    assert found == hashlib.sha256(b"From: a@b.example\n\n" + words).hexdigest()

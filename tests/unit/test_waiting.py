@@ -106,6 +106,14 @@ async def test_a_mail_that_cannot_be_read_is_filed_by_its_header_in_the_end(stor
     )
 
 
+async def test_a_large_mail_has_more_time(store: Store, context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    fragile, large = Fragile(), incoming(raw_mail(text="poison " * 100))
+    monkeypatch.setattr(inbound, "_LARGE", len(large.raw) // 2)
+    keep(store, large)
+    await work(store, context, fragile)
+    assert fragile.asked == [(4.0, True)]
+
+
 async def test_a_mail_whose_header_cannot_be_read_either_is_set_aside(store: Store, context: Context) -> None:
     fragile = Fragile(by_header=False)
     keep(store, *letters("poison"))
@@ -132,6 +140,28 @@ async def test_mails_are_filed_in_the_order_in_which_they_came(store: Store, con
     await work(store, context, By(read))
     filed = store.read_now(lambda c: c.exec_driver_sql("SELECT text FROM messages ORDER BY id").scalars().all())
     assert filed == ["premier", "deuxieme"]
+
+
+async def test_of_large_mails_one_is_read_at_a_time_and_small_ones_beside_it(
+    store: Store, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They take their memory several times."""
+    monkeypatch.setattr(waiting, "_LARGE", 2_000)
+    small, at_work = asyncio.Event(), [0]
+
+    async def read(raw: bytes, question: Question) -> Mail:
+        if b"grand" not in raw:
+            small.set()
+            return await HERE.read(raw, question)
+        at_work.append(at_work[-1] + 1)
+        await small.wait()
+        at_work.append(at_work[-1] - 1)
+        return await HERE.read(raw, question)
+
+    keep(store, *letters("grand " * 500, "grand grand " * 500, "petit"))
+    async with asyncio.timeout(20):
+        assert await work(store, context, By(read)) == 3
+    assert max(at_work) == 1
 
 
 async def test_a_mail_whose_bytes_cannot_be_had_waits_and_holds_up_no_other(
