@@ -1,4 +1,8 @@
-"""Packs as files of a folder: one is open for writing, and synced once for all mails that wait."""
+"""Packs as files of a folder: one is open for writing, and synced once for all mails that wait.
+
+A file that grows is costly to sync: the file system writes its own journal, too. So a pack grows by more than small
+mails need, and those that come next fill the room: NULs, which no record begins with.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,8 @@ from gateway.store.packs import SUFFIX, Location, fresh_name, record
 
 _ROTATE_AT = 1 << 30
 _PART = 1 << 20
+_ROOM = 1 << 20  # octets
+_SMALL = 1 << 17  # octets that are written in one go: what is larger takes longer to write than to sync
 
 
 class Folder:
@@ -25,7 +31,7 @@ class Folder:
         self.folder = folder
         self._file: int | None = None
         self._name = ""
-        self._end = self._synced = 0
+        self._end = self._synced = self._size = 0  # of what was appended; of that, what was synced; of the file
         self._dirty = False
         self._lost = False
 
@@ -57,8 +63,11 @@ class Folder:
             parts += (head, *rest)
             places.append(Location(self._name, end + len(head), len(raw)))
             end += len(head) + len(raw) + 1
+        if end > self._size:
+            parts += [bytes(_ROOM)] * (end - self._end <= _SMALL)
+            self._size = self._end + sum(map(len, parts))
         with self._given_up():
-            _write_all(self._file, b"".join(parts))
+            _write_all(self._file, self._end, b"".join(parts))
         self._end, self._dirty = end, True
         return places
 
@@ -134,16 +143,19 @@ class Folder:
             raise StoreError(f"raw mail can't be written to {self.folder}: {error.strerror}") from error
 
     def close(self) -> None:
-        if self._file is not None:
-            os.close(self._file)
-        self._file, self._dirty = None, False
+        self._let_go(self._end)
 
     def _abandon(self) -> None:
-        """Leave the pack for good, and in it, if that can be, nothing that nobody was promised."""
+        """Leave the pack for good, and nothing in it that nobody was promised."""
+        self._let_go(self._synced)
+
+    def _let_go(self, end: int) -> None:
+        """Close the pack, and cut it off there, if that can be."""
         if self._file is not None:
             with suppress(OSError):
-                os.ftruncate(self._file, self._synced)
-        self.close()
+                os.ftruncate(self._file, end)
+            os.close(self._file)
+        self._file, self._dirty = None, False
 
     def _leave(self) -> None:
         """Be done with the pack that is open, if any; what it holds is synced, or `sync` will tell that it isn't."""
@@ -161,14 +173,15 @@ class Folder:
         self._leave()
         make_folder(self.folder)
         self._name = fresh_name()
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._file = os.open(self.folder / self._name, flags, 0o600)
-        self._end = self._synced = 0
+        self._end = self._synced = self._size = 0
         sync_folder(self.folder)
         return self._file
 
 
-def _write_all(file: int, octets: bytes) -> None:
+def _write_all(file: int, at: int, octets: bytes) -> None:
     view = memoryview(octets)
     while view:  # a nearly full disk takes a part and says so only next time
-        view = view[os.write(file, view) :]
+        written = os.pwrite(file, view, at)
+        view, at = view[written:], at + written

@@ -62,6 +62,10 @@ class Journal:
         self._packs.sync()
         return list(map(Entry.of, mails, places))
 
+    def end(self, tx: Tx) -> None:
+        """All that was written is known: nothing is to be read after this."""
+        _left(tx, self._begun)
+
     def close(self) -> None:
         self._packs.close()
 
@@ -94,12 +98,16 @@ def _taken_up(store: Store, pack: str, known: int) -> int:
         found = salvage.records(store.packs, pack, known, store.packs.sizes()[pack])
         for batch in _batches(each for each in found if isinstance(each, Found)):
             taken += len(store.write_now(partial(_adopt, batch)))
-        store.write_now(lambda tx: tx.connection.execute(delete(open_packs).where(open_packs.c.pack == pack)))
+        store.write_now(lambda tx: _left(tx, pack))
     except KeyError:
         log.pack_not_read(pack=pack, reason="it isn't there")
     except StoreError as error:
         log.pack_not_read(pack=pack, reason=str(error))
     return taken
+
+
+def _left(tx: Tx, pack: str) -> None:
+    tx.connection.execute(delete(open_packs).where(open_packs.c.pack == pack))
 
 
 def _adopt(batch: Sequence[Found], tx: Tx) -> Sequence[Found]:

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 from gateway import log
@@ -53,10 +53,13 @@ class Keeper:
 
     async def close(self) -> None:
         """Tell the database of all that was kept, if it can be told now. Nothing is kept any more."""
-        await self._owed.told()
+        told = await self._owed.told()
         self._thread.shutdown()
         if self._journal is not None:
             self._journal.close()
+            with suppress(StoreError):
+                if told:
+                    await self._store.write(self._journal.end)
 
     async def _write(self, mails: Sequence[Incoming]) -> None:
         with self._watched():

@@ -47,11 +47,12 @@ class Owed:
         if self._trouble is not None:
             raise StoreError(str(self._trouble))
 
-    async def told(self) -> None:
-        """Wait until there are none, or the database can't be told."""
+    async def told(self) -> bool:
+        """Wait until there are none, or the database can't be told. Is it?"""
         self._hurry.set()
         while self._entries and self._trouble is None:
             await self._tried.wait()
+        return not self._entries
 
     async def _tell_all(self) -> None:
         while self._entries:

@@ -54,10 +54,16 @@ def records(packs: Packs, pack: str, offset: int, size: int) -> Iterator[Found |
     while offset < size:
         found = _record(packs, pack, offset, size)
         if found is None:
-            yield Damage(pack, offset)
+            if not _is_room(packs, pack, offset, size):
+                yield Damage(pack, offset)
             break
         yield found
         offset = found.at.offset + found.at.size + 1
+
+
+def _is_room(packs: Packs, pack: str, start: int, end: int) -> bool:
+    """Is it what a pack had room for when its daemon ended, and nothing else?"""
+    return not any(part.strip(b"\0") for part in packs.octets(pack, start, end))
 
 
 def _record(packs: Packs, pack: str, offset: int, size: int) -> Found | None:

@@ -133,6 +133,7 @@ def test_a_damaged_pack_takes_no_sound_copys_place(tmp_path: Path) -> None:
         kept(store, 1)
         found, manifest = backed_up(store, tmp_path / "backups")
         (name,) = manifest.packs
+        store.packs.close()  # which leaves no room in it
         changed(tmp_path / "one" / "raw" / name)
         kept(store, 2)
         with pytest.raises(StoreError, match="isn't what it was at the last backup"):
@@ -475,6 +476,7 @@ def test_a_damaged_record_ends_its_pack(tmp_path: Path, damage: Callable[[Path],
     packs.append(mail(1), arrivals.about(incoming(mail(1))))
     second = packs.append(mail(2, 5000), arrivals.about(incoming(mail(2, 5000))))
     packs.sync()
+    packs.close()
     damage(tmp_path / second.pack)
     raw, (damaged,) = found_in(packs, {})
     assert raw == [mail(1)]

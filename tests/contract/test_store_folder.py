@@ -36,18 +36,18 @@ class Disk:
     """A disk that fails when it is told to, and remembers what was synced."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.write, self.sync = os.write, os.fdatasync
+        self.write, self.sync = os.pwrite, os.fdatasync
         self.failing_writes: list[bool] = []
         self.failing_syncs: list[bool] = []
         self.synced: set[str] = set()
-        monkeypatch.setattr(os, "write", self._write)
+        monkeypatch.setattr(os, "pwrite", self._write)
         monkeypatch.setattr(os, "fdatasync", self._sync)
 
-    def _write(self, file: int, octets: Any) -> int:
+    def _write(self, file: int, octets: Any, at: int) -> int:
         if self.failing_writes and self.failing_writes.pop(0):
-            self.write(file, octets[: len(octets) // 2])
+            self.write(file, octets[: len(octets) // 2], at)
             raise OSError(errno.ENOSPC, "No space left on device")
-        return self.write(file, octets)
+        return self.write(file, octets, at)
 
     def _sync(self, file: int) -> None:
         if self.failing_syncs and self.failing_syncs.pop(0):
@@ -120,10 +120,36 @@ def test_rotation_syncs_what_it_leaves(packs: Folder, monkeypatch: pytest.Monkey
 
 
 def test_a_disk_that_takes_a_part_at_a_time(packs: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = os.write
-    monkeypatch.setattr(os, "write", lambda file, octets: write(file, octets[:7]))
+    write = os.pwrite
+    monkeypatch.setattr(module, "_ROOM", 10)
+    monkeypatch.setattr(os, "pwrite", lambda file, octets, at: write(file, octets[:7], at))
     location = packs.append(b"0123456789" * 5, {})
     assert packs.read(location) == b"0123456789" * 5
+
+
+def test_small_mails_fill_the_room_that_one_made(packs: Folder) -> None:
+    """A file that doesn't grow is quickly synced."""
+    first = packs.append(b"first", {})
+    file = packs.folder / first.pack
+    size = file.stat().st_size
+    others = [packs.append(b"%d" % n, {}) for n in range(9)]
+    packs.sync()
+    assert file.stat().st_size == size > module._ROOM
+    assert [packs.read(each) for each in (first, *others)] == [b"first", *(b"%d" % n for n in range(9))]
+    packs.close()
+    assert file.read_bytes().endswith(b"\n8\n")
+
+
+def test_what_has_no_room_makes_more_and_what_is_large_none(packs: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_ROOM", 200)
+    monkeypatch.setattr(module, "_SMALL", 300)
+    sent = [bytes([65 + n]) * size for n, size in enumerate((10, 1000, 10, 10, 150, 1000, 10))]
+    places = [packs.append(raw, {}) for raw in sent]
+    packs.sync()
+    assert [packs.read(each) for each in places] == sent
+    packs.close()
+    last = places[-1]
+    assert packs.sizes() == {last.pack: last.offset + last.size + 1}
 
 
 def test_a_pack_that_was_removed_takes_nothing_more(tmp_path: Path) -> None:

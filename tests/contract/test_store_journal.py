@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from gateway.errors import StoreError
 from gateway.model import ImapCursor, Incoming
-from gateway.store import arrivals, journal, ledger, owed, restoring
+from gateway.store import arrivals, catching, journal, ledger, owed, restoring
 from gateway.store.arrivals import Entry
 from gateway.store.database import Store
 from gateway.store.folder import Folder
@@ -61,6 +61,12 @@ def noted(store: Store) -> dict[str, int]:
     return {row.pack: row.known for row in store.read_now(lambda c: c.execute(select(open_packs)).all())}
 
 
+def head(packs: Folder, entry: Entry) -> bytes:
+    """The line before its octets."""
+    before = (packs.folder / entry.raw["pack"]).read_bytes()[: entry.raw["offset"]]
+    return before.splitlines(keepends=True)[-1]
+
+
 def senders(*numbers: int) -> list[str]:
     return [f"u{n}@usager.example.net" for n in numbers]
 
@@ -86,7 +92,7 @@ def test_what_was_entered_is_not_taken_up_again(store: Store, written: Journal, 
     entries = written.write(mails(5))
     enter(store, entries[:3])
     (end,) = noted(store).values()
-    assert 0 < end < next(iter(packs.sizes().values()))
+    assert end == entries[3].raw["offset"] - len(head(packs, entries[3]))
     assert journal.take_up(store) == 2
     assert arrived(store) == senders(0, 1, 2, 3, 4)
 
@@ -94,6 +100,7 @@ def test_what_was_entered_is_not_taken_up_again(store: Store, written: Journal, 
 def test_when_all_is_entered_the_whole_pack_is_known(store: Store, written: Journal, packs: Folder) -> None:
     for some in (mails(5)[:2], mails(5)[2:]):
         enter(store, written.write(some))
+    written.close()  # which leaves no room in it
     assert noted(store) == packs.sizes()
     assert journal.take_up(store) == 0
 
@@ -200,6 +207,34 @@ def test_nothing_is_written_to_a_pack_that_the_database_does_not_know(
     assert journal.take_up(store) == 1
 
 
+# --- a copy of the database ---------------------------------------------------------------------------------
+
+
+def database(store: Store) -> Path:
+    return Path(str(store.engine.url.database))
+
+
+def test_a_copy_waits_until_the_database_knows_of_all_that_was_acknowledged(
+    store: Store, written: Journal, packs: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = written.write(mails(3))
+    enter(store, entries[:1])
+    monkeypatch.setattr(catching.time, "sleep", lambda _: enter(store, entries[1:]))
+    assert catching.caught_up(database(store), packs)
+    assert arrived(store) == senders(0, 1, 2)
+
+
+def test_a_copy_waits_for_nobody_where_all_is_known_and_not_for_ever(
+    store: Store, written: Journal, packs: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catching, "_PATIENCE", 0.0)
+    monkeypatch.setattr(catching.time, "sleep", lambda _: pytest.fail("waited"))
+    entries = written.write(mails(1))
+    assert not catching.caught_up(database(store), packs)
+    enter(store, entries)
+    assert catching.caught_up(database(store), packs)
+
+
 # --- the keeper -----------------------------------------------------------------------------------------------
 
 
@@ -221,6 +256,7 @@ async def test_in_a_rush_many_are_entered_at_once(store: Store, monkeypatch: pyt
     assert arrived(store) == []
     await keeper.close()
     assert arrived(store) == senders(0, 1, 2, 3, 4)
+    assert noted(store) == {}
 
 
 async def test_while_the_database_takes_nothing_no_more_is_kept_and_what_was_is_entered_later(
