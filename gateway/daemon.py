@@ -29,7 +29,7 @@ from gateway.errors import ConfigError, Temporary
 from gateway.house import House
 from gateway.intake import smtp
 from gateway.mail.tokens import Keys
-from gateway.reloading import State
+from gateway.reloading import State, settle
 from gateway.store import holders, journal, keyring, opening, pulses
 from gateway.store.database import Store, Tx
 from gateway.store.keeper import Keeper
@@ -92,6 +92,7 @@ def _parts(house: House, roles: Collection[str]) -> dict[str, Coroutine[Any, Any
 async def _work(house: House, roles: Collection[str]) -> None:
     """What becomes of mail takes half a second to load: in a thread, while it is taken and kept already."""
     working = await asyncio.to_thread(import_module, "gateway.working")
+    settle()
     await working.run(house, roles)
 
 
@@ -168,18 +169,18 @@ def _ready(
     settings: Settings, doors: list[tuple[str, str]], roles: Collection[str], announce: Callable[[str], None]
 ) -> None:
     if "intake" not in roles:
-        log.daemon_ready(sources=[], version=version("gateway"))
         announce(f"gateway is ready, for {' and '.join(roles)} alone: other daemons take mail")
         systemd.notify("READY=1", f"STATUS={', '.join(roles)} alone")
+        log.daemon_ready(sources=[], version=version("gateway"))
         return
     sources = [f"{protocol} on {address}" for protocol, address in doors]
     sources += [f"imap {mailbox.name}" for mailbox in settings.intake.imap]
     relay = settings.relay
     lands = f"{relay.folder}/new" if relay.transport == "maildir" else f"the smarthost {relay.host}:{relay.port}"
-    log.daemon_ready(sources=sources, version=version("gateway"))
     ways = ", ".join(sources)
     announce(f"gateway is ready: write to {settings.addresses.global_} by {ways}; answers go to {lands}")
     systemd.notify("READY=1", f"STATUS=taking mail by {ways}")
+    log.daemon_ready(sources=sources, version=version("gateway"))  # last: with the first line, the log is set up
 
 
 async def _watchdog(store: Store) -> None:

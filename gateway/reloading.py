@@ -33,7 +33,8 @@ class State:
         self.path = path
         self._keys_file = settings.store.token_keys_file
         self._keys_seen = keys.stamp(self._keys_file)
-        self.context = _context(settings, found)
+        with config.uncollected():
+            self.context = context(settings, found)
         self._reloading: asyncio.Task[None] | None = None
         self._changed = False
         self.stop: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -107,7 +108,12 @@ def _context(settings: Settings, keys: Keys) -> Context:
     """Build it, and tell the collector that all of it stays: walking a large directory would stop the loop."""
     with config.uncollected():
         made = context(settings, keys)
+    settle()
+    return made
+
+
+def settle() -> None:
+    """Tell the collector that all there is now stays, but for what is garbage by now."""
     gc.unfreeze()
     gc.collect()
     gc.freeze()
-    return made
