@@ -25,6 +25,7 @@ from tests.trials.case import Case, Counted, When, scratch
 _SEED = 20_261_129
 _SOONEST, _LATEST = 0.05, 0.5  # seconds from « ready » to SIGKILL
 _FEWEST = 3  # kills, below which a run proves nothing
+_DRAINED = 1800.0  # seconds in which all that was kept is filed and leaves; ten thousand mails take minutes
 _LAST = 10.0  # seconds in which a daemon that is asked to end, and the children of one that was killed, are gone
 
 
@@ -58,9 +59,9 @@ def _left_twice(gateway: Gateway) -> int:
 
 def _wrong_after(gateway: Gateway, acknowledged: list[str]) -> int:
     """In the end all is filed and leaves in peace; what of it is lost, there twice, or stuck."""
-    gateway.until(lambda: done(gateway.folder), "every mail done", patience=300)
+    gateway.until(lambda: done(gateway.folder), "every mail done", patience=_DRAINED)
     gateway.program = (COMMAND,)  # the command is quicker
-    gateway.until(lambda: not gateway.waiting(), "an outbox in which nothing waits", patience=300)
+    gateway.until(lambda: not gateway.waiting(), "an outbox in which nothing waits", patience=_DRAINED)
     gateway.signal(signal.SIGTERM)
     gateway.ended()
     return aftermath(gateway.folder, acknowledged).wrong + _left_twice(gateway)
