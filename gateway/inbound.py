@@ -8,6 +8,7 @@ has every mail go this way.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.exc import DBAPIError
@@ -18,7 +19,7 @@ from gateway.decision import Decision
 from gateway.errors import StoreError
 from gateway.explaining import Seen, explained, seen
 from gateway.health import canary
-from gateway.model import Arrival, Mail
+from gateway.model import Arrival, Clues, Mail
 from gateway.reading.question import Question
 from gateway.store import arrivals, failures, filing, scans, volume
 from gateway.store.database import Store, Tx, savepoint
@@ -88,8 +89,14 @@ def file_beside(tx: Tx, mails: Sequence[Waiting], context: Context, now: datetim
     told = together.told(mails, context)
     if any(this is None and isinstance(mail, Mail) for _, mail, this in told):
         raise Entangled  # a defect of ours came out: nobody knows what it touches
-    sharing.share(tx.connection, [this.clues for *_, this in told if this], context.settings.limits, now)
+    clues = [_with_asked(this) for *_, this in told if this]
+    sharing.share(tx.connection, clues, context.settings.limits, now)
     return _file_told(tx, told, context, now, sharing.notifications)
+
+
+def _with_asked(this: Seen) -> Clues:
+    """What it leads to: also by an agent's word about what she was asked."""
+    return replace(this.clues, deliveries=(*this.clues.deliveries, *this.found.confirms))
 
 
 def file_batch(tx: Tx, mails: Sequence[Waiting], context: Context, now: datetime) -> list[tuple[Arrival, Filed]]:

@@ -19,9 +19,8 @@ from gateway.store import reach, turns, volume
 from gateway.store.turns import Entangled
 
 _ACKNOWLEDGING = "acknowledging"
-_MOST_BESIDE = (
-    1000  # mails that others may be writing to one agent, or acknowledgements, in what isn't to be seen yet
-)
+# What others may be writing that isn't to be seen yet: notifications to one agent, acknowledgements.
+_MOST_BESIDE = 1000
 
 
 def share(connection: Connection, clues: Collection[Clues], limits: Limits, now: datetime) -> None:

@@ -50,7 +50,7 @@ NAMED = "advisory"  # what PostgreSQL calls waiting for a lock on a name; on a r
 Batch = list[tuple[Arrival, Mail | Exception]]
 
 
-def context(folder: Path, limits: dict[str, int] = FAR) -> Context:
+def context(folder: Path, limits: dict[str, int] = FAR, **trust: str) -> Context:
     base = settings(folder)
     other = {"number": 43, "title": "Autre", "organisation": base.organisations[0].siret, "administrateurs": [BOB]}
     dossiers = [
@@ -63,6 +63,7 @@ def context(folder: Path, limits: dict[str, int] = FAR) -> Context:
         dossiers=dossiers,
         desk={"bundle": "0s"},
         limits=limits,
+        trust=trust,
     )
 
 
@@ -377,3 +378,20 @@ def test_acts_follow_each_other_in_the_audit(pair: tuple[Store, Store]) -> None:
     second.result(60)
     assert ran == {"one": 1, "other": 1}
     assert not pair[0].read_now(audit.verified).fault
+
+
+def test_an_agents_word_leads_to_what_she_was_asked_about(pair: tuple[Store, Store], tmp_path: Path) -> None:
+    """By the address that she answers alone: her program cites nothing."""
+    situation = context(tmp_path, agent_proof="authenticated")
+    take(pair[0], situation, raw_mail(to=f"dossier+123@{DOMAIN}", text="question", identifier="m0@x"))
+    notified = _delivery(pair[0], "notification")
+    take(pair[0], situation, raw_mail(notified.recipient, notified.reply_to, "Re: Un", "Bonne.", "m1@x"))
+    asked = _delivery(pair[0], "confirmation")
+    word = raw_mail(asked.recipient, asked.reply_to, "Re: Deux", "oui", "m2@x")
+    more = raw_mail(text="more", identifier="m3@x", answers="m0@x", subject="Re: Trois")
+    scene = Scene(pair, situation, more, word).play()
+    assert (scene.waited, scene.second.shared) == (NAMED, {True: 1})
+
+
+def _delivery(store: Store, purpose: str) -> Any:
+    return next(row for row in _rows(store, _SENT) if row.purpose == purpose)
