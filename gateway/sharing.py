@@ -30,6 +30,8 @@ def share(connection: Connection, clues: Collection[Clues], limits: Limits, now:
         Entangled: what they lead to has changed meanwhile, or is too much.
     """
     before = reach.reach(connection, clues)
+    if len(before.conversations) > reach.MOST:
+        raise Entangled
     counting = {_ACKNOWLEDGING} if volume.counting(connection, limits, now, _MOST_BESIDE) else ()
     turns.share(connection, {*reach.names(clues), *before.names, *counting})
     if not reach.reach(connection, clues).conversations <= before.conversations:

@@ -60,7 +60,8 @@ def names(clues: Iterable[Clues]) -> frozenset[str]:
 
 
 def _names(one: Clues) -> Iterable[str]:
-    yield person(one.author)  # whoever sends the same mail twice is the same
+    yield person(one.author)
+    yield f"mail {one.fingerprint}"  # its author may be told by the way it came: the same may have two
     yield from (f"id {each}" for each in (one.message_id, *one.cited, one.forwarded) if each)
     yield from (f"matter {each}" for each in (one.matter, one.outlook) if each)
 

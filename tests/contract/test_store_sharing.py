@@ -20,7 +20,7 @@ from sqlalchemy import select, text
 from gateway import inbound
 from gateway.context import Context
 from gateway.model import Arrival, Mail
-from gateway.store import arrivals, audit, evidence, tables, turns
+from gateway.store import arrivals, audit, evidence, reach, tables, turns
 from gateway.store.database import Store, Tx
 from gateway.store.turns import Entangled
 from tests.builders import (
@@ -353,6 +353,24 @@ def test_two_parts_of_one_conversation_wait_for_each_other(pair: tuple[Store, St
     assert scene.waited == NAMED
     assert scene.second.shared == {True: 1}
     assert list(outcome(pair[0])["conversations"].values()) == [1]
+
+
+def test_the_same_mail_waits_whoever_is_taken_for_its_author(pair: tuple[Store, Store], tmp_path: Path) -> None:
+    """It has no From field and no id: the way it came tells who wrote, and it came by two."""
+    mail = f"To: contact@{DOMAIN}\r\nSubject: a\r\n\r\nBonjour\r\n".encode()
+    first, second = (f"Return-Path: <{author}>\r\n".encode() + mail for author in PEOPLE[:2])
+    scene = Scene(pair, context(tmp_path), first, second).play()
+    assert (scene.waited, scene.second.shared) == (NAMED, {True: 1})
+    assert outcome(pair[0])["ends"] == {"filed": 1, "duplicate": 1}
+
+
+def test_what_leads_to_more_than_is_named_is_filed_in_turn(
+    pair: tuple[Store, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    situation = context(tmp_path)
+    take(pair[0], situation, QUESTION)
+    monkeypatch.setattr(reach, "MOST", 0)
+    assert Scene(pair, situation, STRANGE, RELATED["its answer"]).play().second.shared == {False: 1}
 
 
 def test_acts_follow_each_other_in_the_audit(pair: tuple[Store, Store]) -> None:
