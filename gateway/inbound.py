@@ -13,13 +13,14 @@ from datetime import datetime
 
 from sqlalchemy.exc import DBAPIError
 
-from gateway import private, sharing, together
+from gateway import log, private, sharing, together
 from gateway.context import Context
 from gateway.decision import Decision
 from gateway.errors import StoreError
 from gateway.explaining import Seen, explained, seen
 from gateway.health import canary
 from gateway.model import Arrival, Clues, Mail
+from gateway.outcries import place
 from gateway.reading.question import Question
 from gateway.store import arrivals, failures, filing, scans, volume
 from gateway.store.database import Store, Tx, savepoint
@@ -121,9 +122,13 @@ def _file_told(
                 return together.file(tx, mails, context, now, alone, counted)
         except Entangled:
             raise
+        except together.Undone:
+            log.filed_one_by_one(mails=len(mails), reason="another daemon has some of them")
         except Exception as error:
             if store_trouble(error):
                 raise
+            reason = f"{type(error).__name__} at {place(error.__traceback__)}"
+            log.filed_one_by_one(mails=len(mails), reason=reason)
     outcomes = [(told[0], alone(told)) for told in mails]
     return [(arrival, outcome) for arrival, outcome in outcomes if outcome is not None]
 

@@ -287,6 +287,11 @@ def mail_set_aside(*, mail: str, arrival: int, reason: str) -> None:
     _error("mail_set_aside", mail=mail, arrival=arrival, reason=reason)
 
 
+def filed_one_by_one(*, mails: int, reason: str) -> None:
+    """So many mails couldn't be filed together: each is filed by itself, and comes to what it would have come to."""
+    _warning("filed_one_by_one", mails=mails, reason=reason)
+
+
 def mail_unreadable(*, mail: str, arrival: int, attempts: int, reason: str) -> None:
     """Reading a mail failed. It's tried again, at the third attempt by its header alone."""
     _warning("mail_unreadable", mail=mail, arrival=arrival, attempts=attempts, reason=reason)

@@ -16,7 +16,7 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 from sqlalchemy import func, select, update
 
-from gateway import inbound, together
+from gateway import inbound, log, together
 from gateway.context import Context
 from gateway.decision import Decision
 from gateway.errors import StoreError
@@ -265,15 +265,30 @@ def test_one_that_fails_is_set_aside_and_the_others_are_filed(
         found = row(message, conversation)
         return {**found, "subject": object()} if message.subject == "s3" else found
 
+    said = one_by_one(monkeypatch)
     monkeypatch.setattr(together, "foretold", fails)
     monkeypatch.setattr(rows, "of_message", unwritten)
     outcomes = [outcome for _, outcome in file_all(store, context)]
     assert [type(outcome) for outcome in outcomes] == [Decision, Decision, Decision, str, Decision]
     assert len(listed(store)) == 4
+    ((mails, reason),) = said
+    assert mails == 5
+    assert reason.startswith("ValueError at ")
+    assert reason.endswith(" fails")
 
 
-def test_one_that_another_daemon_has_by_now_is_left_to_it(world: tuple[Store, Context]) -> None:
+def one_by_one(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str]]:
+    """What is said from here on of mails that can't be filed together: how many they are, and why."""
+    said: list[tuple[int, str]] = []
+    monkeypatch.setattr(log, "filed_one_by_one", lambda *, mails, reason: said.append((mails, reason)))
+    return said
+
+
+def test_one_that_another_daemon_has_by_now_is_left_to_it(
+    world: tuple[Store, Context], monkeypatch: pytest.MonkeyPatch
+) -> None:
     store, context = world
+    said = one_by_one(monkeypatch)
     keep(store, *plain(4))
 
     def work(tx: Tx) -> list[int]:
@@ -283,6 +298,7 @@ def test_one_that_another_daemon_has_by_now_is_left_to_it(world: tuple[Store, Co
         return [arrival.id for arrival, _ in inbound.file_batch(tx, mails, context, NOW)]
 
     assert store.write_now(work) == [1, 2, 4]
+    assert said == [(4, "another daemon has some of them")]
     assert len(listed(store)) == 3
 
 
