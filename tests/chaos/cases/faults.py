@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.chaos import careless
-from tests.chaos.aftermath import aftermath, arrived, done, tried
+from tests.chaos.aftermath import Aftermath, aftermath, arrived, done, tried
 from tests.chaos.cases.kills import mails
 from tests.chaos.disk import Keeps
 from tests.chaos.recording import Recording
@@ -26,6 +26,7 @@ from tests.trials.case import Case, Counted, When, scratch
 _MOST = 40  # calls of a kind that are made to fail, one by one
 _SOON = 10.0  # seconds in which mail is taken again
 _WHILE = 8  # mails that are offered while it lasts
+_MORE = (b"x" * 70 + b"\r\n") * 20_000  # makes a mail larger than the room that a pack has
 
 
 # --- calls that fail -------------------------------------------------------------------------------------
@@ -62,7 +63,7 @@ def _each_call(program: careless.Program, call: str, error: str) -> Counted:
     """Each such call fails in turn while a mail comes in and is filed; then the power is cut.
 
     Wrong is a mail that was acknowledged and isn't there then, one that « left » and lies nowhere, one refused
-    for good, one that isn't taken afterwards.
+    for good, one that isn't taken afterwards. What is missed after one cut isn't looked for again after the next.
     """
     wrong = tries = 0
     with scratch() as place, Gateway(place / "gateway", configuration(), program) as gateway:
@@ -83,7 +84,9 @@ def _each_call(program: careless.Program, call: str, error: str) -> Counted:
             tries += 1
             wrong += reply.startswith("5")
             kept += [reply.split()[-1]] if reply.startswith("2") else []
-            wrong += _wrong_in_a_cut(Recording(before, steps(record, folder, before)), after, kept)
+            found = _after_a_cut(Recording(before, steps(record, folder, before)), after, kept)
+            wrong += found.wrong > 0
+            kept = [mail for mail in kept if mail not in found.lost]
             kept.append(_kept(gateway, next(stream)))
             shutil.rmtree(before)
         gateway.stop()
@@ -111,10 +114,10 @@ def _only(reply: str, begins: str) -> str:
     return reply if reply.startswith(begins) else ""
 
 
-def _wrong_in_a_cut(recording: Recording, after: Path, acknowledged: list[str]) -> bool:
+def _after_a_cut(recording: Recording, after: Path, acknowledged: list[str]) -> Aftermath:
     *_, (_, disk, _) = recording.moments()
     disk.cut(Keeps(0.0), after)
-    return aftermath(after, acknowledged, recording.left).wrong > 0
+    return aftermath(after, acknowledged, recording.left)
 
 
 # --- a full disk -----------------------------------------------------------------------------------------
@@ -140,19 +143,33 @@ def _no_mount() -> str:
 
 
 def _full(program: careless.Program) -> Counted:
-    """The disk is filled to its last octet by somebody else, and emptied again."""
+    """The disk is filled to its last octet by somebody else, and emptied again.
+
+    At first mails are too large for the room that the open pack has, and the daemon goes on. Then they fit, and it is
+    killed before there is room for what the database is to know of them.
+    """
     with scratch() as folder, _small_disk(folder), Gateway(folder, configuration(), program) as gateway:
         gateway.start()
-        ballast = folder / "ballast"
+        ballast, small = folder / "ballast", mails(10_000)
+        large = (next(small) + _MORE for _ in range(1_000))
 
-        def fill() -> None:
-            with suppress(OSError), ballast.open("wb", buffering=0) as file:
-                while file.write(bytes(1 << 16)):
-                    pass
-                while file.write(b"\0"):
-                    pass
+        def end_killed() -> None:
+            gateway.kill()
+            ballast.unlink()
+            gateway.start()
 
-        return _trouble(gateway, fill, ballast.unlink, "24")
+        survived = _trouble(gateway, lambda: _fill(ballast), ballast.unlink, "24", large)
+        gateway.start()
+        killed = _trouble(gateway, lambda: _fill(ballast), end_killed, "24", small)
+        return Counted(survived.tries + killed.tries, survived.through + killed.through, "mails")
+
+
+def _fill(ballast: Path) -> None:
+    with suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while file.write(bytes(1 << 16)):
+            pass
+        while file.write(b"\0"):
+            pass
 
 
 # --- the database ----------------------------------------------------------------------------------------
@@ -163,7 +180,7 @@ def _removed(program: careless.Program) -> Counted:
     with scratch() as folder, Gateway(folder, configuration(), program) as gateway:
         gateway.start()
         there, away = folder / "var" / "gateway.db", folder / "away.db"
-        return _trouble(gateway, lambda: there.rename(away), lambda: away.rename(there), "4")
+        return _trouble(gateway, lambda: there.rename(away), lambda: away.rename(there), "4", mails(10_000))
 
 
 def _locked(program: careless.Program, seconds: float) -> Counted:
@@ -180,7 +197,7 @@ def _locked(program: careless.Program, seconds: float) -> Counted:
                 over.wait(seconds)
                 other.execute("ROLLBACK")
 
-            return _trouble(gateway, hold, let_go, "24", answered=False)
+            return _trouble(gateway, hold, let_go, "24", mails(10_000), answered=False)
 
 
 class _Client(threading.Thread):
@@ -191,13 +208,19 @@ class _Client(threading.Thread):
 
 
 def _trouble(
-    gateway: Gateway, begin: Callable[[], object], end: Callable[[], object], allowed: str, *, answered: bool = True
+    gateway: Gateway,
+    begin: Callable[[], object],
+    end: Callable[[], object],
+    allowed: str,
+    stream: Iterator[bytes],
+    *,
+    answered: bool = True,
 ) -> Counted:
     """Mail before, while and after something is wrong: how it is answered, and whether what was taken is there.
 
     `allowed`: how replies may begin that are given while it lasts. `answered`: it lasts until all have one.
+    In the end the daemon is killed.
     """
-    stream = mails(10_000)
     kept = [_kept(gateway, next(stream)) for _ in range(3)]
     gateway.until(lambda: done(gateway.folder), "every mail done")
     replies: list[str] = []
@@ -245,7 +268,7 @@ CASES = (
     *(_calls("pwrite64", error, "answer", _KEEPING) for error in ("EIO", "ENOSPC")),
     Case(
         key="disk-full",
-        trial="the disk is filled to its last octet, and emptied again",
+        trial="the disk is filled to its last octet, and emptied; once more, and the daemon is killed meanwhile",
         promise=_LATER,
         defended=lambda: _full((COMMAND,)),
         control=lambda: _full(careless.program("answer")),
