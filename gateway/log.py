@@ -180,6 +180,11 @@ def pack_not_read(*, pack: str, reason: str) -> None:
     _error("pack_not_read", pack=pack, reason=reason)
 
 
+def pack_ends_early(*, pack: str, offset: int) -> None:
+    """What a pack holds from there on is no whole mail: the power failed while it was written, or it is damaged."""
+    _warning("pack_ends_early", pack=pack, offset=offset)
+
+
 # --- intake: imap ----------------------------------------------------------------------------------------
 
 

@@ -18,7 +18,7 @@ from gateway.config import Settings
 from gateway.config.include import gather
 from gateway.errors import Refused
 from gateway.relay import walking
-from gateway.store import backup, catching, copying, dumping, manifests, opening
+from gateway.store import backup, copying, dumping, manifests, opening
 from gateway.store.engines import file_of
 from gateway.store.manifests import Manifest
 from gateway.store.packs import Packs
@@ -99,8 +99,7 @@ def _dump(settings: Settings, packs: Packs) -> backup.Dump:
         return partial(dumping.dump, settings.store.database, packs)
     if not database.exists():
         raise Refused(f"there is no store {database} yet: nothing to back up")
-    catching.caught_up(database, packs)
-    return partial(copying.sqlite, database)
+    return partial(copying.sqlite, database, packs)
 
 
 def about(manifest: Manifest) -> dict[str, object]:

@@ -13,7 +13,7 @@ from gateway.clock import utc_now
 from gateway.commands import options as typed
 from gateway.commands.operator import Operator
 from gateway.commands.output import Shown, many, when
-from gateway.store import arrivals, audit, opening, outbox, rounds, salvage
+from gateway.store import arrivals, audit, journal, opening, outbox, rounds, salvage
 from gateway.store.database import Store, Tx
 from gateway.store.salvage import Damage, Found
 
@@ -41,6 +41,8 @@ def recovered(store: Store, by: Operator, now: datetime, *, apply: bool) -> Show
     Raises:
         StoreError: the packs or the database can't be had now.
     """
+    if apply:  # what the daemon's next start would enter: it wasn't filed before, and nothing of it is held
+        journal.take_up(store)
     damages: list[Damage] = []
     times: list[datetime] = []
     extents = store.read_now(arrivals.extents)

@@ -78,7 +78,7 @@ def restored(
 
     def finish(tx: Tx) -> None:
         nonlocal held
-        restoring.begin_anew(tx)
+        restoring.begin_anew(tx, {name: copy.size for name, copy in manifest.packs.items()})
         held = 0 if send else restoring.hold(tx, lost_at, now, by.name)
         what = (
             f"restored the store from the backup of {manifest.made_at}; held: {many(held, 'delivery', 'deliveries')}"

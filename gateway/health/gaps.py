@@ -78,7 +78,7 @@ WORDS: dict[Kind, tuple[str, str]] = {
     Kind.LOST: ("mail was filed, and its message isn't there", "restore a backup beside, and compare; report it"),
     Kind.RAW: (
         "raw mail is missing, or out of reach",
-        "put the packs back from the backup: `gateway check` names them",
+        "put the packs back from the backup: `gateway check` names them; then restart the daemon",
     ),
     Kind.UNREACHED: (
         "a mailbox isn't looked at",

@@ -17,7 +17,7 @@ from gateway.context import Context
 from gateway.errors import StoreError
 from gateway.health import alarms, canary, checks, metrics, signs
 from gateway.health.gaps import Kind, Sight
-from gateway.store import arrivals, packs, pulses
+from gateway.store import arrivals, journal, packs, pulses
 from gateway.store.database import Store
 from gateway.store.vitals import vitals
 
@@ -135,7 +135,10 @@ async def look(
 
 
 async def compare(store: Store, memory: Memory, every: timedelta, now: datetime) -> None:
-    """Are all packs there, and as long as what is referred to? Only what came since is looked up in the store."""
+    """Are all packs there, and as long as what is referred to, and is the database told of what was acknowledged?
+
+    Only what came since is looked up in the store.
+    """
     if memory.compared_at is not None and now - memory.compared_at < every:
         return
     last, extents = await store.read(lambda connection: arrivals.extended(connection, memory.extended_to))
@@ -143,7 +146,9 @@ async def compare(store: Store, memory: Memory, every: timedelta, now: datetime)
         memory.extents[pack] = max(end, memory.extents.get(pack, 0))
     memory.extended_to, memory.compared_at = last, now
     try:
-        memory.packs = tuple(await asyncio.to_thread(packs.missing, store.packs, memory.extents))
+        broken = await asyncio.to_thread(packs.missing, store.packs, memory.extents)
+        untold = await asyncio.to_thread(journal.overdue, store, now - checks.PATIENCE)
+        memory.packs = tuple(sorted({*broken, *untold}))
     except StoreError as error:
         log.health_paused(reason=str(error))
         memory.packs = ("all: they can't be listed",)

@@ -4,7 +4,8 @@
     DIR/20261129T193000Z/      a backup: gateway.db, token.keys, configuration/, manifest.json, manifest.json.sha256
 
 The database is copied first, as it is at one moment, and the packs after it: what it refers to was durable before,
-and packs only grow. A backup bears its name when all of it is written, synced, read again and found to be right.
+and so was what it is yet to be told of (`gateway.store.journal`); packs only grow. A backup bears its name when all
+of it is written, synced, read again and found to be right.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _STAMP = "%Y%m%dT%H%M%SZ"
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a copied database is: its schema, how many mails it knows, when the last came, and what it refers to.
+    """What a copied database is: its schema, how many mails came, when the last did, and what it refers to.
 
     `extents`: up to where each pack is needed.
     """

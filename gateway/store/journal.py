@@ -4,31 +4,35 @@ A record in a pack holds all that the database is to know of a mail (`gateway.st
 acknowledge it, and the database may learn of many mails at a time, later. Which packs are written to in this way, and
 up to where they are known, stands in the database itself: in the same transaction as the mails. What a daemon that
 ended couldn't enter any more is entered when the next one starts (`take_up`), as is what it had written, and could
-acknowledge to nobody: as if the answer had been lost on its way.
+acknowledge to nobody: as if the answer had been lost on its way. A backup holds it in its packs, and `restore` enters
+it from there.
 
 It's for stores in a file, and raw mail in a folder: one daemon has them for itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from itertools import islice
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 
 from gateway import log
 from gateway.errors import StoreError
 from gateway.model import Incoming
-from gateway.store import arrivals, engines, salvage
+from gateway.store import arrivals, engines, salvage, statements
 from gateway.store.arrivals import Entry
-from gateway.store.database import Store, Tx
+from gateway.store.database import AnyRow, Store, Tx
 from gateway.store.folder import Folder
+from gateway.store.packs import Packs
 from gateway.store.prepared import Prepared
-from gateway.store.salvage import Found
+from gateway.store.salvage import Damage, Found
 from gateway.store.tables import open_packs
 
 _AT_ONCE = 100
+_TOLD = Prepared(select(open_packs.c.known).where(open_packs.c.pack == bindparam("name")))
 _KNOWN = Prepared(open_packs.update().where(open_packs.c.pack == bindparam("name")).values(known=bindparam("end")))
 
 
@@ -71,16 +75,26 @@ class Journal:
 
 
 def _begin(tx: Tx, name: str) -> engines.Files | None:
-    tx.connection.execute(open_packs.insert().values(pack=name, known=0))
+    """It may be begun already: the commit that failed may have been written all the same."""
+    tx.connection.execute(statements.ignoring(tx.connection, open_packs), {"pack": name, "known": 0})
     return engines.used(tx.connection)
 
 
 def enter(tx: Tx, entries: Sequence[Entry]) -> None:
-    """Let the database know of mails that were written, in their order."""
-    arrivals.enter(tx, entries)
-    ends = {each.raw["pack"]: each.raw["offset"] + each.raw["size"] + 1 for each in entries}
-    for name, end in ends.items():
-        _KNOWN.run(tx.connection, {"name": name, "end": end})
+    """Let the database know of mails that were written, in their order; each once, however often it is told."""
+    reached = {each.raw["pack"]: end(each) for each in entries}
+    told = {name: _TOLD.scalar(tx.connection, {"name": name}) or 0 for name in reached}
+    fresh = [each for each in entries if each.raw["offset"] >= told[each.raw["pack"]]]
+    if not fresh:
+        return
+    arrivals.enter(tx, fresh)
+    for name, there in reached.items():
+        _KNOWN.run(tx.connection, {"name": name, "end": there})
+
+
+def end(entry: Entry) -> int:
+    """Where its record ends."""
+    return int(entry.raw["offset"] + entry.raw["size"] + 1)
 
 
 def take_up(store: Store) -> int:
@@ -96,8 +110,9 @@ def _taken_up(store: Store, pack: str, known: int) -> int:
     taken = 0
     try:
         found = salvage.records(store.packs, pack, known, store.packs.sizes()[pack])
-        for batch in _batches(each for each in found if isinstance(each, Found)):
-            taken += len(store.write_now(partial(_adopt, batch)))
+        for batch in _batches(_entries(_looked_through(found))):
+            store.write_now(partial(enter, entries=batch))
+            taken += len(batch)
         store.write_now(lambda tx: _left(tx, pack))
     except KeyError:
         log.pack_not_read(pack=pack, reason="it isn't there")
@@ -106,19 +121,79 @@ def _taken_up(store: Store, pack: str, known: int) -> int:
     return taken
 
 
+def overdue(store: Store, before: datetime) -> list[str]:
+    """Packs with mail that came before that time, and that the database wasn't told of; or that can't be had now.
+
+    Raises:
+        StoreError: the database can't be asked, or no pack can be had.
+    """
+    packs = store.read_now(lambda connection: connection.execute(select(open_packs)).all())
+    sizes = store.packs.sizes() if packs else {}
+    return [row.pack for row in packs if row.pack not in sizes or _is_overdue(store.packs, row, sizes, before)]
+
+
+def _is_overdue(packs: Packs, row: AnyRow, sizes: Mapping[str, int], before: datetime) -> bool:
+    try:
+        first = next(_entries(salvage.records(packs, row.pack, row.known, sizes[row.pack])), None)
+    except StoreError:
+        return True
+    return first is not None and first.arrival["received_at"] < before
+
+
 def _left(tx: Tx, pack: str) -> None:
     tx.connection.execute(delete(open_packs).where(open_packs.c.pack == pack))
 
 
-def _adopt(batch: Sequence[Found], tx: Tx) -> Sequence[Found]:
-    return arrivals.adopt(tx, batch)
+def _looked_through(found: Iterable[Found | Damage]) -> Iterator[Found | Damage]:
+    """Nobody writes to it any more: what isn't whole is told."""
+    for each in found:
+        if isinstance(each, Damage):
+            log.pack_ends_early(pack=each.pack, offset=each.offset)
+        yield each
 
 
-def _batches(found: Iterator[Found]) -> Iterator[list[Found]]:
-    while batch := list(islice(found, _AT_ONCE)):
+def _entries(found: Iterable[Found | Damage]) -> Iterator[Entry]:
+    """One mail's octets at a time are in memory."""
+    return (Entry.of(each.mail, each.at) for each in found if isinstance(each, Found))
+
+
+def _batches(entries: Iterator[Entry]) -> Iterator[list[Entry]]:
+    while batch := list(islice(entries, _AT_ONCE)):
         yield batch
 
 
-def forget(tx: Tx) -> None:
-    """The store comes from a backup: what came since is for `recover` to find."""
+# --- backups -------------------------------------------------------------------------------------------------
+
+
+def ends(packs: Packs, known: Mapping[str, int]) -> dict[str, int]:
+    """Where what is whole ends now, in packs that the database knows up to there.
+
+    Raises:
+        StoreError: they can't be had now.
+    """
+    sizes = packs.sizes()
+    found = {pack: salvage.records(packs, pack, start, sizes.get(pack, 0)) for pack, start in known.items()}
+    return {pack: max(map(end, _entries(each)), default=known[pack]) for pack, each in found.items()}
+
+
+def unknown(connection: Connection, packs: Packs, up_to: Mapping[str, int]) -> Iterator[Entry]:
+    """Mails of which the database is yet to be told; those that end there at the latest.
+
+    Raises:
+        StoreError: they can't be had now.
+    """
+    rows = connection.execute(select(open_packs)).all()
+    sizes = packs.sizes() if rows else {}
+    for row in rows:
+        last = min(up_to.get(row.pack, 0), sizes.get(row.pack, 0))
+        yield from _entries(salvage.records(packs, row.pack, row.known, last))
+
+
+def settle(tx: Tx, up_to: Mapping[str, int]) -> None:
+    """The store comes from a backup, which needs its packs up to there: what it is yet to be told of is entered.
+
+    What came since is for `recover` to find.
+    """
+    for batch in _batches(unknown(tx.connection, tx.packs, up_to)):
+        enter(tx, batch)
     tx.connection.execute(delete(open_packs))

@@ -15,7 +15,7 @@ from gateway.store.database import Store
 _GATHER = 0.1  # seconds for which mails gather in a rush
 _AGAIN = 0.5  # seconds until the database is told again, where it couldn't be
 _AT_ONCE = 500  # mails in one transaction
-_MOST = 5_000  # mails
+_MOST = 5_000  # recipients of mails that wait: their addresses are what takes memory
 
 
 class Owed:
@@ -26,6 +26,7 @@ class Owed:
         self._entered = entered
         self._failed = failed
         self._entries: list[Entry] = []
+        self._recipients = 0
         self._trouble: Exception | None = None
         self._task: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
@@ -33,6 +34,7 @@ class Owed:
 
     def add(self, entries: Sequence[Entry]) -> None:
         self._entries += entries
+        self._recipients += _recipients(entries)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._tell_all(), name="owed")
 
@@ -42,7 +44,7 @@ class Owed:
         Raises:
             StoreError: the database can't be told of them now, so it mustn't be more.
         """
-        while len(self._entries) > _MOST and self._trouble is None:
+        while self._recipients > _MOST and self._trouble is None:
             await self._tried.wait()
         if self._trouble is not None:
             raise StoreError(str(self._trouble))
@@ -79,4 +81,9 @@ class Owed:
             return
         self._trouble = None
         del self._entries[: len(some)]
+        self._recipients -= _recipients(some)
         self._entered()
+
+
+def _recipients(entries: Sequence[Entry]) -> int:
+    return sum(max(1, len(each.arrival["recipients"])) for each in entries)

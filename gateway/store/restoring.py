@@ -121,10 +121,13 @@ def hold(tx: Tx, lost_at: datetime, now: datetime, by: str) -> int:
     return outbox.hold(tx, now, by)
 
 
-def begin_anew(tx: Tx) -> None:
-    """Never give out ids that may have been given out since the backup; signs of life of then tell nothing."""
+def begin_anew(tx: Tx, up_to: Mapping[str, int]) -> None:
+    """Never give out ids that may have been given out since the backup; signs of life of then tell nothing.
+
+    `up_to`: where the backup needs each pack.
+    """
     pulses.forget(tx)
     keyring.forget_all(tx)  # a key may have come since, and have signed what left
-    journal.forget(tx)
+    journal.settle(tx, up_to)
     for table in (deliveries, participations):
         statements.skip_keys(tx.connection, table, _GAP)

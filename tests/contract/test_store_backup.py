@@ -41,7 +41,7 @@ def kept(store: Store, *numbers: int) -> None:
 
 def backed_up(store: Store, folder: Path, second: int = 0, **files: Path) -> tuple[Path, manifests.Manifest]:
     database = Path(str(store.engine.url.database))
-    dump = partial(copying.sqlite, database)
+    dump = partial(copying.sqlite, database, store.packs)
     return backup.make(folder, dump, store.packs, files, version="1", now=NOW + timedelta(seconds=second))
 
 
@@ -133,8 +133,7 @@ def test_a_damaged_pack_takes_no_sound_copys_place(tmp_path: Path) -> None:
         kept(store, 1)
         found, manifest = backed_up(store, tmp_path / "backups")
         (name,) = manifest.packs
-        store.packs.close()  # which leaves no room in it
-        changed(tmp_path / "one" / "raw" / name)
+        changed(tmp_path / "one" / "raw" / name, manifest.packs[name].size)
         kept(store, 2)
         with pytest.raises(StoreError, match="isn't what it was at the last backup"):
             backed_up(store, tmp_path / "backups", 1)
@@ -216,9 +215,10 @@ def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-2])
 
 
-def changed(path: Path) -> None:
+def changed(path: Path, end: int | None = None) -> None:
+    """In the middle of what lies before `end`."""
     octets = bytearray(path.read_bytes())
-    octets[len(octets) // 2] ^= 1
+    octets[len(octets[:end]) // 2] ^= 1
     path.write_bytes(octets)
 
 
@@ -315,11 +315,13 @@ def test_a_damaged_database_is_no_backup(tmp_path: Path) -> None:
     for page in range(8, 20):
         octets[page * 4096 : page * 4096 + 200] = b"\xff" * 200
     file.write_bytes(octets)
+    packs = Folder(tmp_path)
+    dump = partial(copying.sqlite, file, packs)
     with pytest.raises(Permanent, match="is damaged"):
-        backup.make(tmp_path / "backups", partial(copying.sqlite, file), Folder(tmp_path), {}, version="1", now=NOW)
+        backup.make(tmp_path / "backups", dump, packs, {}, version="1", now=NOW)
     file.write_bytes(b"no database at all, but something that is long enough to look like one" * 100)
     with pytest.raises(Permanent, match="is damaged"):
-        backup.make(tmp_path / "backups", partial(copying.sqlite, file), Folder(tmp_path), {}, version="1", now=NOW)
+        backup.make(tmp_path / "backups", dump, packs, {}, version="1", now=NOW)
     assert backup.backups(tmp_path / "backups") == []
 
 
@@ -421,7 +423,7 @@ def test_no_id_is_given_out_twice(tmp_path: Path) -> None:
     with opened(tmp_path) as store:
         for table in (deliveries, participations):
             before = store.read_now(lambda c, t=table: statements.fresh_key(c, t))  # type: ignore[misc]
-            store.write_now(restoring.begin_anew)
+            store.write_now(partial(restoring.begin_anew, up_to={}))
             after = store.read_now(lambda c, t=table: statements.fresh_key(c, t))  # type: ignore[misc]
             assert after == before + restoring._GAP
 

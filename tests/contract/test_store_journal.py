@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +18,24 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
+from gateway.commands.operator import Operator
+from gateway.commands.recover import recovered
 from gateway.errors import StoreError
+from gateway.health import checks, watch
 from gateway.model import ImapCursor, Incoming
-from gateway.store import arrivals, catching, journal, ledger, owed, restoring
+from gateway.store import (
+    arrivals,
+    backup,
+    copying,
+    journal,
+    ledger,
+    manifests,
+    outbox,
+    owed,
+    restoring,
+    rounds,
+    salvage,
+)
 from gateway.store.arrivals import Entry
 from gateway.store.database import Store
 from gateway.store.folder import Folder
@@ -24,7 +43,7 @@ from gateway.store.journal import Journal
 from gateway.store.keeper import Keeper
 from gateway.store.tables import arrivals as arrivals_table
 from gateway.store.tables import open_packs
-from tests.builders import incoming, raw_mail
+from tests.builders import NOW, incoming, raw_mail
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
@@ -151,10 +170,102 @@ def test_a_pack_that_is_away_is_told_and_taken_up_once_it_is_back(
     assert journal.take_up(store) == 2
 
 
-def test_after_a_restore_nothing_is_taken_up_by_itself(store: Store, written: Journal) -> None:
-    """What came after the backup was filed once: `recover` holds what it causes."""
+def test_a_second_envelope_of_octets_that_are_known_is_taken_up_too(store: Store, written: Journal) -> None:
+    (mail,) = mails(1)
+    others = [incoming(mail.raw, envelope_sender=f"v{n}@usager.example.net") for n in range(2)]
+    enter(store, written.write([mail]))
+    written.write(others)
+    assert journal.take_up(store) == 2
+    assert arrived(store) == [*senders(0), "v0@usager.example.net", "v1@usager.example.net"]
+    assert journal.take_up(store) == 0
+
+
+def test_what_was_entered_by_a_commit_that_seemed_to_fail_is_entered_once(store: Store, written: Journal) -> None:
+    entries = written.write(mails(3))
+    enter(store, entries[:2])
+    enter(store, entries)
+    assert arrived(store) == senders(0, 1, 2)
+    assert journal.take_up(store) == 0
+
+
+def test_a_taking_up_that_stops_in_the_middle_goes_on_from_there(
+    store: Store, written: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "_AT_ONCE", 2)
+    written.write(mails(5))
+    real, calls = journal.enter, iter(range(9))
+
+    def failing_later(*of: Any, **named: Any) -> None:
+        if next(calls) == 1:
+            raise StoreError("the disk is full")
+        real(*of, **named)
+
+    with monkeypatch.context() as patch, capture_logs() as lines:
+        patch.setattr(journal, "enter", failing_later)
+        assert journal.take_up(store) == 2
+    assert [each["event"] for each in lines] == ["pack_not_read"]
+    assert journal.take_up(store) == 3
+    assert arrived(store) == senders(0, 1, 2, 3, 4)
+
+
+def test_what_is_not_whole_is_told(store: Store, written: Journal, packs: Folder) -> None:
+    first, second = written.write(mails(2))
+    os.truncate(packs.folder / first.raw["pack"], journal.end(second) - 5)
+    with capture_logs() as lines:
+        assert journal.take_up(store) == 1
+    assert [(each["event"], each["offset"]) for each in lines] == [("pack_ends_early", journal.end(first))]
+
+
+def test_what_came_long_ago_and_was_never_entered_is_told(
+    store: Store, written: Journal, packs: Folder, tmp_path: Path
+) -> None:
+    """Nothing that the daemon is about to enter is; nor a pack of which all is known."""
+    (mail,) = mails(1)
+    later = mail.received_at + timedelta(microseconds=1)
+    assert journal.overdue(store, later) == []
+    entries = written.write([mail])
+    (name,) = packs.sizes()
+    assert journal.overdue(store, mail.received_at) == []
+    assert journal.overdue(store, later) == [name]
+    enter(store, entries)
+    assert journal.overdue(store, later) == []
+    (packs.folder / name).rename(tmp_path / "away")
+    assert journal.overdue(store, mail.received_at) == [name]
+
+
+def test_a_pack_that_cannot_be_read_is_told(
+    store: Store, written: Journal, packs: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written.write(mails(1))
+
+    def unreadable(*_: Any) -> None:
+        raise StoreError("Input/output error")
+
+    monkeypatch.setattr(Folder, "read", unreadable)
+    assert journal.overdue(store, mails(1)[0].received_at) == list(packs.sizes())
+
+
+async def test_the_daemon_sees_such_packs_among_those_that_are_broken(
+    store: Store, written: Journal, packs: Folder
+) -> None:
+    written.write(mails(1))
+    memory, every = watch.Memory(), timedelta()
+    at = mails(1)[0].received_at + checks.PATIENCE
+    await watch.compare(store, memory, every, at)
+    assert memory.packs == ()
+    await watch.compare(store, memory, every, at + timedelta(seconds=1))
+    assert memory.packs == tuple(packs.sizes())
+    assert memory.broken_since is not None
+
+
+def test_recover_takes_it_up_first_and_holds_nothing_of_it(store: Store, written: Journal) -> None:
+    """It was never filed: nothing of it can have been sent."""
     written.write(mails(2))
-    store.write_now(restoring.begin_anew)
+    recovered(store, Operator("root", "a uid"), NOW, apply=False)
+    assert arrived(store) == []
+    recovered(store, Operator("root", "a uid"), NOW, apply=True)
+    assert arrived(store) == senders(0, 1)
+    assert store.read_now(lambda c: rounds.last(c, outbox.RESTORED)) is None
     assert journal.take_up(store) == 0
 
 
@@ -207,32 +318,138 @@ def test_nothing_is_written_to_a_pack_that_the_database_does_not_know(
     assert journal.take_up(store) == 1
 
 
-# --- a copy of the database ---------------------------------------------------------------------------------
+def test_a_pack_whose_note_was_written_though_its_commit_failed_takes_mail(
+    store: Store, written: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = store.submit
+
+    def unsure(work: Any, **how: Any) -> Any:
+        real(work, **how).result()
+        raise StoreError("nobody knows")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "submit", unsure)
+        with pytest.raises(StoreError, match="nobody knows"):
+            written.write(mails(1))
+    written.write(mails(1))
+    assert journal.take_up(store) == 1
 
 
-def database(store: Store) -> Path:
-    return Path(str(store.engine.url.database))
+# --- a backup -----------------------------------------------------------------------------------------------
 
 
-def test_a_copy_waits_until_the_database_knows_of_all_that_was_acknowledged(
-    store: Store, written: Journal, packs: Folder, monkeypatch: pytest.MonkeyPatch
+def backed_up(store: Store, folder: Path, second: int = 0) -> Path:
+    database = Path(str(store.engine.url.database))
+    dump = partial(copying.sqlite, database, store.packs)
+    now = NOW + timedelta(seconds=second)
+    return backup.make(folder, dump, store.packs, {}, version="1", now=now)[0]
+
+
+def restored(found: Path, packs: Folder, folder: Path) -> Store:
+    needed = manifests.read(found).packs
+    restoring.put_packs(packs, found.parent / "packs", needed)
+    sizes = {name: copy.size for name, copy in needed.items()}
+    finish = partial(restoring.begin_anew, up_to=sizes)
+    restoring.put_database(found / copying.DATABASE, folder / "gateway.db", packs, finish, NOW)
+    return Store(f"sqlite:///{folder / 'gateway.db'}", packs)
+
+
+@pytest.mark.parametrize("entered", range(4))
+def test_what_was_acknowledged_before_a_backup_is_there_once_after_a_restore(
+    store: Store, written: Journal, tmp_path: Path, entered: int
 ) -> None:
     entries = written.write(mails(3))
-    enter(store, entries[:1])
-    monkeypatch.setattr(catching.time, "sleep", lambda _: enter(store, entries[1:]))
-    assert catching.caught_up(database(store), packs)
-    assert arrived(store) == senders(0, 1, 2)
+    enter(store, entries[:entered])
+    found = backed_up(store, tmp_path / "backups")
+    manifest = manifests.read(found)
+    assert (manifest.arrivals, manifest.last_arrival) == (3, mails(3)[-1].received_at.isoformat())
+    assert manifests.pack_problems(found) == []
+    with closing(restored(found, Folder(tmp_path / "elsewhere"), tmp_path / "two")) as again:
+        assert arrived(again) == senders(0, 1, 2)
+        assert again.packs.read(again.read_now(lambda c: arrivals.locate(c, mails(3)[2].digest.hex())))
+        assert noted(again) == {}
+        assert journal.take_up(again) == 0
 
 
-def test_a_copy_waits_for_nobody_where_all_is_known_and_not_for_ever(
-    store: Store, written: Journal, packs: Folder, monkeypatch: pytest.MonkeyPatch
+def test_what_was_acknowledged_while_the_database_was_copied_may_be_in_it_or_not(
+    store: Store, written: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catching, "_PATIENCE", 0.0)
-    monkeypatch.setattr(catching.time, "sleep", lambda _: pytest.fail("waited"))
-    entries = written.write(mails(1))
-    assert not catching.caught_up(database(store), packs)
-    enter(store, entries)
-    assert catching.caught_up(database(store), packs)
+    """But nothing of before is missing, and what the copy knows isn't entered twice."""
+    sent, real = mails(4), journal.ends
+    entries = written.write(sent[:2])
+
+    def meanwhile(*of: Any) -> dict[str, int]:
+        found = real(*of)
+        enter(store, entries)
+        enter(store, written.write(sent[2:3]))
+        written.write(sent[3:])
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "ends", meanwhile)
+        found = backed_up(store, tmp_path / "backups")
+    with closing(restored(found, Folder(tmp_path / "elsewhere"), tmp_path / "two")) as again:
+        assert arrived(again) == senders(0, 1, 2)
+
+
+def test_what_came_after_the_backup_is_left_to_recover(
+    store: Store, written: Journal, packs: Folder, tmp_path: Path
+) -> None:
+    """It was filed once: `recover` holds what it causes."""
+    sent = mails(4)
+    written.write(sent[:2])
+    found = backed_up(store, tmp_path / "backups")
+    written.write(sent[2:])
+    with closing(restored(found, packs.another(), tmp_path / "two")) as again:
+        assert arrived(again) == senders(0, 1)
+        assert journal.take_up(again) == 0
+        left = salvage.unknown(again.packs, again.read_now(arrivals.extents))
+        assert [each.mail.envelope.sender for each in left if isinstance(each, salvage.Found)] == senders(2, 3)
+
+
+def test_a_pack_that_was_cut_back_since_the_last_backup_keeps_no_other_from_being_made(
+    store: Store, written: Journal, packs: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write that failed: what wasn't acknowledged is taken away again, be it that a backup saw it."""
+    sent = mails(3)
+    enter(store, written.write(sent[:1]))
+
+    def seen_and_failing(_: int) -> None:
+        with monkeypatch.context() as inner:
+            inner.setattr(os, "fdatasync", real)
+            backed_up(store, tmp_path / "backups")
+        raise OSError(5, "Input/output error")
+
+    real = os.fdatasync
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", seen_and_failing)
+        with pytest.raises(StoreError, match="can't be synced"):
+            written.write(sent[1:2])
+    backed_up(store, tmp_path / "backups", 1)
+    enter(store, written.write(sent[2:]))
+    backed_up(store, tmp_path / "backups", 2)
+    found = backup.backups(tmp_path / "backups")
+    assert [manifests.read(each).arrivals for each in found] == [2, 1, 2]
+    assert [manifests.pack_problems(each) for each in found] == [[], [], []]
+
+
+def test_the_room_that_a_pack_has_is_in_no_backup(store: Store, written: Journal, tmp_path: Path) -> None:
+    """It is filled later: the pack would not be any more what it was."""
+    sent = mails(3)
+    for number, mail in enumerate(sent):
+        written.write([mail])
+        found = backed_up(store, tmp_path / "backups", number)
+    with closing(restored(found, Folder(tmp_path / "elsewhere"), tmp_path / "two")) as again:
+        assert arrived(again) == senders(0, 1, 2)
+
+
+def test_a_pack_that_is_away_keeps_no_backup_from_being_made(
+    store: Store, written: Journal, packs: Folder, tmp_path: Path
+) -> None:
+    written.write(mails(1))
+    (name,) = packs.sizes()
+    (packs.folder / name).rename(tmp_path / "away")
+    assert manifests.read(backed_up(store, tmp_path / "backups")).arrivals == 0
 
 
 # --- the keeper -----------------------------------------------------------------------------------------------
@@ -281,10 +498,11 @@ async def test_while_the_database_takes_nothing_no_more_is_kept_and_what_was_is_
 
 
 async def test_who_brings_too_many_waits_for_the_database(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(owed, "_MOST", 0)
+    """What waits is counted by its recipients: there may be a hundred in one envelope."""
+    monkeypatch.setattr(owed, "_MOST", 3)
     monkeypatch.setattr(store.rush, "until", lambda now: now + 1)
     keeper = Keeper(store, asyncio.Event())
-    first, second = mails(2)
+    first, second = (replace(mail, envelope=replace(mail.envelope, recipients=("a@x",) * 4)) for mail in mails(2))
     await keeper.keep(first)
     await keeper.keep(second)
     assert arrived(store)[:1] == senders(0)

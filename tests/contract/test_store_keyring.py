@@ -65,7 +65,7 @@ def test_a_key_that_the_file_alone_holds_is_the_stores_from_then_on(store: Store
 
 def test_after_a_restore_the_file_that_is_there_counts(store: Store, tmp_path: Path) -> None:
     keyring.keys_of(store, tmp_path / "a.keys")
-    store.write_now(restoring.begin_anew)
+    store.write_now(lambda tx: restoring.begin_anew(tx, {}))
     other = keyring.keys_of(store, tmp_path / "b.keys")
     assert store.read_now(keyring.known) == keyring.marks(other)
 
