@@ -66,7 +66,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status."""
     typed = sys.argv[1:] if arguments is None else arguments
-    options = parser([word for word in typed if word in COMMANDS][:1]).parse_args(typed)
+    options = parser([word for word in typed[:1] if word in COMMANDS]).parse_args(typed)
     log.set_up(json=not sys.stderr.isatty(), verbose=options.verbose)
     if arguments is None:  # the process is ours
         outcries.install(verbose=options.verbose)

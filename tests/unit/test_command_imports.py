@@ -68,6 +68,14 @@ def test_help_names_every_command_and_loads_none(folder: Path) -> None:
     assert found == {"gateway.commands.output"}
 
 
+@pytest.mark.parametrize("arguments", [["--help", "show"], ["nothing", "show"]])
+def test_what_isnt_the_command_picks_none(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(arguments)
+    said = "".join(capsys.readouterr())
+    assert {"run", "show", "evidence"} <= set(re.findall(r"[a-z]+", said))
+
+
 def test_each_module_offers_what_is_said_of_it() -> None:
     parsers = cli.parser(cli.COMMANDS)
     modules = {module for module, _ in cli.COMMANDS.values()}
