@@ -22,12 +22,14 @@ from pathlib import Path
 from gateway import cli
 
 _MODULES = sorted({f"gateway.commands.{module}" for module, _ in cli.COMMANDS.values()})
+# What commands import only when they come to it.
+_LATER = ("gateway.reading.answering", "gateway.reading.searching", "rich.console", "rich.table", "rich.text")
 
 
 @cache
 def _context() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*_MODULES, __name__])
+    context.set_forkserver_preload([*_MODULES, *_LATER, __name__])
     return context
 
 
