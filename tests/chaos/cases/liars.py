@@ -18,7 +18,7 @@ from tests.servers.gateway import COMMAND, Gateway, configuration, imap_intake
 from tests.servers.imap_liar import GREETINGS, LIES, Liar
 from tests.trials.case import Case, Counted, When, scratch
 
-# A lie about IDLE is believed for five minutes: the tests that set the pace have those.
+# A lie about IDLE is believed for two minutes: the tests that set the pace have those.
 _NAMES = (*sorted(LIES), *GREETINGS)
 _PATIENCE = 120.0  # seconds; one command alone is waited for for 30
 _MEMORY = 64  # MB above what the daemon has when it is ready
