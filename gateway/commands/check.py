@@ -145,19 +145,19 @@ def _to_be_made(what: str, file: Path) -> Finding:
 
 def _keys(settings: Settings) -> Finding:
     path = settings.store.token_keys_file
-    if not path.exists():
-        return _to_be_made("token keys", path)
     try:
-        found = keys.load(path)
+        found = keys.load(path) if path.exists() else Keys(())
     except GatewayError as error:
         return Finding("error", "token keys", str(error))
-    return _of_this_store(settings, found) or Finding(
-        "ok", "token keys", f"{path} holds {len(found.by_id)}; keep it in the backup"
-    )
+    if (wrong := _wrong(settings, found)) is not None:
+        return wrong
+    if not found.by_id:
+        return _to_be_made("token keys", path)
+    return Finding("ok", "token keys", f"{path} holds {len(found.by_id)}; keep it in the backup")
 
 
-def _of_this_store(settings: Settings, found: Keys) -> Finding | None:
-    """What is wrong with keys that can be read: None where they are the store's, or it can't be asked."""
+def _wrong(settings: Settings, found: Keys) -> Finding | None:
+    """What is wrong with the keys that are there, if any; None where nothing is, or the store can't be asked."""
     file, path = file_of(settings.store.url), settings.store.token_keys_file
     if file is not None and not file.exists():
         return None
@@ -167,13 +167,20 @@ def _of_this_store(settings: Settings, found: Keys) -> Finding | None:
                 return None
             strange = store.read_now(lambda connection: keyring.is_strange(connection, found))
             lacking = store.read_now(lambda connection: keyring.missing(connection, found))
+            over = store.read_now(lambda connection: keyring.retired(connection, found))
     except GatewayError:
         return None  # told of the store already
+    if strange and not found.by_id:
+        return Finding("error", "token keys", f"{path}: the token keys of this store aren't there; {keyring.REMEDY}")
     if strange:
         return Finding("error", "token keys", f"{path} is another store's: {keyring.REMEDY}")
     if lacking:
         ids = ", ".join(map(str, lacking))
         return Finding("error", "token keys", f"{path} lacks {ids}, of this store: {keyring.REMEDY}")
+    if over:
+        ids = ", ".join(map(str, over))
+        remedy = "take the file from the machine on which it was, or `gateway keys retire ID` here, too"
+        return Finding("warning", "token keys", f"{path} still holds {ids}, which was retired elsewhere: {remedy}")
     return None
 
 

@@ -30,6 +30,8 @@ OFFERED = {"keys": _parser}
 
 
 def _keys(options: argparse.Namespace) -> Shown:
+    if options.id is not None and options.action != "retire":
+        options.usage(f"`{options.action}` takes no ID; `retire ID` takes one key out")
     settings, by, now = typed.settings(options), typed.typed_by(options), utc_now()
     with opening.opened(settings) as store:
         if options.action == "list":
@@ -55,19 +57,26 @@ def rotated(store: Store, settings: Settings, by: Operator, now: datetime) -> Sh
 
     Raises:
         ConfigError: the file is another store's.
-        Refused: it lacks a key that another machine has: two of one id would be worse.
+        Refused: it lacks a key that another machine has: two of one id would be worse; or it still has one that was
+            retired there, which would come back with this file.
     """
     path = settings.store.token_keys_file
     keyring.keys_of(store, path)
 
     def work(tx: Tx) -> int:
-        if lacking := keyring.missing(tx.connection, keys.load(path)):
+        here = keys.load(path)
+        if over := keyring.retired(tx.connection, here):
+            raise Refused(
+                f"{path} still holds key {over[0]}, which was retired on another machine: "
+                f"take the file from there, or `gateway keys retire {over[0]}` here, too"
+            )
+        if lacking := keyring.missing(tx.connection, here):
             raise Refused(
                 f"{path} lacks key {lacking[0]}, which belongs to this store: "
                 f"take the file from the machine that has it, or `gateway keys retire {lacking[0]}`"
             )
         made = keys.rotate(path)
-        keyring.replace(tx, keys.load(path))
+        keyring.adopt(tx, keys.load(path))
         audit.record(tx, at=now, by=by.name, what=f"put token key {made} in front", proof=by.proof)
         return made
 

@@ -2,13 +2,15 @@
 
 A machine that made keys of its own would sign addresses that no other recognises, and take the others' for forged. So
 the store knows a mark of each key, from which nobody finds the key; the first file that is used with it is its own.
-A file that holds one of its keys at least is of this store: it may have been copied before the last rotation.
+A file that holds one of its keys at least is of this store: it may have been copied before the last rotation, or
+before a key was retired.
 """
 
 from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path
 
 from sqlalchemy import Connection, delete, insert, select
@@ -47,7 +49,7 @@ def keys_of(store: Store, path: Path) -> Keys:
     if before and not path.exists():
         raise ConfigError(f"{path}: the token keys of this store aren't there; {REMEDY}")
     found = keys.load_or_make(path)
-    if not marks(found).keys() <= before.keys():
+    if new(found, before):
         store.write_now(lambda tx: _adopt(tx, found, path))
     return found
 
@@ -58,16 +60,32 @@ def missing(connection: Connection, found: Keys) -> list[int]:
     return sorted(key_id for mark, key_id in known(connection).items() if mark not in here)
 
 
+def new(found: Keys, before: Marks) -> Marks:
+    """Those that belong to the store from now on: all, where it knows none; else what was put in front of its own.
+
+    What comes behind, and isn't known, was retired on another machine, and stays so.
+    """
+    return dict(takewhile(lambda one: one[0] not in before, marks(found).items()))
+
+
+def retired(connection: Connection, found: Keys) -> list[int]:
+    """The ids of keys in a file of this store that don't belong to it any more."""
+    before = known(connection)
+    lasting = before.keys() | new(found, before).keys()
+    return sorted(key_id for mark, key_id in marks(found).items() if mark not in lasting)
+
+
 def is_strange(connection: Connection, found: Keys) -> bool:
     """Are they another store's?"""
     before = known(connection)
     return bool(before) and before.keys().isdisjoint(marks(found))
 
 
-def replace(tx: Tx, found: Keys) -> None:
-    """These belong to it from now on, and no others."""
-    tx.connection.execute(delete(token_keys))
-    _add(tx, marks(found))
+def adopt(tx: Tx, found: Keys) -> None:
+    """Those that are new in a file belong to it from now on."""
+    added = new(found, known(tx.connection))
+    if added:
+        tx.connection.execute(insert(token_keys), [{"mark": mark, "key_id": added[mark]} for mark in added])
 
 
 def forget(tx: Tx, key_id: int) -> bool:
@@ -84,10 +102,4 @@ def _adopt(tx: Tx, found: Keys, path: Path) -> None:
     """Two may come at once with keys that each has made: the second is the stranger."""
     if is_strange(tx.connection, found):
         raise ConfigError(f"{path}: these aren't the token keys of this store; {REMEDY}")
-    before = known(tx.connection)
-    _add(tx, {mark: key_id for mark, key_id in marks(found).items() if mark not in before})
-
-
-def _add(tx: Tx, new: Marks) -> None:
-    if new:
-        tx.connection.execute(insert(token_keys), [{"mark": mark, "key_id": new[mark]} for mark in new])
+    adopt(tx, found)

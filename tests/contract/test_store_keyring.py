@@ -47,7 +47,7 @@ def test_what_was_rotated_elsewhere_is_missed_until_the_file_is_copied(store: St
     keyring.keys_of(store, here)
     copied(here, there)
     keys.rotate(here)
-    store.write_now(lambda tx: keyring.replace(tx, keys.load(here)))
+    store.write_now(lambda tx: keyring.adopt(tx, keys.load(here)))
     assert keyring.keys_of(store, there) == keys.load(there)
     assert (lacking(store, here), lacking(store, there)) == ([], [2])
     copied(here, there)
@@ -61,6 +61,22 @@ def test_a_key_that_the_file_alone_holds_is_the_stores_from_then_on(store: Store
     keys.rotate(path)
     assert keyring.keys_of(store, path) == keys.load(path)
     assert sorted(store.read_now(keyring.known).values()) == [1, 2]
+
+
+def test_what_was_retired_elsewhere_does_not_come_back_with_an_old_file(store: Store, tmp_path: Path) -> None:
+    here, there = tmp_path / "a.keys", tmp_path / "b.keys"
+    keyring.keys_of(store, here)
+    keys.rotate(here)
+    keyring.keys_of(store, here)
+    copied(here, there)
+    keys.replace(here, keys.without(here, 1))
+    assert store.write_now(lambda tx: keyring.forget(tx, 1))
+    keys.rotate(there)
+    keyring.keys_of(store, there)
+    assert sorted(store.read_now(keyring.known).values()) == [2, 3]
+    for path, over in ((here, []), (there, [1])):
+        assert store.read_now(lambda connection, p=path: keyring.retired(connection, keys.load(p))) == over  # type: ignore[misc]
+    assert lacking(store, here) == [3]
 
 
 def test_after_a_restore_the_file_that_is_there_counts(store: Store, tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ def test_version(run: Run) -> None:
         ["reply", "REF"],
         ["conversations", "--inbox", "x:y"],
         ["outbox", "eat"],
+        ["keys", "forget", "3", "--yes"],
         ["audit", "--verify", "--conversation", "K7M2-4QXA"],
         ["audit", "--head", "0" * 64],
     ],
@@ -215,6 +216,8 @@ def test_whoever_has_other_token_keys_is_told(run: Run, folder: Path, reference:
     keys_file.unlink()
     status, said = run("note", reference, "--as", INES, text="x")
     assert (status, "the token keys of this store aren't there; take the file from" in said) == (78, True)
+    (found,) = [each for each in run("check")[1] if each["what"] == "token keys"]
+    assert (found["severity"], "of this store aren't there" in found["text"]) == ("error", True)
     assert not keys_file.exists()
     keys_file.write_bytes(b"1 " + base64.b64encode(b"k" * 32))
     keys_file.chmod(0o600)

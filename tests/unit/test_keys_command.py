@@ -70,6 +70,19 @@ def test_retiring_says_first_what_it_ends(store: Store, known: Settings) -> None
     assert list(addresses(store, known)) == [2]
 
 
+def test_an_old_file_brings_no_retired_key_back(store: Store, known: Settings) -> None:
+    path = known.store.token_keys_file
+    command.rotated(store, known, OPERATOR, NOW)
+    old = path.read_bytes()
+    command.retired(store, known, 1, OPERATOR, NOW, yes=True)
+    path.write_bytes(old)  # as on another machine
+    with pytest.raises(Refused, match="still holds key 1, which was retired on another machine"):
+        command.rotated(store, known, OPERATOR, NOW)
+    assert path.read_bytes() == old
+    command.retired(store, known, 1, OPERATOR, NOW, yes=True)
+    assert command.rotated(store, known, OPERATOR, NOW).document == {"id": 3, "signs": True}
+
+
 def test_what_signs_stays_even_with_yes(store: Store, known: Settings) -> None:
     with pytest.raises(Refused, match="signs"):
         command.retired(store, known, 1, OPERATOR, NOW, yes=True)
