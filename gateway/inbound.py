@@ -30,7 +30,7 @@ from gateway.together import Filed, Told, Waiting
 
 _TOGETHER = 10  # mails; a mail that comes in meanwhile waits for so many at most
 _LARGE = 10_000_000  # octets
-QUICK, PATIENT = 2.0, 5.0  # seconds that reading a mail may take at the first attempt, and at the others
+_QUICK, _PATIENT = 2.0, 5.0  # seconds that reading a mail may take at the first attempt, and at the others
 
 
 class _TakenOver(Exception):
@@ -178,7 +178,7 @@ def read_mail(raw: bytes, arrival: Arrival, context: Context) -> Mail:
     from gateway.reading.searching import searched  # noqa: PLC0415
 
     mail = answered(raw, question(arrival, context))
-    search = private.search(mail, context, PATIENT)
+    search = private.search(mail, context, _PATIENT)
     return private.cleaned(mail, searched(raw, search) if search else (), context)
 
 
@@ -201,9 +201,9 @@ def question(arrival: Arrival, context: Context) -> Question:
 def patience(arrival: Arrival) -> float:
     """Seconds that reading it may take: little at first, so that nothing waits for long.
 
-    A large mail has some more, for what carrying it over takes.
+    A large mail has some more, for what carrying it over takes. Searching its files may take as long.
     """
-    return (QUICK if arrival.attempts <= 1 else PATIENT) + arrival.size // _LARGE
+    return (_QUICK if arrival.attempts <= 1 else _PATIENT) + arrival.size // _LARGE
 
 
 def store_trouble(error: Exception) -> bool:

@@ -234,7 +234,7 @@ async def _searched(
     Raises:
         Unreadable
     """
-    search = private.search(mail, context, inbound.QUICK if arrival.attempts <= 1 else inbound.PATIENT)
+    search = private.search(mail, context, inbound.patience(arrival))
     if search is None:
         return ()
     reason = "searching its files takes long"

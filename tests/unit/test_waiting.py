@@ -318,6 +318,16 @@ async def test_a_mail_whose_files_take_long_holds_up_no_other_and_they_stay(
     assert (file["name"], file["held"]) == ("liste.csv", "token")
 
 
+async def test_the_files_of_a_large_mail_have_more_time(
+    store: Store, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, large = Slow(dies=False), with_a_list()
+    monkeypatch.setattr(inbound, "_LARGE", len(large.raw))
+    keep(store, large)
+    assert await work(store, context, slow) == 1
+    assert slow.given == [3.0]
+
+
 async def test_a_file_in_which_nothing_is_suspect_is_sent_on(store: Store, context: Context) -> None:
     keep(store, with_a_list())
     assert await work(store, context) == 1
