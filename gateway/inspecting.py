@@ -88,13 +88,13 @@ class Inspector:
             work, spent = await claimed(
                 self._store, lambda tx, at: self._claimed(tx, at, free, passed), self._owner, self._now
             )
+            begun = [self._start(arrival, kept) for arrival in work]
             for arrival in spent:
                 await self._keep(arrival, Examined(()))
                 log.inspection_failed(mail=log.mail_id(arrival.digest), reason="it ended the process each time")
         except StoreError as error:
             log.filing_paused(reason=str(error))
             return False
-        begun = [self._start(arrival, kept) for arrival in work]
         return any(begun) or bool(spent)
 
     def _claimed(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -16,12 +16,13 @@ import pytest
 from sqlalchemy import select
 
 from gateway import inbound
+from gateway.errors import StoreError
 from gateway.inspecting import AT_ONCE, Inspector
 from gateway.inspection.questions import Ask, Unanswered
 from gateway.inspection.resolver import resolver
-from gateway.model import Arrival, Envelope, Incoming, Mail, Verdict
+from gateway.model import Arrival, Envelope, Incoming, Mail, Result, Verdict
 from gateway.store import arrivals, holders, tables
-from gateway.store.database import Store
+from gateway.store.database import Store, Tx
 from tests.builders import DOMAIN, NOW, keep, make_context, opened
 from tests.servers.dns import serving
 from tests.signing import letter, published, signed
@@ -220,11 +221,36 @@ def test_what_fails_in_the_checks_or_ends_the_process_is_filed_as_unproven(store
     assert arrival.results == ()
 
     keep(store, direct("ines@mairie.example", nth=1))
+    ended(store)
+    asyncio.run(watched(store, nobody, lambda kept: ready(store, 2)))
+    assert [arrival.results for arrival in inspected(store)] == [(), ()]
+
+
+def ended(store: Store) -> None:
+    """The checks of the mail that waits ended the process each time."""
     for _ in range(arrivals.MOST_ATTEMPTS):
         store.write_now(lambda tx: arrivals.claim_uninspected(tx, "daemon", NOW, 1))
         store.write_now(lambda tx: holders.leave(tx, "daemon"))
+
+
+def test_a_store_that_fails_over_one_that_is_given_up_keeps_no_other_from_being_checked(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both were claimed; without a check, the other would stay so until its lease ends."""
+    keep(store, direct("ines@mairie.example"))
+    ended(store)
+    keep(store, direct("ines@mairie.example", nth=1))
+    writes, failed = arrivals.inspected, list[int]()
+
+    def fails_once(tx: Tx, arrival: Arrival, results: Sequence[Result]) -> None:
+        if not failed:
+            failed.append(arrival.id)
+            raise StoreError("the disk is full")
+        writes(tx, arrival, results)
+
+    monkeypatch.setattr(arrivals, "inspected", fails_once)
     asyncio.run(watched(store, nobody, lambda kept: ready(store, 2)))
-    assert [arrival.results for arrival in inspected(store)] == [(), ()]
+    assert failed == [1]
 
 
 def test_a_stop_gives_back_what_is_under_way_and_ends_its_questions(store: Store) -> None:
