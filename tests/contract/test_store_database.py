@@ -57,6 +57,7 @@ def ready(store: Store) -> Store:
 def together(store: Store, *jobs: Job) -> list[Future[Any]]:
     """Hand jobs in so that they share one commit: the writer is kept busy meanwhile."""
     begun, go = threading.Event(), threading.Event()
+    store._writer._longest = 60.0  # however slow the machine is
 
     def block(_: Tx) -> None:
         begun.set()
@@ -156,15 +157,15 @@ def test_a_failing_sync_acknowledges_nothing(store: Store, monkeypatch: pytest.M
 def test_a_half_written_mail_fails_those_beside_it_that_were_not_synced(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, calls = os.write, []
+    real, calls = os.pwrite, []
 
-    def failing(file: int, octets: Any) -> int:
+    def failing(file: int, octets: Any, at: int) -> int:
         calls.append(file)
         if len(calls) == 2:
             raise OSError(28, "No space left on device")
-        return real(file, octets)
+        return real(file, octets, at)
 
-    monkeypatch.setattr(os, "write", failing)
+    monkeypatch.setattr(os, "pwrite", failing)
     jobs = [lambda tx, n=n: arrivals.keep(tx, [incoming(raw_mail(text=n))]) for n in "abc"]
     for done in together(store, *jobs):
         with pytest.raises(StoreError):

@@ -57,8 +57,8 @@ def test_deliveries_by_state_and_what_proves_them(store: Store) -> None:
         letters = (draft(f"u{nth}@x.example") for nth in range(len(states) + 2))
         return [outbox.enqueue(tx, None, 0, letter, SIGNER, NOW) for letter in letters]  # type: ignore[arg-type]
 
-    waiting, sending, *others = store.write_now(work)
-    store.write_now(lambda tx: sending.committing(tx, [sending]))
+    waiting, leaving, *others = store.write_now(work)
+    store.write_now(lambda tx: sending.committing(tx, [leaving]))
     for delivery, state in zip(others, states, strict=True):
         one = Settled(Fact(delivery, Occasion.ATTEMPT, Attempt(state, "a reply", "a host")), NOW + DAY)
         store.write_now(lambda tx, o=one: sending.settle(tx, [o], NOW))  # type: ignore[misc]
@@ -66,7 +66,7 @@ def test_deliveries_by_state_and_what_proves_them(store: Store) -> None:
     open_ = {DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.DEFERRED, DeliveryState.UNKNOWN}
     assert found.open == dict.fromkeys(open_, 1)
     assert found.overdue == Heap(1, NOW, (str(waiting),))
-    assert found.sending == (sending,)
+    assert found.sending == (leaving,)
     assert found.unknown.examples == (str(others[states.index(DeliveryState.UNKNOWN)]),)
     assert found.unproven == Heap()
     assert [each.outcome for each in found.tries] == [state.value for state in reversed(states)]
