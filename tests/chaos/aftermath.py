@@ -87,7 +87,13 @@ def _unknown(folder: Path) -> bool:
     """Does a pack hold more than the database knows?"""
     with closing(sqlite3.connect(f"file:{folder}/var/gateway.db?mode=ro", uri=True)) as base:
         packs = base.execute("SELECT pack, known FROM open_packs").fetchall()
-    return any((folder / "var" / "raw" / pack).read_bytes()[known:].strip(b"\0") for pack, known in packs)
+    return any(_octets(folder / "var" / "raw" / pack, known).strip(b"\0") for pack, known in packs)
+
+
+def _octets(file: Path, start: int) -> bytes:
+    with file.open("rb") as opened:
+        opened.seek(start)
+        return opened.read()
 
 
 def arrived(folder: Path) -> int:

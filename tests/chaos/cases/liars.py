@@ -90,7 +90,7 @@ def _kept(folder: Path) -> dict[str, Counter[bytes]]:
     """Of each mailbox, how often which octets are kept, by their digests."""
     found: dict[str, Counter[bytes]] = {}
     with closing(sqlite3.connect(f"file:{folder}/var/gateway.db?mode=ro", uri=True)) as base:
-        for source, digest in base.execute("SELECT source, digest FROM arrivals"):
+        for source, digest in base.execute("SELECT source, digest FROM arrivals WHERE source LIKE 'imap:%'"):
             found.setdefault(source.removeprefix("imap:"), Counter())[digest] += 1
     return found
 
