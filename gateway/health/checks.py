@@ -116,17 +116,26 @@ def _boxes(sight: Sight) -> Mapping[Box, timedelta]:
 
 def _unreached(sight: Sight) -> Iterator[Gap]:
     boxes = _boxes(sight)
-    seen = {box.name: at for box, poll in boxes.items() if (at := _unreached_since(box, poll, sight.now)) is not None}
+    there = _there_for(sight)
+    late = ((box.name, _unreached_since(box, poll, sight.now, there)) for box, poll in boxes.items())
+    seen = {name: at for name, at in late if at is not None}
     never = set(sight.settings.intake.polls) - {box.name for box in boxes}
     since = {**_never_looked_at(sight, never), **seen}
     if since:
         yield Gap(Kind.UNREACHED, len(since), min(since.values()), tuple(sorted(since)))
 
 
-def _unreached_since(box: Box, poll: timedelta, now: datetime) -> datetime | None:
+def _unreached_since(box: Box, poll: timedelta, now: datetime, there: timedelta) -> datetime | None:
+    """`there`: for how long a daemon has been. After a time without any, the first look is still under way."""
     if box.trouble_since is not None and now - box.trouble_since > _UNREACHED:
         return box.trouble_since
-    return box.looked_at if now - box.looked_at > max(poll, _LOOKS) + _UNSEEN else None
+    overdue = now - box.looked_at > max(poll, _LOOKS) + _UNSEEN
+    return box.looked_at if overdue and there > _LOOKS else None
+
+
+def _there_for(sight: Sight) -> timedelta:
+    begun = (daemon.started_at for daemon in alive(sight.vitals.daemons, sight.now))
+    return max((sight.now - each for each in begun), default=timedelta.max)
 
 
 def _never_looked_at(sight: Sight, names: Iterable[str]) -> dict[str, datetime]:

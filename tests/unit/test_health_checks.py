@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -153,12 +154,17 @@ async def test_a_last_step_may_take_five_minutes_and_not_more(daemon: Daemon) ->
     assert [kind for kind, _ in events(await daemon.until(daemon.at + MINUTE), "alarm_over")] == [Kind.SENDING]
 
 
+def cut(daemon: Daemon, pack: Path) -> None:
+    """Take the last octet that is referred to; behind it may be room for mails to come."""
+    os.truncate(pack, daemon.store.read_now(arrivals.extents)[pack.name] - 1)
+
+
 async def test_packs_that_are_gone_or_cut_are_told_until_they_are_back(daemon: Daemon) -> None:
     take(daemon.store, daemon.context, raw_mail())
     assert await daemon.until(NOW + MINUTE) == []
     (pack,) = packs_of(daemon).glob("*.pack")
     whole = pack.read_bytes()
-    for broken in (pack.unlink, lambda: pack.write_bytes(whole[:-2])):
+    for broken in (pack.unlink, lambda: cut(daemon, pack)):
         broken()
         raised = events(await daemon.until(daemon.at + SIX, 60), "alarm_raised")
         assert [kind for kind, _ in raised] == [Kind.RAW]
@@ -174,7 +180,7 @@ async def test_what_came_since_is_looked_for_in_its_pack_too(daemon: Daemon) -> 
     take(daemon.store, daemon.context, raw_mail(text="Plus tard.", identifier="m2@x.example"))
     await daemon.until(daemon.at + SIX, 60)
     (pack,) = packs_of(daemon).glob("*.pack")
-    pack.write_bytes(pack.read_bytes()[:-2])
+    cut(daemon, pack)
     assert [kind for kind, _ in events(await daemon.until(daemon.at + SIX, 60), "alarm_raised")] == [Kind.RAW]
 
 
@@ -235,6 +241,16 @@ def test_a_poller_that_stands_still_is_told(polling: Daemon) -> None:
     assert polling.found() == []
     polling.at += SECOND
     assert polling.found() == [Kind.UNREACHED]
+
+
+async def test_a_first_look_after_days_without_a_daemon_has_its_time(polling: Daemon) -> None:
+    """It may bring much, and is told of once a minute."""
+    looked(polling)
+    polling.at = begun = NOW + 4000 * MINUTE
+    polling.store.write_now(lambda tx: pulses.started(tx, "one", begun))
+    assert events(await polling.until(begun + 2 * MINUTE), "alarm_raised") == []
+    ((kind, at),) = events(await polling.until(begun + 3 * MINUTE), "alarm_raised")
+    assert (kind, begun + 2 * MINUTE < NOW + at) == (Kind.UNREACHED, True)
 
 
 def test_a_mailbox_that_isnt_polled_any_more_is_nobodys_business(daemon: Daemon) -> None:
