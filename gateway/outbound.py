@@ -299,7 +299,7 @@ class Relay:
         try:
             wire = await composed(self._store, self._context().settings, outgoing, self._now())
         except Temporary as error:  # an attachment can't be read, or isn't checked: later, and the others meanwhile
-            attempt = Attempt(DeliveryState.DEFERRED, str(error))
+            attempt = Attempt(DeliveryState.DEFERRED, str(error), problem=Problem("delivery_unready"))
         except Exception as error:  # noqa: BLE001 (a mail that can't be composed mustn't stop the others)
             words = str(error) if isinstance(error, GatewayError) else type(error).__name__
             problem = error.problem if isinstance(error, Infected) else Problem("delivery_composing")
@@ -371,5 +371,6 @@ class Relay:
 def _given_up(attempt: Attempt, patience: timedelta) -> Attempt:
     """The same, as the last of them. `patience`: for how long it was tried."""
     words = f"given up after {patience.total_seconds() / 86400:g} days; last answer: {attempt.reply}"
-    problem = Problem("delivery_given_up", str(patience.days) if patience.days > 1 else "")
+    over = Problem("delivery_given_up", str(patience.days) if patience.days > 1 else "")
+    problem = over if attempt.host else attempt.problem or over  # what no server was asked, none has put off
     return replace(attempt, state=DeliveryState.REFUSED, reply=words, problem=problem)

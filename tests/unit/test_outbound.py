@@ -18,7 +18,7 @@ from gateway import acting, composing
 from gateway.config import Settings
 from gateway.context import Context
 from gateway.desk.commands import Parsed
-from gateway.errors import StoreError
+from gateway.errors import StoreError, Temporary
 from gateway.model import (
     Attachment,
     Attempt,
@@ -444,6 +444,23 @@ async def test_a_mail_that_cannot_be_composed_ends_alone(world: World) -> None:
     assert (world.state(broken)["state"], world.state()["state"]) == ("refused", "sent")
     assert "can't be composed" in world.state(broken)["last_reply"]
     assert len(transport.wires) == 1
+
+
+async def test_a_server_that_was_never_asked_is_not_blamed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = world.answer(enclosures=enclosed())
+
+    def unready(*_: Any) -> bytes:
+        raise Temporary("its attachments are not checked for viruses yet")
+
+    monkeypatch.setattr(composing, "with_files", unready)
+    relay = world.relay(Pretended())
+    for day in (6, 7, 8):
+        world.time = NOW + timedelta(days=day)
+        await world.worked(relay)
+    assert world.state(broken)["state"] == "refused"
+    (notice,) = world.notices()
+    assert "contrôlées par l’antivirus, dans le délai prévu" in notice
+    assert "le serveur de messagerie" not in notice
 
 
 async def test_an_attachment_that_cannot_be_read_now_waits(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,7 @@ CODES = [
     *("failed_proof", "uncertain_author", "unclear_answer", "confirmed_before", "withdrawn_before", "confirmed_late"),
     *("token_revoked", "token_expired", "no_holder"),
     *("delivery_given_up", "delivery_virus", "delivery_composing", "delivery_defect", "delivery_smarthost"),
-    *("delivery_broken", "delivery_stopped", "delivery_bounced"),
+    *("delivery_broken", "delivery_stopped", "delivery_bounced", "delivery_unready"),
 ]
 COMMANDS = {
     "en": "note assign close pending open spam tag dossier demarche global transfer admit remove revoke follow mute "
