@@ -14,6 +14,7 @@ from gateway.commands import options as typed
 from gateway.commands.operator import Operator
 from gateway.commands.output import Shown, many, when
 from gateway.store import arrivals, audit, journal, opening, outbox, rounds, salvage
+from gateway.store.arrivals import Entry
 from gateway.store.database import Store, Tx
 from gateway.store.salvage import Damage, Found
 
@@ -49,35 +50,36 @@ def recovered(store: Store, by: Operator, now: datetime, *, apply: bool) -> Show
     take = _kept if apply else _strange
     for batch in _batches(_mails(salvage.unknown(store.packs, extents), damages)):
         fresh = store.write_now(partial(take, batch))
-        times += [found.mail.received_at for found in fresh]
+        times += [each.arrival["received_at"] for each in fresh]
     if apply and times:
         words = f"recovered {many(len(times), 'mail')} from the packs"
         store.write_now(lambda tx: audit.record(tx, at=now, by=by.name, what=words, proof=by.proof))
     return _shown(times, damages, apply=apply)
 
 
-def _strange(batch: list[Found], tx: Tx) -> list[Found]:
+def _strange(batch: list[Entry], tx: Tx) -> list[Entry]:
     return arrivals.strange(tx.connection, batch)
 
 
-def _kept(batch: list[Found], tx: Tx) -> list[Found]:
+def _kept(batch: list[Entry], tx: Tx) -> list[Entry]:
     fresh = arrivals.adopt(tx, batch)
-    last = max((found.mail.received_at for found in fresh), default=None)
+    last = max((each.arrival["received_at"] for each in fresh), default=None)
     before = rounds.last(tx.connection, outbox.RESTORED)
     if last is not None and (before is None or before < last):
         rounds.made(tx, outbox.RESTORED, last)
     return fresh
 
 
-def _mails(found: Iterable[Found | Damage], damages: list[Damage]) -> Iterator[Found]:
+def _mails(found: Iterable[Found | Damage], damages: list[Damage]) -> Iterator[Entry]:
+    """One mail's octets at a time are in memory."""
     for each in found:
         if isinstance(each, Damage):
             damages.append(each)
         else:
-            yield each
+            yield Entry.of(each.mail, each.at)
 
 
-def _batches(found: Iterator[Found]) -> Iterator[list[Found]]:
+def _batches(found: Iterator[Entry]) -> Iterator[list[Entry]]:
     while batch := list(islice(found, _BATCH)):
         yield batch
 

@@ -29,7 +29,6 @@ from gateway.store import ledger, statements
 from gateway.store.database import AnyRow, Tx
 from gateway.store.packs import Location
 from gateway.store.prepared import Prepared
-from gateway.store.salvage import Found
 from gateway.store.tables import arrivals, raws
 
 MOST_ATTEMPTS = 3
@@ -123,20 +122,6 @@ def _raw(digest: bytes, at: Location) -> dict[str, Any]:
     return {"digest": digest, "pack": at.pack, "offset": at.offset, "size": at.size}
 
 
-def strange(connection: Connection, found: Sequence[Found]) -> list[Found]:
-    """Those whose octets aren't known, each once."""
-    known = _known(connection, [each.mail.digest for each in found])
-    return list({each.mail.digest: each for each in found if each.mail.digest not in known}.values())
-
-
-def adopt(tx: Tx, found: Sequence[Found]) -> list[Found]:
-    """Keep mails that lie in the packs already, and whose octets aren't known; those that are kept by that."""
-    fresh = strange(tx.connection, found)
-    if fresh:
-        enter(tx, [Entry.of(each.mail, each.at) for each in fresh])
-    return fresh
-
-
 @dataclass(frozen=True, slots=True)
 class Entry:
     """What the database is to know of a mail that lies in a pack. The mail's octets aren't held."""
@@ -153,6 +138,20 @@ def enter(tx: Tx, entries: Sequence[Entry]) -> None:
     """Let mails arrive that lie in a pack already. Octets that are known stay where they are known."""
     _of_raws(statements.ignoring(tx.connection, raws)).run_each(tx.connection, [each.raw for each in entries])
     _KEEP_ALL.run_each(tx.connection, [each.arrival for each in entries])
+
+
+def strange(connection: Connection, found: Sequence[Entry]) -> list[Entry]:
+    """Those whose octets aren't known, each once."""
+    known = _known(connection, [each.raw["digest"] for each in found])
+    return list({each.raw["digest"]: each for each in found if each.raw["digest"] not in known}.values())
+
+
+def adopt(tx: Tx, found: Sequence[Entry]) -> list[Entry]:
+    """Let mails arrive that lie in the packs already, and whose octets aren't known; those that do."""
+    fresh = strange(tx.connection, found)
+    if fresh:
+        enter(tx, fresh)
+    return fresh
 
 
 def about(mail: Incoming) -> dict[str, Any]:

@@ -491,7 +491,8 @@ def test_what_is_adopted_is_filed_later_and_kept_once(tmp_path: Path) -> None:
         store.packs.append(mail(1), arrivals.about(incoming(mail(1))))
         store.packs.append(mail(1), arrivals.about(incoming(mail(1))))
         store.packs.sync()
-        every = [each for each in salvage.unknown(store.packs, {}) if isinstance(each, Found)]
+        found = [each for each in salvage.unknown(store.packs, {}) if isinstance(each, Found)]
+        every = [arrivals.Entry.of(each.mail, each.at) for each in found]
         assert len(every) == 2
         assert len(store.write_now(lambda tx: arrivals.adopt(tx, every))) == 1
         assert store.write_now(lambda tx: arrivals.adopt(tx, every)) == []

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator, Sequence
+import tracemalloc
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
-from gateway.commands.operator import Operator
+from gateway.commands.operator import SOMEBODY
 from gateway.commands.recover import recovered
 from gateway.errors import StoreError
 from gateway.health import checks, watch
@@ -208,6 +209,21 @@ def test_a_taking_up_that_stops_in_the_middle_goes_on_from_there(
     assert arrived(store) == senders(0, 1, 2, 3, 4)
 
 
+@pytest.mark.parametrize("take", [journal.take_up, lambda store: recovered(store, SOMEBODY, NOW, apply=False)])
+def test_large_mails_are_looked_at_one_at_a_time(
+    store: Store, written: Journal, take: Callable[[Store], Any]
+) -> None:
+    """A hundred at once would be more than a daemon may have; it would end at each start."""
+    written.write([incoming(b"%d %s" % (n, b"x" * 1_000_000)) for n in range(20)])
+    tracemalloc.start()
+    try:
+        take(store)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 8_000_000
+
+
 def test_what_is_not_whole_is_told(store: Store, written: Journal, packs: Folder) -> None:
     first, second = written.write(mails(2))
     os.truncate(packs.folder / first.raw["pack"], journal.end(second) - 5)
@@ -261,9 +277,9 @@ async def test_the_daemon_sees_such_packs_among_those_that_are_broken(
 def test_recover_takes_it_up_first_and_holds_nothing_of_it(store: Store, written: Journal) -> None:
     """It was never filed: nothing of it can have been sent."""
     written.write(mails(2))
-    recovered(store, Operator("root", "a uid"), NOW, apply=False)
+    recovered(store, SOMEBODY, NOW, apply=False)
     assert arrived(store) == []
-    recovered(store, Operator("root", "a uid"), NOW, apply=True)
+    recovered(store, SOMEBODY, NOW, apply=True)
     assert arrived(store) == senders(0, 1)
     assert store.read_now(lambda c: rounds.last(c, outbox.RESTORED)) is None
     assert journal.take_up(store) == 0
@@ -459,7 +475,7 @@ async def test_what_is_kept_can_be_filed_soon(store: Store) -> None:
     rung = asyncio.Event()
     keeper = Keeper(store, rung)
     await keeper.keep(mails(1)[0])
-    await asyncio.wait_for(rung.wait(), 10)
+    await asyncio.wait_for(rung.wait(), 60)
     assert arrived(store) == senders(0)
     await keeper.close()
 
@@ -491,7 +507,7 @@ async def test_while_the_database_takes_nothing_no_more_is_kept_and_what_was_is_
         await keeper._owed.told()
         with pytest.raises(StoreError, match="the disk is full"):
             await keeper.keep(sent[1])
-    await asyncio.wait_for(rung.wait(), 10)
+    await asyncio.wait_for(rung.wait(), 60)
     await keeper.keep(sent[2])
     await keeper.close()
     assert arrived(store) == senders(0, 2)
