@@ -15,7 +15,18 @@ from typing import Any
 import pytest
 
 from tests.servers.clients import letter
-from tests.servers.gateway import CONTACT, DOMAIN, MANON, ULYSSE, Gateway, configuration, octets, running, smtp_relay
+from tests.servers.gateway import (
+    CONTACT,
+    DOMAIN,
+    MANON,
+    ULYSSE,
+    Gateway,
+    Sent,
+    configuration,
+    octets,
+    running,
+    smtp_relay,
+)
 
 NEW = "nouvelle@usager.example.net"
 DOSSIER = f"dossier+123@{DOMAIN}"
@@ -57,6 +68,11 @@ class Load:
 def run(gateway: Gateway, *arguments: str | Path, status: int = 0) -> Any:
     """A command: its document, or its words where it fails."""
     return gateway.command(*map(str, arguments), status=status)
+
+
+def left(gateway: Gateway) -> list[Sent]:
+    """What has left, but for the alarm that deliveries are held: where the machine is slow, it is there by then."""
+    return [mail for mail in gateway.all_sent() if "a besoin de son administrateur" not in mail.message["Subject"]]
 
 
 @dataclass(frozen=True)
@@ -105,7 +121,7 @@ def test_what_was_taken_before_the_backup_is_there_and_nothing_is_sent_again(los
         assert said["arrivals"] >= len(lost.before) + 1
         gateway.start()
         gateway.until(lambda: set(lost.before) <= set(gateway.filed()), "all that was taken before")
-        assert gateway.all_sent() == []
+        assert left(gateway) == []
         gateway.send(letter(NEW, "Une nouvelle question."))
         gateway.awaited(NEW)
         gateway.awaited(MANON)
@@ -124,7 +140,7 @@ def test_what_came_after_it_is_had_again_from_packs_that_outlived(lost: Lost, tm
         gateway.start()
         assert "another gateway runs on this store" in run(gateway, "restore", lost.backups, status=75)
         gateway.until(lambda: set(lost.taken) <= set(gateway.filed()), "all that was ever taken")
-        assert gateway.all_sent() == []
+        assert left(gateway) == []
         assert len(gateway.outbox()) > len(lost.taken)
         run(gateway, "outbox", "cancel", "--held")
         assert {each["state"] for each in gateway.outbox()} <= {"sent", "cancelled"}
