@@ -42,7 +42,7 @@ class Reading(Protocol):
 
 _BATCH = 50
 _LARGE = 5_000_000  # octets of a mail that isn't read beside another such
-_SMALL = 50_000  # octets of a mail whose texts are cleaned sooner than a thread would have begun
+_SMALL = 50_000  # octets of a mail that is cleaned sooner than a thread would have begun, if nothing in it is suspect
 _LATER = timedelta(minutes=5)  # until a mail is tried again that couldn't be had, or that nothing could read
 _AT_ONCE = 16  # mails that are filed beside other daemons in one transaction, which keeps others waiting
 _IDLE = 2.0  # seconds until the loop looks by itself: another process may have let a mail be tried again
@@ -200,7 +200,7 @@ async def _prepared(
         raw = await asyncio.to_thread(inbound.fetched, store, arrival)
         mail = await _read(raw, arrival, context, readers)
         found = await _searched(raw, arrival, mail, context, readers)
-        if len(raw) <= _SMALL:
+        if len(raw) <= _SMALL and not any(file.signed or file.addresses for file in found):
             return private.cleaned(mail, found, context)
         return await asyncio.to_thread(private.cleaned, mail, found, context)
     except (Temporary, Unreadable) as error:

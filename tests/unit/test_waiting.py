@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from gateway import claims, inbound, waiting
+from gateway import claims, inbound, private, waiting
 from gateway.context import Context
 from gateway.errors import StoreError, Temporary
 from gateway.model import Arrival, Mail
@@ -326,6 +327,31 @@ async def test_the_files_of_a_large_mail_have_more_time(
     keep(store, large)
     assert await work(store, context, slow) == 1
     assert slow.given == [3.0]
+
+
+class Telling(ReadHere):
+    """Finds much that is suspect: a mail may have taken over the process that searches."""
+
+    async def search(self, raw: bytes, search: Search) -> tuple[Suspects, ...]:
+        return tuple(Suspects(signed=("a" * 32, "b" * 32)) for _ in search.parts)
+
+
+@pytest.mark.parametrize(("reading", "apart"), [(ReadHere(), False), (Telling(), True)])
+async def test_what_is_suspect_is_judged_beside_the_loop(
+    store: Store, context: Context, monkeypatch: pytest.MonkeyPatch, reading: ReadHere, apart: bool
+) -> None:
+    """However much of it a process tells, others have their turn."""
+    threads: list[threading.Thread] = []
+    cleaned = private.cleaned
+
+    def noted(*rest: Any) -> Mail:
+        threads.append(threading.current_thread())
+        return cleaned(*rest)
+
+    monkeypatch.setattr(private, "cleaned", noted)
+    keep(store, with_a_list())
+    assert await work(store, context, reading) == 1
+    assert [thread is not threading.current_thread() for thread in threads] == [apart]
 
 
 async def test_a_file_in_which_nothing_is_suspect_is_sent_on(store: Store, context: Context) -> None:
