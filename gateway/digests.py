@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -81,12 +81,17 @@ def make(tx: Tx, context: Context, now: datetime) -> int:
     sheets: dict[str, _Sheet] = defaultdict(_Sheet)
     begun = rounds.last(tx.connection, _DIGEST) is not None
     if begun and not _due(tx.connection, _DIGEST, context, now):
-        return _tell_crowded(tx, context, now)
+        return _tell_all(tx, context, _crowded(tx.connection, context, now), {}, now)
     if begun and _due(tx.connection, _REMINDERS, context, now):
         _remind(tx, context, sheets, now)
         _announce(tx, context, sheets, now)
     rounds.made(tx, _REMINDERS, now)
     agents = list(dict.fromkeys((*sheets, *notices.with_digests(tx.connection, now)))) if begun else []
+    return _tell_all(tx, context, agents, sheets, now)
+
+
+def _tell_all(tx: Tx, context: Context, agents: Sequence[str], sheets: Mapping[str, _Sheet], now: datetime) -> int:
+    """Tell agents, those with a sheet first. Where much is new, the last ones wait for the next round."""
     told, looked_at = 0, 0
     for nth, agent in enumerate(agents):
         if looked_at >= _MOST and nth >= len(sheets):
@@ -96,13 +101,6 @@ def make(tx: Tx, context: Context, now: datetime) -> int:
         told += _told(tx, context, agent, sheets.get(agent) or _Sheet(), fresh, now)
     rounds.made(tx, _DIGEST, now)
     return told
-
-
-def _tell_crowded(tx: Tx, context: Context, now: datetime) -> int:
-    agents = _crowded(tx.connection, context, now)
-    rounds.made(tx, _DIGEST, now)
-    each = ((agent, notices.collected(tx.connection, agent, now)) for agent in agents)
-    return sum(_told(tx, context, agent, _Sheet(), fresh, now) for agent, fresh in each)
 
 
 def _told(
@@ -129,8 +127,8 @@ def _collect(
 ) -> int:
     """What is new goes into her sheet, but for what a colleague has dealt with; it isn't a reminder besides."""
     told = 0
+    notices.done(tx, [each for new in fresh for each in new.ids])
     for new in fresh:
-        notices.done(tx, new.ids)
         if new.conversation.status is not Status.ACTIVE:
             continue
         if telling.may_be_told(context, agent, new.conversation):

@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, or_, select
+from sqlalchemy import Connection, Select, bindparam, delete, func, or_, select
 
 from gateway.model import Conversation, Message, Notice, Purpose
 from gateway.store import recall
 from gateway.store.database import AnyRow, Tx, insert_each
+from gateway.store.prepared import Prepared
 from gateway.store.tables import deliveries, notices
 
 _LONGEST = timedelta(minutes=10)  # for which a burst that doesn't end holds back what has come so far
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST = 100  # bursts in one round; the others come with the next one
 _MOST_MESSAGES = 50  # of a burst; the earlier ones are counted
+_DONE = Prepared(delete(notices).where(notices.c.id == bindparam("id")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,4 +150,5 @@ def told_of(connection: Connection, message: int) -> frozenset[str]:
 
 def done(tx: Tx, ids: Iterable[int]) -> None:
     """Forget notices that were told."""
-    tx.connection.execute(delete(notices).where(notices.c.id.in_(list(ids))))
+    if rows := [{"id": each} for each in ids]:
+        _DONE.run_each(tx.connection, rows)

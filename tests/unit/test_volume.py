@@ -14,7 +14,7 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from gateway import rounds, waiting
+from gateway import digests, rounds, waiting
 from gateway.config.settings import Limits
 from gateway.context import Context
 from gateway.model import Incoming, Outgoing, Purpose
@@ -248,6 +248,23 @@ def test_an_agent_who_had_enough_is_told_of_the_rest_in_one_mail(store: Store, t
     assert "7 conversations" in gathered.draft.subject
     come(store, context, 11, "v@x.example", NOW + 20 * MINUTE)
     assert planned(store, Purpose.NOTIFICATION)[-1].conversation is not None
+
+
+def test_where_much_is_left_to_tell_the_agents_are_told_one_after_the_other(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One transaction that told all of it would let nothing else be written meanwhile."""
+    monkeypatch.setattr(digests, "_MOST", 1)
+    context = make_context(tmp_path, limits={"notifications_per_agent": 1})
+    make_round(store, context, NOW)
+    for nth, to in enumerate(3 * [f"contact@{DOMAIN}"] + 3 * [f"dossier+123@{DOMAIN}"]):
+        come(store, context, nth, f"u{nth}@x.example", NOW, to)
+    gathered = []
+    for _ in range(3):
+        make_round(store, context, NOW + 10 * MINUTE)
+        gathered.append([m.draft.to for m in planned(store, Purpose.NOTIFICATION) if m.conversation is None])
+    one, two, *_ = gathered[-1]
+    assert (gathered[:2], one != two) == ([[one], [one, two]], True)
 
 
 def test_what_is_filed_a_little_after_its_round_is_told_with_the_next(store: Store, tmp_path: Path) -> None:
