@@ -6,11 +6,13 @@ import copy
 import hashlib
 import itertools
 import re
+import tempfile
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -97,12 +99,26 @@ class Databases:
 @contextmanager
 def opened(folder: Path) -> Iterator[Store]:
     """A store with its schema, in `folder`, or, where a test runs on another engine, beside it."""
-    store = Store(Databases.of(folder), folder / "raw")
+    url = Databases.of(folder)
+    if url == sqlite_in(folder) and not (file := folder / "gateway.db").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(_fresh())
+    store = Store(url, folder / "raw")
     try:
         schema.upgrade(store.engine)
         yield store
     finally:
         store.close()
+
+
+@cache
+def _fresh() -> bytes:
+    """A database in which there is nothing but its schema: to make each store by all migrations takes long."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(sqlite_in(Path(folder)), Path(folder) / "raw")
+        schema.upgrade(store.engine)
+        store.close()
+        return (Path(folder) / "gateway.db").read_bytes()
 
 
 def spoken(statement: str, engine: str) -> str:
