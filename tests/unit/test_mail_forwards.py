@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.mail import phrases, quotes
+from gateway.mail import mark, phrases
 from gateway.mail.contents import content
 from gateway.mail.forwards import inline
 from gateway.mail.forwards.dates import when
@@ -294,7 +294,7 @@ def test_a_formal_letter_is_no_forward() -> None:
     [
         "Merci.\n\nLe lun. 3 févr. 2025 à 10:12, Alice <alice@mairie.example.org> a écrit :\n\n> Bonjour\n> \n> ",
         "Merci.\n\nLe lun. 3 févr. 2025 à 10:12, Alice <alice@mairie.example.org> a écrit :\n\n",
-        f"Merci.\n\n{quotes.REPLY_MARKER}\n\nBonjour,\n\n",
+        f"Merci.\n\n{mark.REPLY_MARKER}\n\nBonjour,\n\n",
         "Merci.\n\nDe : Alice <alice@mairie.example.org>\nEnvoyé : lundi\nÀ : x\nObjet : RE: y\n\nBonjour,\n\n",
     ],
 )
