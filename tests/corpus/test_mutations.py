@@ -61,7 +61,7 @@ def test_what_reading_raises_is_a_fault(tmp_path: Path, monkeypatch: pytest.Monk
     def broken(*_: Any, **__: Any) -> None:
         raise ValueError("no")
 
-    monkeypatch.setattr("gateway.reading.question.read", broken)
+    monkeypatch.setattr("gateway.reading.answering.read", broken)
     found = measured(tmp_path, raw_mail())
     assert (found.state, found.because, found.fault) == ("aside", "ValueError: no", "it was set aside")
 
