@@ -52,7 +52,7 @@ def _differs(packs: Packs, name: str, copy: Copy) -> bool:
 def put_database(source: Path, target: Path, packs: Packs, finish: Callable[[Tx], None], now: datetime) -> None:
     """Let a copied database take the place of `target`, once it has its present schema and `finish` is done with it.
 
-    What was in that place stays, under another name; up to the last step it is untouched.
+    What was in that place stays, under another name; up to the last step it is there, whole.
 
     Raises:
         StoreError: it can't be written.
@@ -66,6 +66,7 @@ def put_database(source: Path, target: Path, packs: Packs, finish: Callable[[Tx]
             schema.upgrade(store.engine)
             store.write_now(finish)
         _make_one_file(temporary)
+        _take_in(target)
         put_file(temporary, target, now)
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else error
@@ -80,6 +81,24 @@ def _make_one_file(database: Path) -> None:
     with closing(sqlite3.connect(database)) as connection:
         (mode,) = connection.execute("PRAGMA journal_mode=DELETE").fetchone()
     if mode != "delete":
+        raise StoreError(f"{database} is used by somebody else")
+
+
+def _take_in(database: Path) -> None:
+    """Let a database take in what its `-wal` holds, so that no moment sees it without its last commits.
+
+    The two can't lose their name in one step. What is damaged stays as it is.
+    """
+    if not all(
+        part.exists() and part.stat().st_size for part in (database, database.with_name(f"{database.name}-wal"))
+    ):
+        return  # SQLite takes an empty file for a new database, and throws away what lies beside it
+    with closing(sqlite3.connect(database)) as connection:
+        try:
+            (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.DatabaseError:
+            return
+    if busy:
         raise StoreError(f"{database} is used by somebody else")
 
 

@@ -402,6 +402,40 @@ def test_what_isnt_in_the_file_yet_stays_too_until_all_of_it_has_another_name(
     assert [path.name for path in tmp_path.glob("*-wal")] == [f"gateway.db.before-{NOW:%Y%m%dT%H%M%SZ}-wal"]
 
 
+def test_a_death_before_the_last_step_leaves_the_last_commits_in_place(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A killed daemon left its last mail in the `-wal` alone, which can't go in one step with its file."""
+    there = tmp_path / "two" / "gateway.db"
+    there.parent.mkdir()
+    with opened(tmp_path / "three") as store:
+        kept(store, 7)
+        _copied_alive(tmp_path / "three", tmp_path / "two")
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", _full)
+        with pytest.raises(StoreError, match="full"):
+            restoring.put_database(whole / copying.DATABASE, there, Folder(tmp_path / "raw"), nothing, NOW)
+    with closing(Store(f"sqlite:///{there}", tmp_path / "three" / "raw")) as before:
+        assert raws(before) == {mail(7)}
+
+
+def test_a_database_that_is_read_elsewhere_isnt_replaced(whole: Path, tmp_path: Path) -> None:
+    with opened(tmp_path / "two") as store:
+        kept(store, 7)
+        with store.engine.connect() as reader:
+            reader.exec_driver_sql("SELECT count(*) FROM raws")
+            kept(store, 8)
+            with pytest.raises(StoreError, match="used by somebody else"):
+                restored(whole, tmp_path / "two")
+        assert raws(store) == {mail(7), mail(8)}
+
+
+def _copied_alive(folder: Path, target: Path) -> None:
+    """The database as it is after SIGKILL."""
+    for name in ("gateway.db", "gateway.db-wal"):
+        shutil.copyfile(folder / name, target / name)
+
+
 def _full(*_: object) -> None:
     raise OSError(errno.ENOSPC, "full")
 
