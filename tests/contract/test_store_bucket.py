@@ -138,7 +138,8 @@ def test_no_answer(server: Storage, quick: None) -> None:
             packs.read(Location("1.pack", 0, 1))
 
 
-def test_a_certificate_that_nobody_vouches_for(server: Storage, quick: None) -> None:
+def test_a_certificate_that_nobody_vouches_for(server: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_RETRY", timedelta(0))
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -148,7 +149,8 @@ def test_a_certificate_that_nobody_vouches_for(server: Storage, quick: None) -> 
         packs.append(b"x", {})
         with pytest.raises(StoreError, match=r"can't be trusted \(UnknownIssuer\): add its authority"):
             packs.sync()
-    thread.join(10)
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
 
 
 def _shake_hands(context: ssl.SSLContext, listener: socket.socket) -> None:
