@@ -23,7 +23,7 @@ def figures() -> Iterator[Figure]:
     return (figure for name in judges.names() for figure in measured(name).figures)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", judges.names())
 def test_every_figure_stands_where_it_stood(name: str) -> None:
     floors = judges.floors()
@@ -32,7 +32,7 @@ def test_every_figure_stands_where_it_stood(name: str) -> None:
     assert [fault for figure in judge.figures for fault in judges.faults(figure, floors)] == []
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", judges.names())
 def test_the_document_says_what_is_measured(name: str) -> None:
     """Written anew by `python -m tests.conformance --write`."""

@@ -29,7 +29,7 @@ def start(arguments: tuple[str, ...]) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=corpora.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", RUNS)
 def test_each_is_filed_whole_in_bounded_time_and_memory(name: str) -> None:
     """One run after the other: beside others it would take longer, also of the processor."""

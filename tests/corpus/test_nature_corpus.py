@@ -21,7 +21,7 @@ def figures() -> dict[str, Figure]:
     return {figure.key: figure for figure in (*bounces.figures(), *automatic.figures())}
 
 
-@pytest.mark.timeout(300)  # the first one waits for all of them
+@pytest.mark.timeout(900)  # the first one waits for all of them
 @pytest.mark.parametrize("key", KEYS)
 def test_the_figure_is_reached(key: str) -> None:
     figure = figures()[key]

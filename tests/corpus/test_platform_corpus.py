@@ -18,6 +18,7 @@ def figures() -> dict[str, Figure]:
     return {figure.key: figure for figure in platform.figures()}
 
 
+@pytest.mark.timeout(900)  # the first one waits for all of them
 @pytest.mark.parametrize("key", ["C8-subjects", "C8-links", "C8-false"])
 def test_figures(key: str) -> None:
     figure = figures()[key]
