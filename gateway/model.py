@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
+from typing import Literal
 
 # --- a mail's way in: what intake hands over -------------------------------------------------------------
 
@@ -107,6 +108,8 @@ class Arrival:
 
 
 # --- what reading finds (gateway.mail) -------------------------------------------------------------------
+
+Language = Literal["", "fr", "en"]  # "" where it can't be told, or is another
 
 
 class Nature(StrEnum):
@@ -262,7 +265,8 @@ class Mail:
 
     `quoted_because`: what tells its own words from the quoted ones. `loose`: ids that it cites without brackets.
     `thread_index`: hex of the conversation GUID of Outlook's Thread-Index, "" for none. `unanswerable`: why nothing
-    automatic may answer it, though a person may have written it (RFC 3834 §2), "" where it may.
+    automatic may answer it, though a person may have written it (RFC 3834 §2), "" where it may. `language`: in which
+    it is written.
     """
 
     fingerprint: str
@@ -291,6 +295,7 @@ class Mail:
     protection: Protection = Protection.NONE
     unanswerable: str = ""
     marks: tuple[Mark, ...] = ()
+    language: Language = ""
 
     @property
     def cited(self) -> tuple[str, ...]:

@@ -7,10 +7,11 @@ and with more patience. At the third attempt a mail that can't be read is filed 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NoReturn, Protocol
 
 from gateway import inbound, log, private
@@ -168,7 +169,7 @@ async def _finished(task: asyncio.Task[None]) -> None:
 
 
 async def _read_all(
-    store: Store, work: Iterable[Arrival], context: Context, readers: Reading, now: Callable[[], datetime]
+    store: Store, work: Sequence[Arrival], context: Context, readers: Reading, now: Callable[[], datetime]
 ) -> list[tuple[Arrival, Mail | Exception]]:
     """Read mails, some at a time. What can't be had or read now is given back, and holds up no other.
 
@@ -176,10 +177,12 @@ async def _read_all(
     """
     # More raw mails than these needn't be in memory; of large ones, which take it several times, one at a time.
     turn, large = asyncio.Semaphore(MOST_READERS), asyncio.Semaphore(1)
+    places = await store.read(lambda connection: arrivals.locate_all(connection, (one.digest for one in work)))
 
     async def prepared(arrival: Arrival) -> Mail | Temporary | Unreadable:
+        fetch = partial(store.packs.read, places[arrival.digest])
         async with large if arrival.size > _LARGE else nullcontext(), turn:
-            return await _prepared(store, arrival, context, readers)
+            return await _prepared(fetch, arrival, context, readers)
 
     async with asyncio.TaskGroup() as group:
         tasks = [(arrival, group.create_task(prepared(arrival))) for arrival in work]
@@ -193,11 +196,11 @@ async def _read_all(
 
 
 async def _prepared(
-    store: Store, arrival: Arrival, context: Context, readers: Reading
+    fetch: Callable[[], bytes], arrival: Arrival, context: Context, readers: Reading
 ) -> Mail | Temporary | Unreadable:
     """One kept mail, ready to be filed, or why it isn't. Whatever goes wrong with it concerns no other."""
     try:
-        raw = await asyncio.to_thread(inbound.fetched, store, arrival)
+        raw = await asyncio.to_thread(fetch)
         mail = await _read(raw, arrival, context, readers)
         found = await _searched(raw, arrival, mail, context, readers)
         if len(raw) <= _SMALL and not any(file.signed or file.addresses for file in found):

@@ -23,6 +23,7 @@ from gateway.commands.operator import Operator
 from gateway.config.settings import Settings
 from gateway.context import Context, context
 from gateway.decision import Decision
+from gateway.mail.language import language
 from gateway.mail.tokens import Keys
 from gateway.model import (
     GLOBAL,
@@ -187,7 +188,8 @@ def mail(author: str = ULYSSE, *, sure: bool = True, **values: Any) -> Mail:
         nature_because="a person",
         authentication=Authentication(Verdict.NONE, "nobody vouches for it"),
     )
-    return replace(base, **values)
+    found = replace(base, **values)
+    return found if "language" in values else replace(found, language=language(found.own or found.text))
 
 
 def passing() -> Authentication:

@@ -23,7 +23,6 @@ from gateway.decision.machine import from_machine
 from gateway.decision.outside import from_outside
 from gateway.decision.spare import notified, spared
 from gateway.decision.traits import trace, traits
-from gateway.mail.language import language
 from gateway.model import GLOBAL, Arrival, Conversation, Inbox, Mail, Message, Nature, Recalled, Role, Status, Thread
 from gateway.relay import plan
 from gateway.relay.withheld import marked
@@ -163,7 +162,7 @@ def opened(
         updated_at=arrival.received_at,
         because=(placement.because, routed.because, *because),
         organisation=organisation,
-        language=language(mail.own or mail.text),
+        language=mail.language,
     )
 
 

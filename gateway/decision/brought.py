@@ -17,6 +17,7 @@ from gateway.decision.outside import Brought, from_outside
 from gateway.desk.commands import Parsed, Verb, parse
 from gateway.desk.rights import sees
 from gateway.mail import quotes
+from gateway.mail.language import language
 from gateway.model import (
     Attachment,
     Authentication,
@@ -125,6 +126,7 @@ def _original(mail: Mail, barred: str) -> Mail:
         text=forwarded.text,
         own=parted.own,
         quoted=parted.quoted,
+        language=language(parted.own or forwarded.text),
         attachments=tuple(_theirs(file, barred) for file in forwarded.attachments),
         authentication=Authentication(
             Verdict.NONE, f"forwarded by {mail.author.address}, whose word is all there is for its author"

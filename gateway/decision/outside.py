@@ -92,10 +92,12 @@ def _notifications(
     thread = case.thread if case.route.refused is None else Thread()
     for agent in told:
         later = acting.later(case.context, agent, thread, case.now)
-        if later is None:
-            drafts.append(_notification(case, agent, conversation, filed, brought or Brought("")))
-        else:
+        if later is not None:
             notices.append(later)
+        elif drafts:  # all of them read the same
+            drafts.append(replace(drafts[0], to=agent))
+        else:
+            drafts.append(_notification(case, agent, conversation, filed, brought or Brought("")))
     return drafts, notices
 
 

@@ -123,8 +123,8 @@ def _found(found_in: FaqIndex, subject: str, text: str) -> dict[Term, bool]:
     for part, in_subject in ((subject[:_MOST_SUBJECT], True), (text[:_MOST_TEXT], False)):
         words = list(_tokens(part)) if found_in.lengths else []
         begin = {word: lengths for word in set(words) if (lengths := found_in.lengths.get(stem(word)))}
-        for start, word in enumerate(words):
-            for length in begin.get(word, ()):
+        for start in (start for start, word in enumerate(words) if word in begin):
+            for length in begin[words[start]]:
                 found.setdefault(tuple(map(stem, words[start : start + length])), in_subject)
     return found
 

@@ -11,12 +11,15 @@ import unicodedata
 from collections import Counter
 from functools import lru_cache
 
+from gateway.model import Language
+
 _MOST_TEXT = 5_000  # characters
 _LEAST_WEIGHT = 2.0  # about two words that no other language has
 _LEAST_SHARE = 0.12  # of the words: less is another language, or names and figures
 _MARGIN = 2  # times as much as the next language
 _ENDINGS = ("ed", "er", "ing")
 _SHORTEST_STEM = 4  # letters
+_OURS: tuple[Language, ...] = ("fr", "en")
 _WORD = re.compile(r"[^\W\d_]+")
 _APOSTROPHE = re.compile("[’‘ʼ`´′]")
 _ACCENT = re.compile("[\u0300-\u034e\u0350-\u036f]+")
@@ -86,6 +89,8 @@ FUNCTION_WORDS = frozenset(f"{_FUNCTION_WORDS['fr']} {_FUNCTION_WORDS['en']}".sp
 
 def plain(text: str) -> str:
     """Lower case without accents; one kind of apostrophe; ordinary figures, letters and spaces."""
+    if text.isascii():
+        return _APOSTROPHE.sub("'", text).lower()
     decomposed = _ACCENT.sub("", unicodedata.normalize("NFKD", _APOSTROPHE.sub("'", text)))
     if _BEYOND.search(decomposed):
         decomposed = "".join(c for c in decomposed if not unicodedata.combining(c))
@@ -112,13 +117,14 @@ def _without(word: str, letters: int) -> str:
     return word[: len(word) - letters] if len(word) - letters >= _SHORTEST_STEM else word
 
 
-def language(text: str) -> str:
+def language(text: str) -> Language:
     """ "fr", "en", or "" where it can't be told: too little text, another language, or two of them."""
     words = Counter(_WORD.findall(plain(text[:_MOST_TEXT])))
     scores = dict.fromkeys(_FUNCTION_WORDS, 0.0)
-    for word, count in words.items():
-        for name, weight in _WEIGHTS.get(word, {}).items():
-            scores[name] += weight * count
+    for word in sorted(words.keys() & _WEIGHTS.keys()):  # in one order: sums of fractions depend on it
+        for name, weight in _WEIGHTS[word].items():
+            scores[name] += weight * words[word]
     best, next_ = sorted(scores, key=lambda name: -scores[name])[:2]
     enough = scores[best] >= max(_LEAST_WEIGHT, _LEAST_SHARE * words.total())
-    return best if best in {"fr", "en"} and enough and scores[best] >= _MARGIN * scores[next_] else ""
+    sure = enough and scores[best] >= _MARGIN * scores[next_]
+    return next((ours for ours in _OURS if sure and ours == best), "")

@@ -16,6 +16,7 @@ from gateway.mail.contents import opened, sealed
 from gateway.mail.dates import date
 from gateway.mail.fingerprint import fingerprint
 from gateway.mail.headers import MAX_HEAD, Head, split
+from gateway.mail.language import language
 from gateway.mail.nature import MOST_HOPS, Evidence, Judgement, hops, judge, unanswerable
 from gateway.mail.parts import Tree, tree, with_lines
 from gateway.mail.quotes import structure
@@ -90,6 +91,7 @@ def read(
         thread_index=thread_index.conversation(head.value("thread-index")),
         unanswerable=unanswerable(evidence),
         marks=deceit.marks(who.author, anomalies),
+        language=language(parted.own or shown.text),
     )
 
 

@@ -78,7 +78,9 @@ def views(text: str) -> Iterator[View]:
 def words(text: str) -> tuple[str, ...]:
     """About what `views` comes to without blanks: cheap, for a first look."""
     word = _word(text)
-    return tuple(dict.fromkeys((word, _word(_escaped(text)), _word(_escaped(word)))))
+    meant, again = _escaped(text), _escaped(word)  # mostly the same, and joined already
+    others = (_word(other) for other, known in ((meant, text), (again, word)) if other != known)
+    return tuple(dict.fromkeys((word, *others)))
 
 
 def _word(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -28,7 +28,7 @@ from gateway.model import Arrival, Envelope, ImapCursor, Incoming, Result
 from gateway.store import ledger, statements
 from gateway.store.database import AnyRow, Tx
 from gateway.store.packs import Location
-from gateway.store.prepared import Prepared
+from gateway.store.prepared import About, Prepared
 from gateway.store.tables import arrivals, raws
 
 MOST_ATTEMPTS = 3
@@ -47,7 +47,9 @@ _BEGUN: ColumnElement[bool] = literal_column("arrivals.attempts > 0")
 _AT_ONCE = 20  # digests that one statement looks for
 _KEPT = Prepared(select(raws.c.digest).where(raws.c.digest.in_(bindparam(f"d{n}") for n in range(_AT_ONCE))))
 _KEEP = insert(arrivals).returning(arrivals.c.id, sort_by_parameter_order=True)
-_LOCATE = Prepared(select(raws.c.pack, raws.c.offset, raws.c.size).where(raws.c.digest == bindparam("digest")))
+_LOCATE = About(
+    lambda digests: select(raws.c.digest, raws.c.pack, raws.c.offset, raws.c.size).where(raws.c.digest.in_(digests))
+)
 _END = Prepared(
     update(arrivals)
     .where(
@@ -325,10 +327,16 @@ def locate(connection: Connection, digest: str) -> Location:
     Raises:
         NotFound: no mail of that digest was kept.
     """
-    row = _LOCATE.first(connection, {"digest": bytes.fromhex(digest)})
-    if row is None:
+    found = locate_all(connection, [digest])
+    if not found:
         raise NotFound(f"no raw mail has the digest {digest}")
-    return Location(row.pack, row.offset, row.size)
+    return found[digest]
+
+
+def locate_all(connection: Connection, digests: Iterable[str]) -> dict[str, Location]:
+    """Where raw mails lie, by digest; those that were kept."""
+    rows = _LOCATE.rows(connection, map(bytes.fromhex, digests))
+    return {row.digest.hex(): Location(row.pack, row.offset, row.size) for row in rows}
 
 
 def last(connection: Connection) -> tuple[int, datetime | None]:

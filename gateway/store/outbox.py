@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ from gateway.store.signer import Signer
 from gateway.store.tables import conversations, deliveries, messages, participations, rounds
 
 _AT_ONCE = 500
+_DRAFT = tuple(field.name for field in fields(Draft))
 RESTORED = "restored"  # the round that tells up to when mail was answered, maybe, before a backup was restored
 HELD = "it may have been sent before the store was restored from a backup"
 
@@ -97,11 +98,17 @@ def as_row(
         "message_id": its_id,
         "envelope_sender": "" if draft.silent else signer.envelope_sender(delivery),
         "reply_to": reply_to,
-        "draft": {**asdict(draft), "in_reply_to": leads.answers, "references": leads.references},
+        "draft": {**_as_stored(draft), "in_reply_to": leads.answers, "references": leads.references},
         "attempts": 0,
         "created_at": now,
         "next_at": now,
     }
+
+
+def _as_stored(draft: Draft) -> dict[str, Any]:
+    """As `asdict` gives it, which copies every value of it deeply."""
+    values: dict[str, Any] = {name: getattr(draft, name) for name in _DRAFT}
+    return {**values, "enclosures": [asdict(enclosure) for enclosure in draft.enclosures]}
 
 
 def write(tx: Tx, rows: Sequence[Mapping[str, Any]], now: datetime) -> None:

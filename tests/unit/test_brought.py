@@ -114,6 +114,11 @@ def test_it_is_the_original_senders_conversation(store: Store, context: Context)
     ]
 
 
+def test_she_is_answered_in_her_language(store: Store, context: Context) -> None:
+    bring(store, context, text="I would like to plant a tree. Could you please tell me what I have to do?")
+    assert "We received your message" in mails(store, PENELOPE)[0].draft.text
+
+
 def test_nobody_vouches_for_its_sender_and_it_says_so(store: Store, context: Context) -> None:
     bring(store, context, **passes(), authserv_id="mx.example.org")
     (message,) = only(store)["messages"]

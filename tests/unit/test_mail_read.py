@@ -76,6 +76,15 @@ def test_a_mail_from_end_to_end() -> None:
     assert mail.anomalies == ()
 
 
+def test_its_language_is_that_of_its_own_words() -> None:
+    own = b"Hello, could you please tell me when you will have read this?"
+    quoted = b"> Il manque une pi=C3=A8ce, et nous ne pouvons pas vous dire ce que vous devez faire avant."
+    raw = RAW.replace(b"Bonjour,\r\n\r\nvoici la pi=C3=A8ce.", own).replace(b"> Il manque une pi=C3=A8ce.", quoted)
+    assert read(raw).language == "en"
+    assert read(b"\r\nBonjour, je vous prie de me dire si vous avez re\xc3\xa7u ma lettre.\r\n").language == "fr"
+    assert read(b"\r\n42\r\n").language == ""
+
+
 def test_an_empty_mail() -> None:
     mail = read(b"")
     assert (mail.message_id, mail.text, mail.subject, mail.author.sure, mail.date) == ("", "", "", False, None)

@@ -97,16 +97,29 @@ ANSWERS = {
 }
 
 
-@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS.keys())
-async def test_what_is_found_is_not_believed(answer: bytes, tmp_path: Path) -> None:
-    said = tmp_path / "answer"
+def answering(answer: bytes, folder: Path) -> Readers:
+    """Workers that answer the same to every question."""
+    said = folder / "answer"
     said.write_bytes(frames.READY + answer)
     program = (
         f"import sys; sys.stdout.buffer.write(open({str(said)!r}, 'rb').read()); sys.stdout.flush(); sys.stdin.read()"
     )
-    async with Readers((sys.executable, "-I", "-c", program)) as lying:
+    return Readers((sys.executable, "-I", "-c", program))
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS.keys())
+async def test_what_is_found_is_not_believed(answer: bytes, tmp_path: Path) -> None:
+    async with answering(answer, tmp_path) as lying:
         with pytest.raises(Unreadable):
             await lying.search(LIST, SEARCH)
+
+
+async def test_it_answers_in_no_language_that_we_do_not_write(tmp_path: Path) -> None:
+    async with answering(frames.answer(mail(language="en")), tmp_path) as honest:
+        assert (await honest.read(b"", ASKED)).language == "en"
+    async with answering(frames.answer(mail(language="de")), tmp_path) as lying:
+        with pytest.raises(Unreadable):
+            await lying.read(b"", ASKED)
 
 
 FAILURES = {

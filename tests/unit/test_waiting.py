@@ -21,6 +21,7 @@ from gateway.reading.question import Question, Search, Suspects
 from gateway.reading.readers import Unreadable
 from gateway.store import arrivals, holders
 from gateway.store.database import Store
+from gateway.store.packs import Location
 from tests.builders import (
     DOMAIN,
     HERE,
@@ -168,19 +169,21 @@ async def test_of_large_mails_one_is_read_at_a_time_and_small_ones_beside_it(
 async def test_a_mail_whose_bytes_cannot_be_had_waits_and_holds_up_no_other(
     store: Store, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ids = keep(store, *letters("0", "1", "2"))
-    whole = inbound.fetched
+    mails = letters("0", "1", "2")
+    keep(store, *mails)
+    whole = store.packs.read
 
-    def torn(by: Store, arrival: Arrival) -> bytes:
-        if arrival.id == ids[1]:
+    def torn(location: Location) -> bytes:
+        raw = whole(location)
+        if raw == mails[1].raw:
             raise StoreError("the pack is damaged")
-        return whole(by, arrival)
+        return raw
 
-    monkeypatch.setattr(inbound, "fetched", torn)
+    monkeypatch.setattr(store.packs, "read", torn)
     await work(store, context)
     assert len(listed(store)) == 2
     await work(store, context)
-    monkeypatch.setattr(inbound, "fetched", whole)
+    monkeypatch.setattr(store.packs, "read", whole)
     assert await work(store, context) == 0  # not again at once
     assert await work(store, context, at=NOW + timedelta(minutes=6)) == 1
     assert len(listed(store)) == 3
