@@ -45,6 +45,7 @@ fuzz: $(INSTALLED)  ## hunt for inputs that break what must always hold: make fu
 		|| echo "atheris can't be installed here: hypothesis hunts alone"
 	$(BIN)/python -m tests.fuzz $(MINUTES)
 
+check-full: export HYPOTHESIS_PROFILE = chance
 check-full: check test conformance  ## all of it, 10,000 broken mails, and the attacks and faults that take long
 	$(BIN)/python -m tests.fuzz.filing bombs all
 	$(BIN)/python -m tests.fuzz.filing 0 10000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -10,9 +11,17 @@ from hypothesis import HealthCheck, settings
 
 from gateway import log
 
-# How long an example takes depends on what else the machine does: slowness alone is no fault.
-settings.register_profile("gateway", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("gateway")
+# How long an example takes depends on what else the machine does: slowness alone is no fault. What examples of a test
+# share, like its store, they bring into order themselves. A run says whether a change broke something, so it tries
+# what the last one tried; HYPOTHESIS_PROFILE=chance draws new examples.
+settings.register_profile(
+    "gateway",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    derandomize=True,
+)
+settings.register_profile("chance", settings.get_profile("gateway"), derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gateway"))
 
 
 @pytest.fixture(autouse=True)

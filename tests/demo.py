@@ -17,12 +17,12 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 from email.utils import make_msgid
 from pathlib import Path
-from typing import cast
 
 from rich.console import Console
 
+from tests.patience import PATIENCE
+
 REFERENCE = Path(__file__).parents[1] / "gateway.toml"
-PATIENCE = 30.0  # seconds for each step
 USAGER, ALIAS = "ulysse@usager.example.net", "vegetaliser@support.example.org"
 AGENT, COLLEAGUE = "alice.admin@mairie.example.org", "ines.instruit@mairie.example.org"
 
@@ -85,7 +85,7 @@ class Daemon:
 def _addressed(path: Path, person: str, subject: str) -> EmailMessage | None:
     parsed = BytesParser(policy=email.policy.default).parsebytes(path.read_bytes())
     fits = parsed["X-Envelope-To"] == f"<{person}>" and subject in parsed["Subject"]
-    return cast(EmailMessage, parsed) if fits else None
+    return parsed if fits else None
 
 
 def gateway(folder: Path, *arguments: str) -> list[str]:

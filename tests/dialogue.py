@@ -16,11 +16,11 @@ from gateway.intake.keep import Keep
 from gateway.intake.smtp import Listener, serve
 from gateway.intake.smtp_limits import Limits
 from gateway.model import Incoming
+from tests.patience import PATIENCE
 
 OURS = "contact@support.example.org"
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 MAIL = b"From: a@example.org\r\nSubject: Bonjour\r\n\r\n.Un point\r\n"
-PATIENCE = 10.0
 
 
 @dataclass
@@ -44,6 +44,11 @@ class Client:
                 if line[3:4] != "-":
                     break
         return "\n".join(lines)
+
+    async def replies(self) -> AsyncIterator[str]:
+        """All that is still said until the connection is closed."""
+        while reply := await self.reply():
+            yield reply
 
     async def say(self, *commands: str | bytes) -> str:
         """Send commands one by one; the reply to the last."""

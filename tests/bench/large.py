@@ -35,6 +35,7 @@ from gateway.store.engines import is_shared
 from gateway.store.opening import opened
 from gateway.store.tables import Time, deliveries, metadata
 from tests.bench import filing, servers
+from tests.servers.ports import free_port
 
 TEMPLATE = 400  # mails that go through the gateway; a quarter of them are replies to the one before
 _MARK = "0000000"
@@ -45,7 +46,7 @@ _REFERENCES = {"evidence.chain"}  # by which conversations are called elsewhere
 
 def grow(folder: Path, mails: int, url: str = "", template: int = TEMPLATE) -> Path:
     """Make a store of at least so many mails, at `url` or in the folder. Returns its configuration."""
-    path = servers.configured(folder, servers.free_port(), url=url)
+    path = servers.configured(folder, free_port(), url=url)
     settings = config.load(path)
     with opened(settings) as store:
         filing.keep(store, [_mail(number) for number in range(template)])

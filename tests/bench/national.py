@@ -34,6 +34,7 @@ from tests.bench.footprint import highest
 from tests.bench.report import number
 from tests.bench.simulation import HOUR, Costs, Day
 from tests.bench.sizing import Cost, each, spent, undelivered
+from tests.servers.ports import free_port
 
 SIZE = replace(NATIONAL, dossiers=100_000)  # as many as a directory in files should hold
 MAILS, WAVE = 100_000, 30_000  # in the day; of which replies to a mailing at ten o'clock
@@ -206,7 +207,7 @@ def _steps(only: Callable[[str], AbstractContextManager[servers.Server]], mails:
 
 def _measured(mails: int, seconds: float) -> Found:
     with servers.scratch() as folder:
-        port = servers.free_port()
+        port = free_port()
         command = servers.running(servers.configured(folder, port, size=SIZE))
 
         def only(role: str) -> AbstractContextManager[servers.Server]:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from tests.bench import directories
 from tests.bench.directories import Size
+from tests.servers.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SINK = shutil.which("smtp-sink", path="/usr/sbin:" + os.environ.get("PATH", ""))
@@ -30,12 +31,6 @@ class Server:
     process: subprocess.Popen[str]
     folder: Path
     seconds: float  # from its start to its being ready
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @contextlib.contextmanager

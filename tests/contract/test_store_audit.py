@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import IntegrityError
@@ -159,12 +159,12 @@ def test_two_processes_write_one_chain(engine: str, tmp_path: Path) -> None:
     with opened(tmp_path) as one, opened(tmp_path) as other:
         jobs = [each.submit(lambda tx, n=n: act(tx, str(n))) for n in range(50) for each in (one, other)]  # type: ignore[misc]
         for job in jobs:
-            job.result(30)
+            job.result(60)
         found = one.read_now(audit.verified)
     assert (found.rows, found.fault) == (100, "")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(_TEXTS, _TEXTS, _TEXTS, _TEXTS, st.integers(0, 4 * 10**15))
 def test_whatever_is_written_holds(
     store: Store, by: str, what: str, conversation: str, proof: str, microseconds: int

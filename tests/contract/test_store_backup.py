@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import Permanent, Refused, StoreError, Temporary
@@ -207,7 +207,8 @@ def whole(tmp_path: Path) -> Path:
     (tmp_path / "keys").write_text("0 secret")
     with opened(tmp_path / "one") as store:
         kept(store, 1, 2)
-        found, _ = backed_up(store, tmp_path / "backups", **{"token.keys": tmp_path / "keys"})
+        files: dict[str, Any] = {"token.keys": tmp_path / "keys"}
+        found, _ = backed_up(store, tmp_path / "backups", **files)
     return found
 
 
@@ -470,7 +471,7 @@ def found_in(packs: Packs, extents: dict[str, int]) -> tuple[list[bytes], list[D
     return [each.mail.raw for each in every if isinstance(each, Found)], [e for e in every if isinstance(e, Damage)]
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30)
 @given(before=st.lists(st.binary(max_size=300), max_size=4), after=st.lists(st.binary(max_size=300), max_size=4))
 def test_what_came_later_is_found_and_nothing_else(
     tmp_path_factory: pytest.TempPathFactory, before: list[bytes], after: list[bytes]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import trustme
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import StoreError
@@ -174,7 +174,6 @@ def test_what_was_put_last_isnt_asked_for(server: Storage, tmp_path: Path) -> No
     assert packs.read(found) == b"octets"
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(max_size=9), max_size=12))
 def test_no_more_is_held_than_fits(objects: list[bytes]) -> None:
     recent = Recent(most=8)

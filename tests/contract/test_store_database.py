@@ -61,20 +61,20 @@ def together(store: Store, *jobs: Job) -> list[Future[Any]]:
 
     def block(_: Tx) -> None:
         begun.set()
-        go.wait(10)
+        go.wait(60)
 
     first = store.submit(block)
-    begun.wait(10)
+    begun.wait(60)
     done = [store.submit(job) for job in jobs]
     go.set()
-    first.exception(10)  # it may share their fate
+    first.exception(60)  # it may share their fate
     return done
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_pragmas(store: Store) -> None:
     found = {
-        name: store.read_now(lambda c, n=name: c.execute(text(f"PRAGMA {n}")).scalar())
+        name: store.read_now(lambda c, n=name: c.execute(text(f"PRAGMA {n}")).scalar())  # type: ignore[misc]
         for name in ("journal_mode", "synchronous", "foreign_keys", "secure_delete")
     }
     assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_delete": 1}
@@ -91,11 +91,11 @@ def test_a_job_that_raises_takes_back_its_own_work_only(ready: Store) -> None:
         tx.connection.execute(insert(history), {"id": 1, "conversation": 99, "at": NOW, "by": "", "what": ""})
 
     one, two, three, four = together(ready, mark("before"), raising, colliding, mark("after"))
-    one.result(10), four.result(10)
+    one.result(60), four.result(60)
     with pytest.raises(NotFound):
-        two.result(10)
+        two.result(60)
     with pytest.raises(IntegrityError):
-        three.result(10)
+        three.result(60)
     assert marks(ready) == {"before", "after"}
 
 
@@ -105,14 +105,14 @@ def test_jobs_that_wait_share_a_commit(ready: Store) -> None:
 
     event.listen(ready.engine, "commit", lambda _: commits.append(1))
     for done in together(ready, *(mark(str(n)) for n in range(100))):
-        done.result(10)
+        done.result(60)
     assert len(marks(ready)) == 100
     assert len(commits) < 20
 
 
 def test_results_come_back(store: Store) -> None:
     assert store.write_now(lambda _: 5) == 5
-    assert store.submit(lambda tx: tx.packs).result(10) is store.packs
+    assert store.submit(lambda tx: tx.packs).result(60) is store.packs
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -129,8 +129,8 @@ def test_a_full_disk_fails_all_and_passes(ready: Store, tmp_path: Path) -> None:
     limited.append(1)
     small, large, other = together(ready, mark("small"), mark("x" * 5_000_000), mark("other"))
     with pytest.raises(StoreError, match="full"):
-        large.result(10)
-    acknowledged = {words for words, job in (("small", small), ("other", other)) if job.exception(10) is None}
+        large.result(60)
+    acknowledged = {words for words, job in (("small", small), ("other", other)) if job.exception(60) is None}
     assert marks(ready) == acknowledged
     limited.clear()
     ready.write_now(mark("x" * 5_000_000))
@@ -148,7 +148,7 @@ def test_a_failing_sync_acknowledges_nothing(store: Store, monkeypatch: pytest.M
         store, *(lambda tx, n=n: arrivals.keep(tx, [incoming(raw_mail(text=str(n)))]) for n in "ab")
     ):
         with pytest.raises(StoreError):
-            done.result(10)
+            done.result(60)
     assert store.read_now(lambda c: c.scalar(select(func.count()).select_from(raws))) == 0
     monkeypatch.setattr(os, "fdatasync", real)
     assert len(store.write_now(lambda tx: arrivals.keep(tx, [incoming(raw_mail())]))) == 1
@@ -169,7 +169,7 @@ def test_a_half_written_mail_fails_those_beside_it_that_were_not_synced(
     jobs = [lambda tx, n=n: arrivals.keep(tx, [incoming(raw_mail(text=n))]) for n in "abc"]
     for done in together(store, *jobs):
         with pytest.raises(StoreError):
-            done.result(10)
+            done.result(60)
     assert store.read_now(lambda c: c.scalar(select(func.count()).select_from(raws))) == 0
 
 
@@ -189,11 +189,11 @@ async def test_cancelling_the_caller_does_not_stop_the_write(ready: Store) -> No
 
     def slow(tx: Tx) -> None:
         begun.set()
-        go.wait(10)
+        go.wait(60)
         mark("written")(tx)
 
     task = asyncio.create_task(ready.write(slow))
-    await asyncio.to_thread(begun.wait, 10)
+    await asyncio.to_thread(begun.wait, 60)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -204,7 +204,7 @@ async def test_cancelling_the_caller_does_not_stop_the_write(ready: Store) -> No
 
 def test_close_waits_for_the_jobs_handed_in(tmp_path: Path) -> None:
     with opened(tmp_path) as store:
-        done = [store.submit(lambda _, n=n: n) for n in range(600)]
+        done = [store.submit(lambda _, n=n: n) for n in range(600)]  # type: ignore[misc]
     assert [future.result(0) for future in done] == list(range(600))
 
 
@@ -212,7 +212,7 @@ def test_a_second_process_waits_for_its_turn(ready: Store, tmp_path: Path) -> No
     other = Store(str(ready.engine.url), tmp_path / "raw")
     jobs = [by.submit(mark(f"{n}{i}")) for n in range(50) for i, by in enumerate((ready, other))]
     for done in jobs:
-        done.result(30)
+        done.result(60)
     assert len(marks(ready)) == 100
     other.close()
 
@@ -315,7 +315,8 @@ def test_migrations_make_exactly_the_tables(store: Store) -> None:
             "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'index'",
             "postgresql": "SELECT indexname, indexdef FROM pg_indexes",
         }
-        made = dict(connection.execute(text(indices[store.engine.dialect.name])).all())
+        rows = connection.execute(text(indices[store.engine.dialect.name])).all()
+        made = {name: str(definition) for name, definition in rows}
     assert "WHERE" in made["ix_arrivals_waiting"]  # a comparison doesn't see what makes an index partial
     assert store.read_now(schema.current) == schema.HEAD
 
@@ -346,7 +347,7 @@ def test_queues_are_found_by_their_index(store: Store) -> None:
         "ix_messages_message_id": "SELECT id FROM messages WHERE message_id IN ('a', 'b') AND message_id != ''",
     }
     for index, query in plans.items():
-        rows = store.read_now(lambda c, q=query: c.execute(text(f"EXPLAIN QUERY PLAN {q}")).all())
+        rows = store.read_now(lambda c, q=query: c.execute(text(f"EXPLAIN QUERY PLAN {q}")).all())  # type: ignore[misc]
         assert any(index in row[3] for row in rows), (index, rows)
     assert sqlite3.sqlite_version_info >= (3, 35)
 
@@ -365,7 +366,7 @@ def test_what_may_be_claimed_is_found_however_much_else_waits(store: Store) -> N
     queues = ("ix_arrivals_ready", "ix_arrivals_begun", "ix_arrivals_unchecked")
     for queue, query in zip(queues, list(asked), strict=True):
         filled = query.replace("?", "1")
-        rows = store.read_now(lambda c, q=filled: c.execute(text(f"EXPLAIN QUERY PLAN {q}")).all())
+        rows = store.read_now(lambda c, q=filled: c.execute(text(f"EXPLAIN QUERY PLAN {q}")).all())  # type: ignore[misc]
         assert any(queue in row[3] for row in rows), (queue, rows)
     rows = store.read_now(lambda c: c.execute(text("EXPLAIN QUERY PLAN SELECT * FROM related WHERE other = 1")).all())
     assert any("ix_related_other" in row[3] for row in rows), rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.decision import Hints, valid
@@ -38,7 +38,7 @@ def counts(tx: Tx, token: Token, at: datetime) -> bool:
     return bool(left.participations)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(ACTS)
 def test_a_token_counts_until_it_is_revoked_or_left_alone(store: Store, acts: list[str | int]) -> None:
     def scene(tx: Tx) -> None:

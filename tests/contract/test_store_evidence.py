@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import IntegrityError
@@ -252,12 +252,12 @@ def test_two_processes_write_the_same_chains(store: Store, tmp_path: Path) -> No
     with opened(tmp_path) as other:
         jobs = [each.submit(job(n % 2 + 1)) for n in range(20) for each in (store, other)]
         for submitted in jobs:
-            submitted.result(30)
+            submitted.result(60)
         assert faults(other) == {}
         assert sum(outcome.rows for outcome in other.read_now(evidence.verified).values()) == 80
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(st.integers(1, 5), st.sampled_from(list(Occasion)), _TEXTS, _TEXTS), min_size=1, max_size=6)
 )

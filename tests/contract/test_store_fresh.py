@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -107,7 +107,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield store
 
 
-@profile(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@profile(max_examples=60)
 @given(st.tuples(*(filings(number) for number in range(3))))
 def test_at_once_is_as_one_by_one(shared: Store, several: tuple[Filing, ...]) -> None:
     assert all(map(fresh.is_fresh, several))

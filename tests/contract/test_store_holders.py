@@ -88,7 +88,7 @@ def test_a_lease_that_is_held_costs_the_disk_nothing(store: Store) -> None:
 @ON_POSTGRESQL
 async def test_whatever_is_told_in_the_database_ends_nobodys_listening(store: Store) -> None:
     bells = Bells(store, "me")
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         listening = group.create_task(bells.listen())
         await bells.kept.wait()  # all ring as it begins to hear
         bells.kept.clear()
@@ -167,14 +167,14 @@ def test_two_claim_at_the_same_moment(store: Store, tmp_path: Path) -> None:
 
         def claim(tx: Any, owner: str) -> list[int]:
             found = [arrival.id for arrival in arrivals.claim(tx, owner, NOW, 3)]
-            meeting.wait(10)  # both transactions are open
+            meeting.wait(60)  # both transactions are open
             return found
 
         jobs = [
             each.submit(lambda tx, o=owner: claim(tx, o), beside=True)  # type: ignore[misc]
             for each, owner in ((store, "one"), (other, "two"))
         ]
-        found = [set(job.result(20)) for job in jobs]
+        found = [set(job.result(60)) for job in jobs]
     assert len(found[0]) == len(found[1]) == 3
     assert not found[0] & found[1]
 

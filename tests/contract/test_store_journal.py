@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 from structlog.testing import capture_logs
@@ -83,7 +83,7 @@ def noted(store: Store) -> dict[str, int]:
 
 def head(packs: Folder, entry: Entry) -> bytes:
     """The line before its octets."""
-    before = (packs.folder / entry.raw["pack"]).read_bytes()[: entry.raw["offset"]]
+    before: bytes = (packs.folder / entry.raw["pack"]).read_bytes()[: entry.raw["offset"]]
     return before.splitlines(keepends=True)[-1]
 
 
@@ -135,7 +135,7 @@ def test_the_same_mail_twice_is_entered_twice_and_kept_once(store: Store, writte
     assert store.packs.read(location) == mail.raw
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(sizes=st.lists(st.integers(0, 300), min_size=1, max_size=4), entered=st.integers(0, 4), share=st.floats(0, 1))
 def test_wherever_the_pack_is_cut_off_what_is_whole_before_it_arrives(
     store: Store, sizes: list[int], entered: int, share: float

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import StoreError
@@ -83,7 +83,7 @@ def test_nothing_to_sync_is_nothing_wrong(make: Make) -> None:
         assert packs.sizes() == {}
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15)
 @given(st.lists(st.lists(st.binary(max_size=2000), max_size=5), max_size=4))
 def test_whatever_is_synced_is_there_for_others(make: Make, commits: list[list[bytes]]) -> None:
     with closing(make()) as packs, closing(make()) as reader:

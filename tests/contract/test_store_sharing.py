@@ -276,7 +276,7 @@ class Scene:
             self._second_done.set()
 
         done = self._pair[0].submit(first, sharing=True)
-        assert decided.wait(20)
+        assert decided.wait(60)
         thread = threading.Thread(target=second)
         thread.start()
         done.result(60)
@@ -390,7 +390,7 @@ def test_acts_follow_each_other_in_the_audit(pair: tuple[Store, Store]) -> None:
         assert until_it_waits_or(pair[0], finished.is_set) == NAMED
 
     first = pair[0].submit(act("one", wait), sharing=True)
-    assert recorded.wait(20)
+    assert recorded.wait(60)
     second = pair[1].submit(act("other", finished.set), sharing=True)
     first.result(60)
     second.result(60)

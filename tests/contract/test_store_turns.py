@@ -16,6 +16,7 @@ from gateway.store.database import Store, Tx
 from gateway.store.folder import Folder
 from gateway.store.rush import Rush
 from tests.builders import incoming, raw_mail
+from tests.patience import PATIENCE
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -25,20 +26,20 @@ def test_an_urgent_job_goes_before_all_that_wait(store: Store) -> None:
 
     def block(_: Tx) -> None:
         begun.set()
-        go.wait(10)
+        go.wait(60)
 
     store.submit(block)
-    begun.wait(10)
+    begun.wait(60)
     waiting = [store.submit(lambda _, n=name: order.append(n)) for name in ("one", "two")]  # type: ignore[misc]
     waiting.append(store.submit(lambda _: order.append("urgent"), urgent=True))
     go.set()
     for done in waiting:
-        done.result(10)
+        done.result(60)
     assert order == ["urgent", "one", "two"]
 
 
 def test_urgent_jobs_without_end_hold_nothing_up_for_ever(store: Store) -> None:
-    patient, deadline = threading.Event(), time.monotonic() + 10
+    patient, deadline = threading.Event(), time.monotonic() + PATIENCE  # so that a red test ends, too
 
     def again(_: Tx) -> None:
         if not patient.is_set() and time.monotonic() < deadline:
@@ -46,9 +47,9 @@ def test_urgent_jobs_without_end_hold_nothing_up_for_ever(store: Store) -> None:
 
     begun = threading.Event()
     store.submit(lambda tx: (begun.set(), again(tx)), urgent=True)
-    begun.wait(10)
+    begun.wait(60)
     store.submit(lambda _: patient.set())
-    assert patient.wait(5)
+    assert patient.wait(60)
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
@@ -58,18 +59,18 @@ def test_a_sign_of_life_waits_for_no_raw_mail(store: Store, monkeypatch: pytest.
     def slow(folder: Folder) -> None:
         if folder._dirty:
             begun.set()
-            go.wait(20)
+            go.wait(60)
         sync(folder)
 
     monkeypatch.setattr(Folder, "sync", slow)
     kept = store.submit(lambda tx: arrivals.keep_all(tx, [incoming(raw_mail())]), urgent=True)
-    assert begun.wait(10)
+    assert begun.wait(60)
     try:
-        assert not store.submit(lambda tx: holders.beat(tx, "me"), apart=True).result(10)
+        assert not store.submit(lambda tx: holders.beat(tx, "me"), apart=True).result(60)
         assert not kept.done()
     finally:
         go.set()
-    kept.result(10)
+    kept.result(60)
 
 
 def test_whoever_waits_is_told_when_no_transaction_can_begin(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +82,7 @@ def test_whoever_waits_is_told_when_no_transaction_can_begin(store: Store, monke
         patch.setattr(store, "engine", Broken())
         for urgent in (False, True):
             with pytest.raises(StoreError, match="locked"):
-                store.submit(lambda _: None, urgent=urgent).result(10)
+                store.submit(lambda _: None, urgent=urgent).result(60)
     assert store.write_now(lambda _: "well again") == "well again"
 
 
@@ -135,5 +136,5 @@ def test_in_a_rush_what_isnt_urgent_is_taken_one_by_one(store: Store) -> None:
         store.rush.ends(time.monotonic() + 3600)
     transactions: list[object] = []
     for done in [store.submit(lambda tx: transactions.append(tx.connection)) for _ in range(5)]:
-        done.result(10)
+        done.result(60)
     assert len(set(map(id, transactions))) == 5

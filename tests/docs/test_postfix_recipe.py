@@ -74,7 +74,7 @@ def pair(tmp_path: Path) -> Iterator[tuple[Gateway, Postfix]]:
 
 def test_unknown_recipients_are_refused_while_the_sender_is_there(pair: tuple[Gateway, Postfix]) -> None:
     gateway, postfix = pair
-    with smtplib.SMTP("127.0.0.1", postfix.port, timeout=30) as client:
+    with smtplib.SMTP("127.0.0.1", postfix.port, timeout=60) as client:
         client.helo("usager.example.net")
         client.mail(ULYSSE)
         for forged in (f"reponse+{'a' * 32}@{DOMAIN}", f"personne@{DOMAIN}"):

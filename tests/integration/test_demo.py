@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 def acts() -> list[str]:
     """What it prints, cut at the headings: the introduction, and six acts."""
     command = [sys.executable, "-m", "tests.demo"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     return re.split(r"^\d\. ", done.stdout, flags=re.MULTILINE)

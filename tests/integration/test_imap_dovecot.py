@@ -26,7 +26,7 @@ from tests.servers.shelf import Shelf, until
 pytestmark = pytest.mark.skipif(servers.DOVECOT is None, reason=servers.MISSING)
 
 PASSWORD = 'p"a\\s s:{é}'
-QUICK = Pace(deadline=5, first_retry=0.01, longest_retry=0.1)
+QUICK = Pace(deadline=60, first_retry=0.01, longest_retry=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -314,7 +314,7 @@ async def test_what_a_crash_cut_off_is_carried_out_later(server: Dovecot, user: 
     shelf = Crashing(point)
     box = settings(server, user, after="move:Traités")
     async with polling(server, shelf, box):
-        await asyncio.wait_for(shelf.reached.wait(), 10)
+        await asyncio.wait_for(shelf.reached.wait(), 60)
     assert shelf.settled == 0
     shelf.point = None
     async with polling(server, shelf, box):

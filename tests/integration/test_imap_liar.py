@@ -15,12 +15,14 @@ from structlog.testing import capture_logs
 
 from gateway.config.settings import ImapIntake
 from gateway.intake.imap import Pace, poll
+from tests.patience import PATIENCE
 from tests.servers.imap_liar import GREETINGS, IDLES, LIES, Liar
 from tests.servers.shelf import Shelf, until
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MAILS = {uid: b"Subject: %d\r\n\r\n%b\r\n" % (uid, b"*" * 100 * uid) for uid in (3, 5, 8, 9)}
 QUICK = Pace(deadline=0.4, first_retry=0.01, longest_retry=0.05, gather=0.0, deaf=0.2)
+PATIENT = replace(QUICK, deadline=60.0)  # where no lie is a silence: a machine that is slow is none either
 MEMORY = 16_000_000  # the lying server's own included
 
 
@@ -82,17 +84,18 @@ async def test_memory_is_bounded(lie: str) -> None:
 @pytest.mark.parametrize("lie", GREETINGS)
 async def test_an_odd_greeting_is_tried_again_without_a_password(lie: str) -> None:
     shelf = Shelf()
-    async with Liar(MAILS, [lie]) as liar, polling(shelf, settings(liar)):
+    pace = QUICK if lie == "greets_never" else PATIENT
+    async with Liar(MAILS, [lie]) as liar, polling(shelf, settings(liar), pace):
         await shelf.holds(len(MAILS))
-        assert liar.connections == 2
-        assert sum(b"LOGIN" in command for command in liar.commands) == 1
+        logins = sum(b"LOGIN" in command for command in liar.commands)
+        assert 1 <= logins < liar.connections
 
 
 @pytest.mark.parametrize("lie", ["starttls_injects", "starttls_injects_half", "starttls_refused"])
 async def test_no_password_without_tls_where_tls_is_asked_for(lie: str) -> None:
     shelf = Shelf()
     with capture_logs() as events:
-        async with Liar(MAILS, [lie]) as liar, polling(shelf, settings(liar, security="starttls")):
+        async with Liar(MAILS, [lie]) as liar, polling(shelf, settings(liar, security="starttls"), PATIENT):
             await until(lambda: liar.connections >= 3)
     assert not [command for command in liar.commands if b"LOGIN" in command or b"AUTH" in command]
     expected = "before TLS" if "injects" in lie else "NO to STARTTLS"
@@ -106,17 +109,17 @@ async def test_mail_comes_in_though_idle_fails(lie: str) -> None:
         await shelf.holds(len(MAILS))
         liar.mails[20] = b"nobody is told"
         await shelf.holds(len(MAILS) + 1)
-        assert not liar.lies
+        await until(lambda: not liar.lies)
     assert kept(shelf)[20] == b"nobody is told"
 
 
 async def test_an_announced_mail_is_kept_at_once() -> None:
     shelf = Shelf()
-    hearing = replace(QUICK, deadline=30.0, deaf=3600.0)  # but for the announcement, nothing would make it look
+    hearing = replace(PATIENT, deaf=3600.0)  # but for the announcement, nothing would make it look
     async with Liar(MAILS, []) as liar, polling(shelf, settings(liar, poll=timedelta(hours=1)), hearing):
         await shelf.holds(len(MAILS))
         for uid in range(20, 25):
-            await asyncio.wait_for(liar.idling.wait(), 20)
+            await asyncio.wait_for(liar.idling.wait(), 60)
             liar.add(uid, b"new")
             await shelf.holds(len(MAILS) + uid - 19)
 
@@ -124,7 +127,10 @@ async def test_an_announced_mail_is_kept_at_once() -> None:
 async def test_a_mail_that_never_comes_holds_up_no_other() -> None:
     shelf = Shelf()
     with capture_logs() as events:
-        async with Liar(MAILS, ["nil_body"] * 5, about=5) as liar, polling(shelf, settings(liar, idle=False)):
+        async with (
+            Liar(MAILS, ["nil_body"] * 5, about=5) as liar,
+            polling(shelf, settings(liar, idle=False), PATIENT),
+        ):
             await shelf.holds(3)
             assert 5 not in kept(shelf)
             liar.add(11, b"later")
@@ -148,7 +154,7 @@ async def test_a_wrong_count_of_octets_is_told_and_the_mail_kept() -> None:
 
     shelf = Shelf()
     with capture_logs() as events:
-        async with Miscounting(MAILS, []) as liar, polling(shelf, settings(liar)):
+        async with Miscounting(MAILS, []) as liar, polling(shelf, settings(liar), PATIENT):
             await shelf.holds(len(MAILS))
     assert kept(shelf) == MAILS
     differing = [event for event in events if event["event"] == "imap_size_differs"]
@@ -173,6 +179,8 @@ async def test_what_is_handed_to_the_store() -> None:
     [('a "b" \\c', rb'LOGIN "contact@support.example.org" "a \"b\" \\c"'), ("été", b"LOGIN {27}")],
 )
 async def test_login_takes_any_password(password: str, sent: bytes) -> None:
+    done = asyncio.Event()
+
     class Listening(Liar):
         async def _session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writer.write(b"* OK hello\r\n")
@@ -185,13 +193,11 @@ async def test_login_takes_any_password(password: str, sent: bytes) -> None:
                 else:
                     writer.write(b"* CAPABILITY IMAP4rev1\r\n" + tag + b" OK done\r\n")
                 if line.rstrip() == password.encode() or b'"' in line:
-                    self.done.set()
+                    done.set()
 
     shelf = Shelf()
-    async with Listening(MAILS, []) as liar:
-        liar.done = asyncio.Event()
-        async with polling(shelf, settings(liar, password=password)):
-            await asyncio.wait_for(liar.done.wait(), 10)
+    async with Listening(MAILS, []) as liar, polling(shelf, settings(liar, password=password)):
+        await asyncio.wait_for(done.wait(), PATIENCE)
     said = [command.partition(b" ")[2] if b"LOGIN" in command else command for command in liar.commands]
     assert sent in said
     if b"{" in sent:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.clients import gmail, letter, outlook
+from tests.servers.clients import Client, gmail, letter, outlook
 from tests.servers.gateway import (
     AGENTS,
     ALICE,
@@ -99,7 +99,7 @@ def test_the_address_decides_the_inbox_and_who_is_told(
 
 
 @pytest.mark.parametrize("client", [outlook, gmail])
-def test_an_answer_leaves_under_the_name_of_the_organisation(gateway: Gateway, client: type[gmail]) -> None:
+def test_an_answer_leaves_under_the_name_of_the_organisation(gateway: Gateway, client: Client) -> None:
     notification = asked(gateway)
     reply = client(notification, INES, ANSWER, name="Inès Instruit")
     gateway.send(reply, to=address_of(notification, "From"))
@@ -258,7 +258,7 @@ def test_a_token_in_another_hand_relays_nothing(gateway: Gateway) -> None:
 
 
 def test_mail_that_is_not_ours_is_refused(gateway: Gateway) -> None:
-    with smtplib.SMTP("127.0.0.1", gateway.port, timeout=10) as client:
+    with smtplib.SMTP("127.0.0.1", gateway.port, timeout=60) as client:
         client.ehlo("client.example.net")
         client.mail("eve@elsewhere.example.net")
         for stranger in (ULYSSE, f"nobody@{DOMAIN}", f"{ULYSSE.replace('@', '%')}@{DOMAIN}", f"dossier+abc@{DOMAIN}"):

@@ -17,8 +17,9 @@ import pytest
 
 from tests.servers import dovecot as dovecots
 from tests.servers.clients import letter
-from tests.servers.dovecot import Dovecot, free_ports
+from tests.servers.dovecot import Dovecot
 from tests.servers.gateway import MANON, Gateway, Sent, configuration, imap_intake, running, smtp_relay
+from tests.servers.ports import free_ports
 from tests.servers.sink import TAKEN, Sink
 
 NORA = "nora@usager.example.net"
@@ -28,7 +29,7 @@ MINUTES = 60_000_000  # microseconds
 
 def sql(gateway: Gateway, *statements: str) -> None:
     """Change the store behind the daemon's back."""
-    with closing(sqlite3.connect(gateway.folder / "var/gateway.db", timeout=30)) as base, base:
+    with closing(sqlite3.connect(gateway.folder / "var/gateway.db", timeout=60)) as base, base:
         for statement in statements:
             base.execute(statement)
 
@@ -72,7 +73,7 @@ def test_a_mail_that_the_ledger_forgot_is_told_and_fetched(tmp_path: Path) -> No
 
 
 def troubled(gateway: Gateway) -> bool:
-    with closing(sqlite3.connect(gateway.folder / "var/gateway.db", timeout=30)) as base:
+    with closing(sqlite3.connect(gateway.folder / "var/gateway.db", timeout=60)) as base:
         return base.execute("SELECT 1 FROM mailboxes WHERE trouble_since IS NOT NULL").fetchone() is not None
 
 
@@ -120,7 +121,7 @@ def test_a_mail_that_stands_still_and_raw_mail_that_is_gone(tmp_path: Path) -> N
 
 
 def marked(gateway: Gateway) -> bool:
-    with closing(sqlite3.connect(gateway.folder / "var/gateway.db", timeout=30)) as base:
+    with closing(sqlite3.connect(gateway.folder / "var/gateway.db", timeout=60)) as base:
         return base.execute("SELECT 1 FROM marks WHERE arrival = 1").fetchone() is not None
 
 
@@ -196,5 +197,5 @@ def test_a_test_mail_comes_back_from_the_smarthost_and_is_missed_when_it_doesnt(
 
 
 def step(gateway: Gateway, name: str) -> bool:
-    with closing(sqlite3.connect(gateway.folder / "var/gateway.db", timeout=30)) as base:
+    with closing(sqlite3.connect(gateway.folder / "var/gateway.db", timeout=60)) as base:
         return base.execute("SELECT 1 FROM rounds WHERE name = ?", (name,)).fetchone() is not None

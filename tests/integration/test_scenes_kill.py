@@ -112,11 +112,11 @@ def unanswered(sink: Sink, chance: random.Random) -> Iterator[None]:
     def hold(_: Sent) -> str:
         reply = chance.choice((TAKEN, BREAK))
         held.set()
-        assert gate.wait(30)
+        assert gate.wait(60)
         return reply
 
     sink.on_mail = hold
-    assert held.wait(30)
+    assert held.wait(60)
     yield
     sink.on_mail = lambda _: TAKEN
     gate.set()

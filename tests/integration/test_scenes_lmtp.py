@@ -52,7 +52,7 @@ def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Gatew
 
 
 def hand_in(postfix: Postfix, raw: bytes, sender: str, to: list[str]) -> None:
-    with smtplib.SMTP("127.0.0.1", postfix.port, timeout=30) as client:
+    with smtplib.SMTP("127.0.0.1", postfix.port, timeout=60) as client:
         assert not client.sendmail(sender, to, raw)
 
 
@@ -61,7 +61,9 @@ def test_a_mail_and_its_answer_go_through_a_real_postfix(pair: tuple[Gateway, Po
     question = letter(ULYSSE, "Où en est ma demande ?\n.\n..fin", to=DOSSIER)
     hand_in(postfix, octets(question), ULYSSE, [DOSSIER, f"reponse+{'a' * 32}@{DOMAIN}"])
     asked = gateway.until(lambda: postfix.box_of(INES), "a notification")[0]
-    assert "Où en est ma demande ?\n.\n..fin" in asked.get_body(("plain",)).get_content().replace("\r\n", "\n")
+    body = asked.get_body(("plain",))
+    assert body is not None
+    assert "Où en est ma demande ?\n.\n..fin" in body.get_content().replace("\r\n", "\n")
     bounce = gateway.until(lambda: [m for m in postfix.box_of(ULYSSE) if m["Return-Path"] == "<>"], "a bounce")
     assert any("550" in mail.as_string() for mail in bounce), "a reply for each recipient: the forged one comes back"
 
@@ -85,7 +87,7 @@ def test_a_smuggled_mail_comes_through_neither_door(pair: tuple[Gateway, Postfix
         "Subject: deux\r\n\r\nRefusé\r\n.\r\n"
     )
     with (
-        socket.create_connection(("127.0.0.1", postfix.port), timeout=30) as client,
+        socket.create_connection(("127.0.0.1", postfix.port), timeout=60) as client,
         client.makefile("rb") as lines,
     ):
         lines.readline()

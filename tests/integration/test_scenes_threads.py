@@ -58,7 +58,7 @@ def both(tmp_path: Path, dovecot: Dovecot) -> Iterator[Gateway]:
 
 def deliver(dovecot: Dovecot, mail: EmailMessage) -> None:
     """As the mail server of a mailbox does: with its own Return-Path, Delivered-To and Received."""
-    with smtplib.LMTP("127.0.0.1", dovecot.lmtp_port, timeout=30) as client:
+    with smtplib.LMTP("127.0.0.1", dovecot.lmtp_port, timeout=60) as client:
         refused = client.sendmail(NORA, USER, mail.as_bytes(policy=policy.SMTP))
         assert not refused
 
@@ -152,7 +152,7 @@ def test_a_number_in_the_subject_tells_a_stranger_nothing(gateway: Gateway) -> N
 
 
 def test_a_dossier_that_is_not_there_answers_as_one_that_is(gateway: Gateway) -> None:
-    with smtplib.SMTP("127.0.0.1", gateway.port, timeout=10) as client:
+    with smtplib.SMTP("127.0.0.1", gateway.port, timeout=60) as client:
         client.ehlo("client.example.net")
         client.mail(NORA)
         replies = {client.rcpt(f"dossier+{number}@{DOMAIN}") for number in (123, 999_999)}
@@ -173,7 +173,7 @@ def forged(address: str, at: int) -> str:
 def test_a_forged_token_is_refused_at_rcpt(gateway: Gateway) -> None:
     gateway.send(letter(ULYSSE, "Bonjour", to=f"dossier+123@{DOMAIN}"), to=f"dossier+123@{DOMAIN}")
     genuine = str(gateway.awaited(INES).message["From"].addresses[0].addr_spec)
-    with smtplib.SMTP("127.0.0.1", gateway.port, timeout=10) as client:
+    with smtplib.SMTP("127.0.0.1", gateway.port, timeout=60) as client:
         client.ehlo("client.example.net")
         client.mail(NORA)
         for at in (0, 5, 10, 15, 31):

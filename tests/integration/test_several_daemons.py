@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.servers import dovecot, postgresql
 from tests.servers.clients import letter
 from tests.servers.gateway import CONTACT, Gateway, eventually, imap_intake, octets, smtp_relay
@@ -64,7 +65,7 @@ class Clients:
                 mail = next(self._mails, None)
             if mail is None:
                 return
-            deadline = time.monotonic() + 90
+            deadline = time.monotonic() + PATIENCE
             while not self._handed_in(self._ports[nth % len(self._ports)], str(mail["From"]), octets(mail)):
                 nth += 1  # the other daemon
                 assert time.monotonic() < deadline
@@ -73,7 +74,7 @@ class Clients:
 
     def _handed_in(self, port: int, sender: str, raw: bytes) -> bool:
         try:
-            with smtplib.SMTP("127.0.0.1", port, timeout=20) as client:
+            with smtplib.SMTP("127.0.0.1", port, timeout=60) as client:
                 client.sendmail(sender, CONTACT, raw)
         except smtplib.SMTPResponseException as error:
             self.replies[error.smtp_code] += 1

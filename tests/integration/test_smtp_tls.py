@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -24,7 +25,7 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture(scope="module")
-def certificate(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def certificate(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     issued, folder = authority.issue_cert(HOST), tmp_path_factory.mktemp("tls")
     issued.cert_chain_pems[0].write_to_path(str(folder / "cert.pem"))
     issued.private_key_pem.write_to_path(str(folder / "key.pem"))
@@ -46,7 +47,7 @@ async def secured(server: Server, context: ssl.SSLContext) -> Client:
     return client
 
 
-async def test_a_mail_over_tls(authority: trustme.CA, certificate: dict[str, Path]) -> None:
+async def test_a_mail_over_tls(authority: trustme.CA, certificate: dict[str, Any]) -> None:
     async with running(**certificate) as server:
         assert "250-STARTTLS" in await (await server.connect()).say("EHLO c")
         client = await secured(server, trusting(authority))
@@ -61,7 +62,7 @@ async def test_a_mail_over_tls(authority: trustme.CA, certificate: dict[str, Pat
 
 
 @pytest.mark.parametrize("injected", ["MAIL FROM:<evil@example.org>\r\n", "RSET\r\n", "x"])
-async def test_nothing_said_before_tls_counts_after_it(certificate: dict[str, Path], injected: str) -> None:
+async def test_nothing_said_before_tls_counts_after_it(certificate: dict[str, Any], injected: str) -> None:
     async with running(**certificate) as server:
         client = await server.connect("EHLO c")
         assert (await client.say(f"STARTTLS\r\n{injected}".encode())).startswith("521 5.5.1")
@@ -69,7 +70,7 @@ async def test_nothing_said_before_tls_counts_after_it(certificate: dict[str, Pa
 
 
 async def test_nothing_read_beside_starttls_counts_after_it(
-    authority: trustme.CA, certificate: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    authority: trustme.CA, certificate: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """uvloop may read twice in one turn: what follows comes apart from it, and before the handshake begins."""
     begin = Connection.secure
@@ -84,7 +85,7 @@ async def test_nothing_read_beside_starttls_counts_after_it(
             await secured(server, trusting(authority))
 
 
-async def test_state_is_reset_but_not_what_was_counted(authority: trustme.CA, certificate: dict[str, Path]) -> None:
+async def test_state_is_reset_but_not_what_was_counted(authority: trustme.CA, certificate: dict[str, Any]) -> None:
     async with running(**certificate, limits=Limits(errors=4)) as server:
         client = await server.connect("EHLO c", "HUH?", "HUH?", "MAIL FROM:<>", f"RCPT TO:<{OURS}>")
         await client.say("STARTTLS")
@@ -95,7 +96,7 @@ async def test_state_is_reset_but_not_what_was_counted(authority: trustme.CA, ce
 
 
 async def test_old_versions_and_broken_handshakes_end_the_session(
-    authority: trustme.CA, certificate: dict[str, Path]
+    authority: trustme.CA, certificate: dict[str, Any]
 ) -> None:
     async with running(**certificate) as server:
         with pytest.warns(DeprecationWarning, match="TLSv1_1"):
@@ -109,7 +110,7 @@ async def test_old_versions_and_broken_handshakes_end_the_session(
         assert (await server.connect()).greeting.startswith("220 ")
 
 
-async def test_a_handshake_that_doesnt_come_ends_the_session(certificate: dict[str, Path]) -> None:
+async def test_a_handshake_that_doesnt_come_ends_the_session(certificate: dict[str, Any]) -> None:
     async with running(**certificate, limits=Limits(handshake=0.05)) as server:
         assert await (await server.connect("EHLO c", "STARTTLS")).closed()
         await until(lambda: not server.listener._service.room.guests)
@@ -119,13 +120,13 @@ async def test_a_handshake_that_doesnt_come_ends_the_session(certificate: dict[s
 def test_on_both_event_loops(
     loop: Callable[[], asyncio.AbstractEventLoop],
     authority: trustme.CA,
-    certificate: dict[str, Path],
+    certificate: dict[str, Any],
     tmp_path: Path,
 ) -> None:
     """What differs between them: TLS in the middle, half-closed connections, unix sockets, being cut off."""
 
     async def dialogues() -> None:
-        limits = Limits(connections=2, reserved=0, idle=0.5)
+        limits = Limits(connections=2, reserved=0, stalled=3600)
         async with running(**certificate, limits=limits) as server:
             client = await secured(server, trusting(authority))
             await client.say("EHLO c")
@@ -136,11 +137,14 @@ def test_on_both_event_loops(
             half.writer.write_eof()
             assert (await half.reply()).startswith("250 ")
             assert await half.closed()
-            assert (await client.reply()).startswith("421 4.4.2")
+            client.close()
+            await until(lambda: not server.listener._service.room.guests)
             broken = await server.connect("EHLO c", "STARTTLS")
             await broken.send(b"this is not TLS at all, and long enough to be sure of it\r\n")
             assert await broken.closed()
             await until(lambda: not server.listener._service.room.guests)
+        async with running(**certificate, limits=Limits(idle=0.05)) as server:
+            assert [reply[:9] async for reply in (await server.connect()).replies()] == ["421 4.4.2"]
         async with running(listen=f"unix:{tmp_path}/lmtp", protocol="lmtp") as server:
             client = await server.connect("LHLO c")
             assert (await client.offer(MAIL)).startswith("250 ")

@@ -17,7 +17,7 @@ import pytest
 
 from gateway.reading import frames
 from tests.servers import filtered
-from tests.servers.dovecot import free_ports
+from tests.servers.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 UNITS = ROOT / "systemd"
@@ -125,7 +125,7 @@ def test_mail_is_read_behind_the_filter_of_the_service(tmp_path: Path) -> None:
     calls.write_text("\n".join(named("@default", *allowed) - named(*denied) | {"execve"}), encoding="ascii")
 
     def behind(*arguments: str) -> subprocess.CompletedProcess[bytes]:
-        command = (sys.executable, "-m", "tests.servers.filtered", calls, sys.executable, *arguments)
+        command = (sys.executable, "-m", "tests.servers.filtered", str(calls), sys.executable, *arguments)
         return subprocess.run(command, input=b"", capture_output=True, timeout=60, cwd=ROOT, check=False)
 
     reader = behind("-m", "gateway.reading")
@@ -147,9 +147,9 @@ class Supervised:
         config.write_text(text.replace("manon.manager@support.", "manon.manager@mairie."), encoding="utf-8")
         self.ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.ear.bind(str(folder / "notify"))
-        self.ear.settimeout(30)
+        self.ear.settimeout(60)
         told = (f"--setenv=NOTIFY_SOCKET={folder / 'notify'}", "--setenv=WATCHDOG_USEC=1500000")
-        daemon = (sys.executable, "-m", "gateway", "run", "--config", config)
+        daemon = (sys.executable, "-m", "gateway", "run", "--config", str(config))
         command = (ACTIVATE or "", "-l", f"127.0.0.1:{self.port}", *more, *told, *daemon)
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
 
@@ -157,7 +157,7 @@ class Supervised:
         """The socket may not be open yet; the daemon surely isn't, and still nobody is turned away."""
         while self.process.poll() is None:
             try:
-                return smtplib.SMTP("127.0.0.1", self.port, timeout=30)
+                return smtplib.SMTP("127.0.0.1", self.port, timeout=60)
             except ConnectionRefusedError:
                 continue
         raise AssertionError("it has ended")
@@ -200,7 +200,7 @@ def test_the_daemon_keeps_to_what_the_service_says(supervised: Supervised) -> No
     assert supervised.ear.recv(4096) == b"WATCHDOG=1"
     supervised.process.terminate()
     supervised.hears("STOPPING=1")
-    assert supervised.process.wait(10) == 0
+    assert supervised.process.wait(60) == 0
 
 
 @needs_activation
@@ -210,6 +210,6 @@ def test_a_socket_that_nobody_listens_on_is_a_faulty_configuration(tmp_path: Pat
     try:
         with contextlib.suppress(smtplib.SMTPServerDisconnected, ConnectionResetError):
             made.connect()
-        assert made.process.wait(30) == 78
+        assert made.process.wait(60) == 78
     finally:
         made.close()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from tests.dialogue import OURS
+from tests.patience import PATIENCE
 
 SMUGGLERS = [
     b"\n.\n", b"\n.\r", b"\r.\n", b"\r.\r", b"\n.\r\n", b"\r.\r\n", b"\r\n.\n", b"\r\n.\r", b"\r\n.\r\r\n",
@@ -14,7 +15,6 @@ SMUGGLERS = [
 ]  # fmt: skip
 HARMLESS = [b"\r\n\x0b.\x0b\r\n", b"\r\n\xc2\x85.\xc2\x85\r\n", b"\r\n\xe2\x80\xa8.\r\n", b"\r\n . \r\n"]
 SEQUENCES = (*SMUGGLERS, *HARMLESS)
-PATIENCE = 20.0
 _ENVELOPE = f"MAIL FROM:<evil@example.org>\r\nRCPT TO:<{OURS}>\r\nDATA\r\n".encode()
 TAKEN = b"250 2.0.0 "
 

@@ -23,6 +23,7 @@ from gateway.relay.transport import Committing
 from gateway.store import sending
 from gateway.store.database import Store
 from tests.builders import DOMAIN, NOW, ULYSSE, file_all, incoming, keep, make_context, opened
+from tests.patience import PATIENCE
 from tests.trials.case import scratch
 
 
@@ -44,10 +45,12 @@ class Left:
     @property
     def said(self) -> str:
         mail = message_from_bytes(self.wire, policy=policy.default)
-        parts = (part.get_payload(decode=True) or b"" for part in mail.walk() if not part.is_multipart())
+        payloads = (part.get_payload(decode=True) for part in mail.walk() if not part.is_multipart())
         names = (part.get_filename() or "" for part in mail.walk())
         headers = (f"{name}: {value}" for name, value in mail.items())
-        return "\n".join((*headers, *names, *(part.decode("utf-8", "replace") for part in parts)))
+        return "\n".join(
+            (*headers, *names, *(p.decode("utf-8", "replace") for p in payloads if isinstance(p, bytes)))
+        )
 
 
 @dataclass(slots=True)
@@ -112,7 +115,7 @@ class Stage:
         relay = Relay(self.store, lambda: self.context, wall, now=lambda: self.now + timedelta(minutes=1))
         work = asyncio.create_task(relay.run(asyncio.Event()))
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE):
                 await wall.full.wait()
         finally:
             work.cancel()

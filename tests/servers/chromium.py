@@ -24,8 +24,8 @@ class Chromium:
         assert CHROMIUM is not None
         theirs_in, ours_out = os.pipe()
         ours_in, theirs_out = os.pipe()
-        flags = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run")
-        flags += ("--remote-debugging-pipe", f"--user-data-dir={profile}", "--disable-background-networking")
+        flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
+        flags += ["--remote-debugging-pipe", f"--user-data-dir={profile}", "--disable-background-networking"]
         self._process = subprocess.Popen(
             ["bash", "-c", f'exec "$0" "$@" 3<&{theirs_in} 4>&{theirs_out}', CHROMIUM, *flags],
             pass_fds=(theirs_in, theirs_out),
@@ -51,7 +51,7 @@ class Chromium:
         self._out.close()
         self._in.close()
         try:
-            self._process.wait(timeout=20)
+            self._process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gateway.inspection.clamd import PROBE
+from tests.patience import PATIENCE
 
 CLAMD = shutil.which("clamd", path=os.pathsep.join(("/usr/sbin", "/usr/local/sbin", os.environ.get("PATH", ""))))
 MISSING = "clamd isn't installed (Debian: clamav-daemon)"
@@ -43,19 +44,19 @@ class Clamd:
         (folder / "signatures/test.ndb").write_text(f"{SIGNATURE}:0:*:{PROBE.hex()}\n")
         (folder / "clamd.conf").write_text(_CONFIG.format(folder=folder, limit=limit))
         self.socket = f"unix:{folder}/clamd.ctl"
-        command = [CLAMD, "--config-file", folder / "clamd.conf"]
+        command = [CLAMD, "--config-file", str(folder / "clamd.conf")]
         with (folder / "clamd.log").open("wb") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         _await(folder / "clamd.ctl", lambda: (folder / "clamd.log").read_text("utf-8", "replace"))
 
     def close(self) -> None:
         self._process.terminate()
-        self._process.wait(timeout=30)
+        self._process.wait(timeout=60)
 
 
 def _await(path: Path, log: Callable[[], str]) -> None:
     """Wait until somebody listens there."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while True:
         with suppress(OSError), socket.socket(socket.AF_UNIX) as client:
             client.connect(str(path))
@@ -137,7 +138,7 @@ def _drips(session: Session) -> None:
 
 
 def _deaf(session: Session) -> None:
-    session.server.ended.wait(30)
+    session.server.ended.wait()
 
 
 Manner = str | Callable[[Session], None]

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
+from tests.patience import PATIENCE
 from tests.servers.gateway import CONTACT
 
-_PATIENCE = 120.0  # seconds in which a mail must be taken
 _PAUSE = 0.02
 
 
@@ -56,7 +56,7 @@ class Crowd:
             self._hand_in(mail)
 
     def _hand_in(self, mail: bytes) -> None:
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and not self._over.is_set():
             reply = offer(self._port, mail)
             self.replies.append(reply)
@@ -68,13 +68,13 @@ class Crowd:
         return None
 
 
-def offer(port: int, mail: bytes, to: str = CONTACT, patience: float = 10.0) -> str:
+def offer(port: int, mail: bytes, to: str = CONTACT, patience: float = PATIENCE) -> str:
     """Hand a mail in once; the reply that decided, "" where the connection did."""
     try:
         with smtplib.SMTP("127.0.0.1", port, timeout=patience) as client:
             client.ehlo("client.example")
-            for step in (lambda: client.mail("sender@usager.example.net"), lambda: client.rcpt(to)):
-                code, words = step()
+            for step, address in ((client.mail, "sender@usager.example.net"), (client.rcpt, to)):
+                code, words = step(address)
                 if code >= 400:
                     return f"{code} {words.decode()}"
             code, words = client.data(mail)

@@ -18,17 +18,18 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterable
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import trustme
 
 from gateway.intake import utf7
+from tests.patience import PATIENCE
+from tests.servers.ports import free_ports
 
 SBIN = os.pathsep.join(("/usr/sbin", "/usr/local/sbin", os.environ.get("PATH", "")))
 DOVECOT = shutil.which("dovecot", path=SBIN)
 MISSING = "dovecot isn't installed (Debian: dovecot-imapd dovecot-lmtpd)"
-TRIES = 500
 
 CONFIG = """\
 base_dir = {folder}/run
@@ -90,19 +91,10 @@ service stats {{
 """
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody listens on, all different."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-
-
 def end(process: subprocess.Popen[bytes]) -> None:
     """End a server that was started in a session of its own, with all its children."""
     process.terminate()
-    process.wait(timeout=20)
+    process.wait(timeout=60)
     with suppress(ProcessLookupError):  # its children may outlive it a little
         os.killpg(process.pid, signal.SIGKILL)
 
@@ -163,7 +155,8 @@ class Dovecot:
             self._await(port)
 
     def _await(self, port: int) -> None:
-        for _ in range(TRIES):
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
             assert self._process is not None
             assert self._process.poll() is None, self.log()
             try:
@@ -201,7 +194,7 @@ class Dovecot:
             str(self.folder / "dovecot.conf"),
             *args,
         ]
-        done = subprocess.run(command, input=data, capture_output=True, timeout=30, check=False)
+        done = subprocess.run(command, input=data, capture_output=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr.decode(errors="replace")
         return done.stdout
 

@@ -20,6 +20,7 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 from gateway import cli
+from tests.patience import PATIENCE
 
 _MODULES = sorted({f"gateway.commands.{module}" for module, _ in cli.COMMANDS.values()})
 # What commands import only when they come to it.
@@ -34,7 +35,7 @@ def _context() -> ForkServerContext:
 
 
 def run(
-    arguments: Sequence[str], folder: Path, stdin: bytes = b"", patience: float = 120
+    arguments: Sequence[str], folder: Path, stdin: bytes = b"", patience: float = PATIENCE
 ) -> subprocess.CompletedProcess[bytes]:
     """Run `gateway ARGUMENTS` in `folder`; its exit status, and what it printed.
 

@@ -9,8 +9,10 @@ import socket
 import subprocess
 import tempfile
 import time
-from contextlib import closing
 from pathlib import Path
+
+from tests.patience import PATIENCE
+from tests.servers.ports import free_port
 
 PGBOUNCER = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/sbin:/bin")
 MISSING = "PgBouncer isn't installed (Debian: pgbouncer)"
@@ -27,7 +29,6 @@ max_client_conn = 100
 default_pool_size = 20
 ignore_startup_parameters = extra_float_digits
 """
-_TRIES = 500
 
 
 class PgBouncer:
@@ -37,8 +38,7 @@ class PgBouncer:
         assert PGBOUNCER is not None, MISSING
         self.folder = Path(tempfile.mkdtemp(prefix="pgbouncer-"))
         self.folder.chmod(0o755)
-        with closing(socket.create_server(("127.0.0.1", 0))) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         file = self.folder / "pgbouncer.ini"
         file.write_text(_CONFIG.format(server=server, port=self.port, mode=mode))
         user = pwd.getpwnam("nobody") if os.getuid() == 0 else None
@@ -51,7 +51,8 @@ class PgBouncer:
         return f"postgresql://gateway@127.0.0.1:{self.port}/{name}"
 
     def _await(self) -> None:
-        for _ in range(_TRIES):
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
             assert self._process.poll() is None, (self.folder / "log").read_text()
             try:
                 with socket.create_connection(("127.0.0.1", self.port), timeout=1):
@@ -62,5 +63,5 @@ class PgBouncer:
 
     def close(self) -> None:
         self._process.terminate()
-        self._process.wait(timeout=20)
+        self._process.wait(timeout=60)
         shutil.rmtree(self.folder, ignore_errors=True)

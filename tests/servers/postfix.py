@@ -18,13 +18,14 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 
-from tests.servers.dovecot import SBIN, end, free_ports
+from tests.patience import PATIENCE
+from tests.servers.dovecot import SBIN, end
 from tests.servers.gateway import DOMAIN
+from tests.servers.ports import free_ports
 
 POSTFIX = shutil.which("postfix", path=SBIN)
 AVAILABLE = POSTFIX is not None and os.geteuid() == 0
 MISSING = "Postfix isn't installed (Debian: postfix), or these tests aren't run as root, which it needs"
-TRIES = 1000
 
 MAIN = """\
 compatibility_level = 3.6
@@ -136,14 +137,14 @@ class Postfix:
         assert POSTFIX
         assert self._process is None
         check = subprocess.run(
-            [POSTFIX, "-c", self._config, "check"], capture_output=True, text=True, timeout=30, check=False
+            [POSTFIX, "-c", self._config, "check"], capture_output=True, text=True, timeout=60, check=False
         )
         assert check.returncode == 0, check.stderr
         master = subprocess.run(
             [shutil.which("postconf", path=SBIN) or "postconf", "-h", "daemon_directory"],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
             check=True,
         ).stdout.strip()
         self._process = subprocess.Popen(
@@ -156,10 +157,11 @@ class Postfix:
         self._await()
 
     def _await(self) -> None:
-        for _ in range(TRIES):
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
             assert self._process is not None
             assert self._process.poll() is None, self.log()
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=5) as client:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=60) as client:
                 if client.recv(100).startswith(b"220"):
                     return
             time.sleep(0.01)
@@ -194,7 +196,7 @@ class Postfix:
     def box(self) -> list[EmailMessage]:
         """What was delivered to the Maildir, oldest first; `X-Original-To` says to whom."""
         files = sorted((self.folder / "box" / "new").glob("*"), key=lambda path: path.stat().st_mtime_ns)
-        return [message_from_bytes(path.read_bytes(), policy=policy.default) for path in files]  # type: ignore[misc]
+        return [message_from_bytes(path.read_bytes(), policy=policy.default) for path in files]
 
     def box_of(self, address: str) -> list[EmailMessage]:
         return [mail for mail in self.box() if str(mail["X-Original-To"]).lower() == address]

@@ -12,15 +12,17 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import psycopg
+
+from tests.patience import PATIENCE
+from tests.servers.ports import free_port
 
 _FOUND = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name))
 BIN = _FOUND[-1] if _FOUND else None
@@ -42,8 +44,7 @@ class PostgreSQL:
             os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
         self._process: subprocess.Popen[bytes] | None = None
         self._run("initdb", "-D", self._data, "-U", "gateway", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
-        with closing(socket.create_server(("127.0.0.1", 0))) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.start()
 
     @property
@@ -71,7 +72,7 @@ class PostgreSQL:
         """End it: whoever is connected is sent away; `immediately`: as if the machine lost its power."""
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT if immediately else signal.SIGINT)
-            self._process.wait(timeout=30)
+            self._process.wait(timeout=60)
             self._process = None
 
     def close(self) -> None:
@@ -103,10 +104,11 @@ class PostgreSQL:
     def _run(self, program: str, *arguments: str, until: bool = False) -> str:
         assert BIN is not None
         command: Sequence[str] = [str(BIN / program), *arguments]
-        for last in (*([False] * 300 if until else []), True):
+        deadline = time.monotonic() + (PATIENCE if until else 0)
+        while True:
             done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **self._as_user)  # type: ignore[call-overload]
             if done.returncode == 0:
                 return str(done.stdout)
-            assert not last, f"{program}: {done.stdout}{done.stderr}"
+            assert time.monotonic() < deadline, f"{program}: {done.stdout}{done.stderr}"
             assert self._process is None or self._process.poll() is None, (self.folder / "log").read_text()
-        raise AssertionError
+            time.sleep(0.02)

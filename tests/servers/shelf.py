@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from gateway.model import ImapCursor, Incoming, Look
+from tests.patience import PATIENCE
 
 
-async def until(true: Callable[[], object], seconds: float = 10.0) -> None:
+async def until(true: Callable[[], object], seconds: float = PATIENCE) -> None:
     """Wait for what tells nobody when it becomes true."""
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110 (there is no event to wait for)
@@ -57,7 +58,7 @@ class Shelf:
     async def troubled(self, mailbox: str, reason: str) -> None:
         self.troubles.append(reason)
 
-    async def compared(self, count: int = 1, seconds: float = 20.0) -> Look:
+    async def compared(self, count: int = 1, seconds: float = PATIENCE) -> Look:
         """Wait until the whole mailbox was compared so often from now on; what was seen at last."""
         before = len(self.looks)
         await self._until(lambda: sum(look.whole for look in self.looks[before:]) >= count, seconds)
@@ -76,14 +77,14 @@ class Shelf:
     def settled(self) -> int:
         return sum(not open_ for open_ in self.open.values())
 
-    async def holds(self, count: int, seconds: float = 20.0) -> None:
+    async def holds(self, count: int, seconds: float = PATIENCE) -> None:
         """Wait until `count` mails are kept."""
         await self._until(lambda: len(self.mails) >= count, seconds)
 
-    async def has_settled(self, count: int, seconds: float = 20.0) -> None:
+    async def has_settled(self, count: int, seconds: float = PATIENCE) -> None:
         await self._until(lambda: self.settled >= count, seconds)
 
-    async def has_refused(self, count: int, seconds: float = 20.0) -> None:
+    async def has_refused(self, count: int, seconds: float = PATIENCE) -> None:
         await self._until(lambda: self.refused >= count, seconds)
 
     async def _until(self, true: Callable[[], bool], seconds: float) -> None:

@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from gateway.config.settings import S3
 from gateway.config.values import Bucket as Place
 from gateway.store.bucket import Bucket
+from tests.servers.ports import free_port
 
 _ADDRESS = re.compile(rb"Running on (http://127\.0\.0\.1:\d+)")
 
@@ -122,7 +123,7 @@ class Way:
         self._target = ("127.0.0.1", int(endpoint.rpartition(":")[2]))
         self._listener: socket.socket | None = None
         self._ends: list[socket.socket] = []
-        self._port = 0
+        self._port = free_port()
         self.mend()
 
     @property
@@ -131,7 +132,6 @@ class Way:
 
     def mend(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", self._port))
-        self._port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def cut(self) -> None:

@@ -56,7 +56,7 @@ def test_what_is_to_wait_a_while_does(store: Store) -> None:
 
 async def _made_rounds(store: Store, now: Callable[[], datetime], until: Callable[[], bool]) -> None:
     work = asyncio.create_task(rounds.run(store, make_context, planned=asyncio.Event(), now=now, pace=0.01))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not until():  # noqa: ASYNC110 (there is no event to wait for)
             await asyncio.sleep(0.01)
     work.cancel()

@@ -251,7 +251,7 @@ def test_what_somebody_else_writes_is_not_hidden_in_spam(store: Store, context: 
 
 
 @given(found=mails(), cites=st.booleans())
-@profile(max_examples=25, deadline=None, suppress_health_check=SLOW)
+@profile(max_examples=25, suppress_health_check=SLOW)
 def test_no_answer_reaches_whom_its_notification_did_not_name(
     world: World, found: tuple[bytes, ...], cites: bool
 ) -> None:

@@ -170,10 +170,10 @@ class Play:
 
     def conversations(self) -> list[Conversation]:
         references = self.store.read_now(lambda c: list(c.scalars(select(conversations.c.reference))))
-        return [self.store.read_now(lambda c, r=r: views.find(c, r)) for r in references]
+        return [self.store.read_now(lambda c, r=r: views.find(c, r)) for r in references]  # type: ignore[misc]
 
     def state(self) -> dict[str, list[Any]]:
-        return self.store.read_now(lambda c: {t.name: c.execute(t.select()).all() for t in metadata.sorted_tables})
+        return self.store.read_now(lambda c: {t.name: list(c.execute(t.select())) for t in metadata.sorted_tables})
 
     def history(self, _: Conversation) -> list[Any]:
         return self.state()["history"]
@@ -267,7 +267,7 @@ TEMPLATE = _template()
 
 
 @given(worlds, worlds, mails, steps)
-@profile(max_examples=70, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@profile(max_examples=70, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_mails_go_to_none_but_those_who_may_have_them(
     first: World, second: World, opening: tuple[Any, ...], then: list[tuple[Any, ...]]
 ) -> None:

@@ -36,45 +36,43 @@ def those(*names: str) -> list[str]:
 
 
 def desk(**changed: Any) -> World:
-    made = settings(
-        **{
-            "organisations": [
-                {"siret": MAIRIE, "name": "Mairie d'Exemple"},
-                {"siret": PREFECTURE, "name": "Préfecture"},
-            ],
-            "demarches": [
-                {"number": 41, "title": "Autre", "organisation": MAIRIE, "administrateurs": those("admin")},
-                {
-                    "number": 42,
-                    "title": "Permis",
-                    "organisation": MAIRIE,
-                    "administrateurs": those("admin", "admin2"),
-                    "instructeurs": those("wanda"),
-                    "groupes": [
-                        {"label": "Nord", "instructeurs": those("nord", "nord2")},
-                        {"label": "Sud", "instructeurs": those("sud")},
-                    ],
-                },
-                {"number": 43, "title": "Titre", "organisation": PREFECTURE, "instructeurs": those("other")},
-            ],
-            "dossiers": [
-                {
-                    "number": 1,
-                    "demarche": 42,
-                    "usager": "u@x.example",
-                    "groupe": "Nord",
-                    "followers": those("follower"),
-                },
-                {"number": 2, "demarche": 42, "usager": "u@x.example", "groupe": "Sud"},
-                {"number": 3, "demarche": 42, "usager": "u@x.example"},
-                {"number": 4, "demarche": 43, "usager": "u@x.example"},
-            ],
-            "agents": [{"email": at("manager"), "capacities": ["manager"]}],
-            "support_groups": [{"name": "adullact", "organisations": [MAIRIE], "agents": those("support")}],
-            "desk": {"global_agents": those("triage")},
-        }
-        | changed
-    )
+    told: dict[str, Any] = {
+        "organisations": [
+            {"siret": MAIRIE, "name": "Mairie d'Exemple"},
+            {"siret": PREFECTURE, "name": "Préfecture"},
+        ],
+        "demarches": [
+            {"number": 41, "title": "Autre", "organisation": MAIRIE, "administrateurs": those("admin")},
+            {
+                "number": 42,
+                "title": "Permis",
+                "organisation": MAIRIE,
+                "administrateurs": those("admin", "admin2"),
+                "instructeurs": those("wanda"),
+                "groupes": [
+                    {"label": "Nord", "instructeurs": those("nord", "nord2")},
+                    {"label": "Sud", "instructeurs": those("sud")},
+                ],
+            },
+            {"number": 43, "title": "Titre", "organisation": PREFECTURE, "instructeurs": those("other")},
+        ],
+        "dossiers": [
+            {
+                "number": 1,
+                "demarche": 42,
+                "usager": "u@x.example",
+                "groupe": "Nord",
+                "followers": those("follower"),
+            },
+            {"number": 2, "demarche": 42, "usager": "u@x.example", "groupe": "Sud"},
+            {"number": 3, "demarche": 42, "usager": "u@x.example"},
+            {"number": 4, "demarche": 43, "usager": "u@x.example"},
+        ],
+        "agents": [{"email": at("manager"), "capacities": ["manager"]}],
+        "support_groups": [{"name": "adullact", "organisations": [MAIRIE], "agents": those("support")}],
+        "desk": {"global_agents": those("triage")},
+    }
+    made = settings(**told | changed)
     return World(made, directory(made))
 
 

@@ -24,10 +24,9 @@ from gateway.model import Arrival, Envelope, Incoming, Mail, Result, Verdict
 from gateway.store import arrivals, holders, tables
 from gateway.store.database import Store, Tx
 from tests.builders import DOMAIN, NOW, keep, make_context, opened
+from tests.patience import PATIENCE
 from tests.servers.dns import serving
 from tests.signing import letter, published, signed
-
-SOON = 10.0
 
 
 @pytest.fixture
@@ -57,7 +56,7 @@ class Watch:
 
 async def ready(store: Store, count: int) -> list[Arrival]:
     """Mails that may be filed, waited for."""
-    async with asyncio.timeout(SOON):
+    async with asyncio.timeout(PATIENCE):
         while len(found := inspected(store)) < count:  # noqa: ASYNC110 (the store rings no bell)
             await asyncio.sleep(0.01)
     return found
@@ -110,7 +109,7 @@ def test_many_slow_domains_stop_nobody_else(store: Store) -> None:
     release = threading.Event()
 
     def ask(name: str, kind: str, seconds: float) -> tuple[Any, ...]:
-        if "slow" in name and not release.wait(SOON):
+        if "slow" in name and not release.wait(PATIENCE):
             raise AssertionError("the honest mail waited for the slow ones")
         return ()
 
@@ -132,7 +131,7 @@ def test_slow_domains_of_many_peers_let_another_peer_pass(store: Store) -> None:
 
     def ask(name: str, kind: str, seconds: float) -> tuple[Any, ...]:
         if name.startswith("_dmarc.slow"):
-            silent.acquire(timeout=SOON)
+            silent.acquire(timeout=PATIENCE)
             through[name] += 1
         return ()
 
@@ -189,7 +188,7 @@ def test_what_the_dns_did_not_answer_is_asked_again_and_then_filed(store: Store)
 
 async def turned_until_inspected(store: Store, kept: asyncio.Event, watch: Watch) -> list[Arrival]:
     """Turn the clock on while nobody works on the one mail, until it is checked."""
-    async with asyncio.timeout(SOON * 3):
+    async with asyncio.timeout(PATIENCE):
         while not (found := inspected(store)):
             if store.read_now(lambda connection: connection.scalar(select(tables.arrivals.c.owner))) == "":
                 watch.time += timedelta(seconds=20)
@@ -260,11 +259,11 @@ def test_a_stop_gives_back_what_is_under_way_and_ends_its_questions(store: Store
     def ask(name: str, kind: str, seconds: float) -> tuple[Any, ...]:
         asked.append(name)
         begun.set()
-        release.wait(SOON)
+        release.wait(PATIENCE)
         return ()
 
     async def work(kept: asyncio.Event) -> None:
-        await asyncio.to_thread(begun.wait, SOON)
+        await asyncio.to_thread(begun.wait, PATIENCE)
 
     async def stopped() -> None:
         await watched(store, ask, work)

@@ -254,7 +254,7 @@ _cuts = st.lists(
 
 
 @given(_cuts, st.sampled_from([SIGNED, sealed(SIGNED, LIST, "none")]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_whatever_the_octets_nothing_is_raised_and_nothing_else_passes(
     dns: Dns, cuts: list[tuple[int, int, bytes]], raw: bytes
 ) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-import time
 import zipfile
+import zlib
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -54,17 +55,23 @@ def test_a_page_is_known_whatever_stands_before_its_first_element() -> None:
     assert looks("<html><body>".encode("utf-16")) == ".html"
 
 
-def test_a_document_that_is_packed_is_not_unpacked() -> None:
+def test_a_document_that_is_packed_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     """A member that would be gigabytes costs what its few octets cost."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr("word/document.xml", bytes(50_000_000))
-    begun = time.process_time()
+        file.writestr("word/document.xml", bytes(50_000))
+
+    def unpacked(*_: Any, **__: Any) -> Any:
+        pytest.fail("it was unpacked")
+
+    for unpacker in ("decompress", "decompressobj"):
+        monkeypatch.setattr(zlib, unpacker, unpacked)
+    with pytest.raises(pytest.fail.Exception), zipfile.ZipFile(packed) as file:
+        file.read("word/document.xml")
     assert looks(packed.getvalue()) == ""
-    assert time.process_time() - begun < 0.1
 
 
-@settings(max_examples=50, deadline=1_000)
+@settings(max_examples=50)
 @given(
     st.lists(st.sampled_from([b"<!--", b"-->", b"<?", b"?>", b"<!doctype", b" ", b"<", b">", b"<svg", b"<!-- -->"]))
 )

@@ -36,6 +36,7 @@ from gateway.store import evidence, filing, outbox, recall, sending, views
 from gateway.store.database import Store
 from gateway.store.tables import deliveries
 from tests.builders import MANON, NOW, ULYSSE, listed, make_context, opened, raw_mail, shown, take
+from tests.patience import PATIENCE
 
 SENT, DEFERRED = DeliveryState.SENT, DeliveryState.DEFERRED
 REFUSED, UNKNOWN = DeliveryState.REFUSED, DeliveryState.UNKNOWN
@@ -324,11 +325,11 @@ async def test_after_a_crash_it_is_looked_up(
     assert [(e["event"], e["outcome"]) for e in world.evidence()] == [("interrupted", state)]
 
 
-@pytest.mark.timeout(30)  # what the program started isn't waited for either
 async def test_a_look_up_that_is_under_way_at_the_end_is_begun_again(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    context = looking(world, tmp_path, monkeypatch, "sleep 60", "hold")
+    """What the program started isn't waited for either: that takes longer than any test may."""
+    context = looking(world, tmp_path, monkeypatch, "sleep 3600", "hold")
     relay = world.relay(Pretended(Attempt(UNKNOWN, "broke")), context)
     await world.worked(relay)
     await relay._finish()
@@ -475,7 +476,8 @@ async def test_an_attachment_that_cannot_be_read_now_waits(world: World, monkeyp
         return with_files(store, settings, outgoing, now)
 
     monkeypatch.setattr(composing, "with_files", torn)
-    await asyncio.wait_for(world.worked(relay), 0.9)
+    monkeypatch.setattr("gateway.outbound._IDLE", 3600.0)
+    await asyncio.wait_for(world.worked(relay), PATIENCE)
     assert (world.state(broken)["state"], world.state()["state"]) == ("deferred", "sent")
     assert world.state(broken)["next_at"] > world.time
 
@@ -545,7 +547,7 @@ async def test_a_store_that_fails_at_the_start_doesnt_end_the_relay(
     monkeypatch.setattr(sending, "adopt", failing)
     transport = Pretended()
     running = asyncio.create_task(world.relay(transport).run(asyncio.Event()))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not transport.wires and not running.done():  # noqa: ASYNC110 (there is no event to wait for)
             await asyncio.sleep(0.01)
     assert (len(transport.wires), running.done(), failures) == (1, False, [])

@@ -40,7 +40,7 @@ def store(tmp_path: Path) -> Any:
 
 
 async def until(probe: Callable[[], Any]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not probe():  # noqa: ASYNC110 (what is looked at is in the store)
             await asyncio.sleep(0.005)
 

@@ -155,7 +155,7 @@ SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_s
 
 
 @given(found=mails(), data=st.data())
-@profile(max_examples=60, deadline=None, suppress_health_check=SLOW)
+@profile(max_examples=60, suppress_health_check=SLOW)
 def test_the_order_of_arrival_means_nothing(world: World, found: tuple[bytes, ...], data: st.DataObject) -> None:
     taken(world, found)
     expected = grouped(world)
@@ -222,7 +222,7 @@ def test_every_order_of_a_scene(world: World, name: str) -> None:
 
 
 @given(found=mails())
-@profile(max_examples=40, deadline=None, suppress_health_check=SLOW)
+@profile(max_examples=40, suppress_health_check=SLOW)
 def test_placing_all_anew_changes_nothing(world: World, found: tuple[bytes, ...]) -> None:
     taken(world, found)
     again = rethread(world.store, world.context, NOW, apply=False).document
@@ -230,7 +230,7 @@ def test_placing_all_anew_changes_nothing(world: World, found: tuple[bytes, ...]
 
 
 @given(found=mails())
-@profile(max_examples=40, deadline=None, suppress_health_check=SLOW)
+@profile(max_examples=40, suppress_health_check=SLOW)
 def test_what_is_linked_is_one_conversation_or_related(world: World, found: tuple[bytes, ...]) -> None:
     """Every link that counts, whichever of its mails came first, is seen by the agents."""
     taken(world, found)
@@ -250,7 +250,7 @@ def test_what_is_linked_is_one_conversation_or_related(world: World, found: tupl
 
 
 @given(found=mails())
-@profile(max_examples=40, deadline=None, suppress_health_check=SLOW)
+@profile(max_examples=40, suppress_health_check=SLOW)
 def test_no_conversation_is_of_two_dossiers(world: World, found: tuple[bytes, ...]) -> None:
     """What belongs to another dossier by itself stands elsewhere; nobody is answered whom it doesn't admit."""
     taken(world, found)
@@ -266,7 +266,7 @@ def test_no_conversation_is_of_two_dossiers(world: World, found: tuple[bytes, ..
 
 
 @given(found=mails(), data=st.data())
-@profile(max_examples=30, deadline=None, suppress_health_check=SLOW)
+@profile(max_examples=30, suppress_health_check=SLOW)
 def test_an_answer_to_our_mail_changes_nothing_of_that(
     world: World, found: tuple[bytes, ...], data: st.DataObject
 ) -> None:
@@ -291,7 +291,7 @@ def test_an_answer_to_our_mail_changes_nothing_of_that(
 
 
 @given(found=mails())
-@profile(max_examples=25, deadline=None, suppress_health_check=SLOW)
+@profile(max_examples=25, suppress_health_check=SLOW)
 def test_no_mail_turns_answers_to_somebody_else(world: World, found: tuple[bytes, ...]) -> None:
     """An usager wrote in her conversation; what stood in its author's own never stands in another person's."""
     emptied(world.store)

@@ -6,9 +6,10 @@ import re
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.config.settings import Demarche
@@ -159,7 +160,8 @@ def test_faults(tmp_path: Path, files: dict[str, str | bytes], expected: list[st
 
 
 def test_every_fault_is_told_in_one_go(tmp_path: Path) -> None:
-    lines = told(tmp_path, **{"anwser": "x", "help": "{{ a }}\n{{ b }}", "fr__digest": b"\xff", "42__refused": "{%"})
+    files: dict[str, Any] = {"anwser": "x", "help": "{{ a }}\n{{ b }}", "fr__digest": b"\xff", "42__refused": "{%"}
+    lines = told(tmp_path, **files)
     assert [line.partition(" ")[0] for line in lines] == [
         *("42/refused.txt:1:", "anwser.txt:1:", "fr/digest.txt:1:", "help.txt:1:", "help.txt:2:")
     ]
@@ -488,7 +490,7 @@ pieces = st.sampled_from(
 
 
 @given(st.lists(pieces, max_size=8).map("".join))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_whatever_is_written_it_can_be_used_or_is_told(tmp_path: Path, source: str) -> None:
     """Nothing but ConfigError, with a line for each fault; what is taken renders in every situation."""
     path = tmp_path / "notification.txt"

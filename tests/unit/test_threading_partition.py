@@ -367,7 +367,7 @@ def outcome(traces: Iterable[Trace]) -> Outcome:
 
 
 @given(traces=worlds(), data=st.data())
-@profile(max_examples=150, deadline=None)
+@profile(max_examples=150)
 def test_the_order_means_nothing(traces: list[Trace], data: st.DataObject) -> None:
     """Neither that of the list, nor the numbers that messages were given as they came."""
     numbered = [
@@ -377,7 +377,7 @@ def test_the_order_means_nothing(traces: list[Trace], data: st.DataObject) -> No
 
 
 @given(traces=worlds())
-@profile(max_examples=150, deadline=None)
+@profile(max_examples=150)
 def test_every_mail_is_in_one_conversation_of_one_dossier_at_most(traces: list[Trace]) -> None:
     blocks = parted(traces, {}, RULES)
     assert sorted(trace.id for block in blocks for trace in block.traces) == [trace.id for trace in traces]

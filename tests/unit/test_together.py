@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, example, given
+from hypothesis import example, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 from sqlalchemy import func, select, update
 
-from gateway import inbound, log, together
+from gateway import explaining, inbound, log, together
 from gateway.context import Context
 from gateway.decision import Decision
 from gateway.errors import StoreError
@@ -127,7 +127,7 @@ def _context(folder: Path, kind: str) -> Context:
     return make_context(folder, limits=limits, trust=trust)
 
 
-@profile(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@profile(max_examples=20)
 @example("never", [], [_plain(0, "Permis"), _plain(1, "Re: Permis")], 9)
 @example("capped", [], [_plain(number, f"s{number}") for number in range(4)], 9)
 @example("capped", [], [_plain(number, f"s{number}", f"u{number}@x.example") for number in range(8)], 9)
@@ -218,7 +218,7 @@ def come(store: Store, letter: Letter) -> None:
 # --- what it spares ------------------------------------------------------------------------------------------
 
 
-def plain(count: int, **fields: str) -> list[Incoming]:
+def plain(count: int, **fields: Any) -> list[Incoming]:
     """Mails of as many people, each about something else."""
     return [
         incoming(raw_mail(f"u{n}@x.example", subject=f"s{n}", text=f"t{n}", identifier=f"p{n}@x.example", **fields))
@@ -253,7 +253,7 @@ def test_one_that_fails_is_set_aside_and_the_others_are_filed(
 ) -> None:
     """Whether its own decision fails, or only what is written of it."""
     store, context = world
-    decided, row = together.foretold, rows.of_message
+    decided, row = explaining.foretold, rows.of_message
     keep(store, *plain(5))
 
     def fails(this: Seen, *rest: Any) -> Decision | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
@@ -143,7 +143,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Pa
     st.integers(1, 3),
     st.integers(1, 4),
 )
-@profile(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@profile(max_examples=12)
 def test_caps_hold_whatever_comes_in_whatever_order(
     shared: tuple[Store, Path], mails: list[tuple[int, int]], address: int, minute: int
 ) -> None:

@@ -161,7 +161,7 @@ async def test_of_large_mails_one_is_read_at_a_time_and_small_ones_beside_it(
         return await HERE.read(raw, question)
 
     keep(store, *letters("grand " * 500, "grand grand " * 500, "petit"))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         assert await work(store, context, By(read)) == 3
     assert max(at_work) == 1
 
@@ -250,7 +250,7 @@ async def test_a_mail_that_kills_the_process_is_set_aside(store: Store, context:
         if [arrival.id for arrival in found] == [ids[1]]:
             starts += 1
             continue  # and dies
-        store.write_now(lambda tx, f=found: arrivals.unclaim(tx, [a.id for a in f], "daemon"))
+        store.write_now(lambda tx, f=found: arrivals.unclaim(tx, [a.id for a in f], "daemon"))  # type: ignore[misc]
         await again(store, context)
     (aside,) = store.read_now(arrivals.aside)
     assert (aside["id"], starts) == (ids[1], arrivals.MOST_ATTEMPTS)

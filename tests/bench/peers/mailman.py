@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.bench.load import RECIPIENT
-from tests.bench.servers import await_port, awaited, free_port, scratch
+from tests.bench.servers import await_port, awaited, scratch
+from tests.servers.ports import free_port
 
 PYTHON = "/usr/bin/python3"  # Debian's, which has Mailman as a package
 RUNNER = Path("/usr/lib/mailman3/bin/runner")
@@ -78,14 +79,14 @@ def mailman() -> Iterator[tuple[int, Path]]:
         _create(config)
         with (folder / "output").open("w") as output:
             for name in ("lmtp", "in", "pipeline"):
-                command = [PYTHON, RUNNER, "-C", config, "-r", f"{name}:0:1"]
+                command = [PYTHON, str(RUNNER), "-C", str(config), "-r", f"{name}:0:1"]
                 running.enter_context(_ended(subprocess.Popen(command, stdout=output, stderr=output)))
         await_port(port, 60)
         yield port, folder / "queue"
 
 
 def _create(config: Path) -> None:
-    command = [PYTHON, "-c", _LIST, config, RECIPIENT]
+    command = [PYTHON, "-c", _LIST, str(config), RECIPIENT]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     if done.returncode:
         raise RuntimeError(done.stderr)

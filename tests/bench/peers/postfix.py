@@ -17,8 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.bench.load import RECIPIENT
-from tests.bench.servers import await_port, awaited, free_port, scratch
+from tests.bench.servers import await_port, awaited, scratch
 from tests.servers.dovecot import Dovecot
+from tests.servers.ports import free_port
 
 POSTFIX = shutil.which("postfix", path="/usr/sbin:" + os.environ.get("PATH", ""))
 MASTER = Path("/usr/lib/postfix/sbin/master")

@@ -20,8 +20,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.servers import await_port, awaited, free_port, scratch
+from tests.bench.servers import await_port, awaited, scratch
 from tests.servers.dovecot import end
+from tests.servers.ports import free_port
 
 RUBY, PUMA = shutil.which("ruby"), shutil.which("puma")
 _INGRESS = "/rails/action_mailbox/relay/inbound_emails"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tests.chaos import careless
 from tests.servers.clients import letter
-from tests.servers.dovecot import free_ports
 from tests.servers.gateway import COMMAND, Gateway, configuration, imap_intake, smtp_relay
+from tests.servers.ports import free_ports
 from tests.trials.case import Case, Counted, When, scratch
 
 _SIX = 360.0  # seconds

@@ -8,8 +8,8 @@ from tests.chaos import careless
 from tests.chaos.aftermath import done
 from tests.servers.clients import letter
 from tests.servers.crowd import offer
-from tests.servers.dovecot import free_ports
 from tests.servers.gateway import COMMAND, Gateway, configuration, octets
+from tests.servers.ports import free_ports
 from tests.trials.case import Case, Counted, scratch
 
 _STARTS = 6

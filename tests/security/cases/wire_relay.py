@@ -13,7 +13,8 @@ from aiosmtpd.smtp import SMTP
 
 from gateway.intake.smtp_limits import Limits
 from tests.builders import DOMAIN, make_context
-from tests.dialogue import OURS, PATIENCE, running
+from tests.dialogue import OURS, running
+from tests.patience import PATIENCE
 from tests.trials.case import Case, Counted, When
 from tests.unit.test_smtp_syntax import DISGUISES
 

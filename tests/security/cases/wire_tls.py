@@ -17,7 +17,7 @@ from gateway.intake.imap_connect import connect
 from gateway.relay.compose import compose
 from gateway.relay.smtp import SmtpTransport
 from tests.builders import outgoing
-from tests.dialogue import OURS, PATIENCE, running
+from tests.dialogue import OURS, running
 from tests.security.fakes import HOST, Between, authority, between, certificate, trusting, trusting_anybody
 from tests.trials.case import Case, Counted, When
 
@@ -25,6 +25,7 @@ Client = Callable[[Between, str], Awaitable[None]]
 
 # --- a client and us -------------------------------------------------------------------------------------
 
+_LONGEST = 30.0  # seconds that a session is watched; one that hangs has executed nothing
 _INJECTED = (
     b"MAIL FROM:<evil@x.fr>\r\n",
     b"EHLO evil\r\nMAIL FROM:<evil@x.fr>\r\n",
@@ -47,7 +48,7 @@ async def _executed(port: int) -> Counted:
 async def _goes_on(port: int, injected: bytes, context: ssl.SSLContext) -> bool:
     reader, writer = await asyncio.open_connection(HOST, port)
     with suppress(OSError, TimeoutError):
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(_LONGEST):
             await reader.readline()
             writer.write(b"EHLO c\r\n")
             while (await reader.readline())[3:4] == b"-":
@@ -204,7 +205,7 @@ async def _believed(protocol: str, client: Client) -> Counted:
         for injected in _REPLIES[protocol]:
             async with between(Between(protocol, injected=injected)) as server:
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(PATIENCE):
+                    async with asyncio.timeout(_LONGEST):
                         await client(server, "starttls")
             went_on += len(server.secured) > 1
     return Counted(len(_REPLIES[protocol]), went_on, "sessions")
