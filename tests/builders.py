@@ -246,11 +246,11 @@ def file_all(store: Store, situation: Context, now: datetime = NOW) -> list[tupl
     clock = (now + timedelta(seconds=n) for n in itertools.count(1))
     while True:
         time = next(clock)
-        work = store.write_now(lambda tx, t=time: arrivals.claim(tx, "test", t, 50))
+        work = store.write_now(lambda tx, t=time: arrivals.claim(tx, "test", t, 50))  # type: ignore[misc]
         if not work:
             return done
         mails = [(arrival, inbound.read_arrival(store, arrival, situation)) for arrival in work]
-        done += store.write_now(lambda tx, m=mails, t=time: inbound.file_batch(tx, m, situation, t))
+        done += store.write_now(lambda tx, m=mails, t=time: inbound.file_batch(tx, m, situation, t))  # type: ignore[misc, arg-type]
 
 
 class ReadHere:

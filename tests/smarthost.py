@@ -104,7 +104,7 @@ async def smarthost(tls: ssl.SSLContext | None = None, *, at_once: bool = False)
     """A smarthost on a free port of the loopback. `at_once`: it takes several commands at a time (PIPELINING)."""
     host = Smarthost(tls=tls)
     if at_once:
-        host.answers["EHLO"] = f"{host.answers['EHLO']}\r\n250 PIPELINING".replace("250 SMTPUTF8", "250-SMTPUTF8")
+        host.answers["EHLO"] = f"{_ANSWERS['EHLO']}\r\n250 PIPELINING".replace("250 SMTPUTF8", "250-SMTPUTF8")
     server = await asyncio.start_server(host.serve, "127.0.0.1", 0)
     host.port = server.sockets[0].getsockname()[1]
     try:

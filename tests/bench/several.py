@@ -22,8 +22,8 @@ import uvloop
 from sqlalchemy import func, select
 
 from gateway import config, waiting
+from gateway.clock import utc_now
 from gateway.context import context
-from gateway.daemon import utc_now
 from gateway.reading.readers import MOST_READERS, Readers
 from gateway.store import keys
 from gateway.store.database import Store, Tx
@@ -121,7 +121,8 @@ def costs_of(server: PostgreSQL, mails: int) -> Costs:
         settings = config.load(servers.configured(folder, 0, url=server.url(server.database())))
         with opened(settings):
             pass  # it has its schema now
-        store = _Timed(settings.store.url, Path(settings.store.raw))
+        assert isinstance(settings.store.raw, Path)
+        store = _Timed(settings.store.url, settings.store.raw)
         with contextlib.closing(store):
             return uvloop.run(_costs(server, store, settings, mails))
 

@@ -116,10 +116,10 @@ def _file_begun(store: Store, situation: Context) -> None:
     """One by one, those that were being worked on."""
     while True:
         now = clock.utc_now()
-        work, spent = store.write_now(lambda tx, now=now: arrivals.claim_begun(tx, "test", now))
+        work, spent = store.write_now(lambda tx, now=now: arrivals.claim_begun(tx, "test", now))  # type: ignore[misc]
         for arrival in work:
             mail = inbound.read_arrival(store, arrival, situation)
-            store.write_now(lambda tx, a=arrival, m=mail, t=now: inbound.file_batch(tx, [(a, m)], situation, t))
+            store.write_now(lambda tx, a=arrival, m=mail, t=now: inbound.file_batch(tx, [(a, m)], situation, t))  # type: ignore[misc]
         if not work and not spent:
             return
 

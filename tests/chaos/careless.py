@@ -44,7 +44,7 @@ def commits() -> None:
         prepare(connection, record)
         connection.execute("PRAGMA synchronous=NORMAL").close()
 
-    engines._pragmas = hasty
+    engines._pragmas = hasty  # type: ignore[assignment]
 
 
 def pack() -> None:
@@ -104,7 +104,7 @@ def heed() -> None:
 
 def files() -> None:
     """Nobody looks whether the database is still where it was."""
-    engines._files = lambda connection: ()
+    engines._files = lambda engine: ()
 
 
 def clock() -> None:
@@ -156,7 +156,7 @@ def looks() -> None:
     async def away(store: Store, context: object, memory: object, name: str, planned: object, now: datetime) -> None:
         await store.write(lambda tx: pulses.beat(tx, name, now))
 
-    watch.look = away  # type: ignore[assignment]
+    watch.look = away
 
 
 def known() -> None:
@@ -176,14 +176,14 @@ def alone() -> None:
 
 def poison() -> None:
     """A mail whose subject is « poison » ends the process when it is filed. (That alone takes no defence away.)"""
-    seen = together.seen
+    seen = together.seen  # type: ignore[attr-defined]
 
     def deadly(arrival: Arrival, mail: Mail, context: Context) -> Seen:
         if mail.subject == "poison":
             os.kill(os.getpid(), signal.SIGKILL)
         return seen(arrival, mail, context)
 
-    together.seen = inbound.seen = deadly
+    together.seen = inbound.seen = deadly  # type: ignore[attr-defined]
 
 
 def uncounted() -> None:
@@ -196,7 +196,7 @@ def uncounted() -> None:
         tx.connection.execute(tables.arrivals.update().values(attempts=0))
         return work
 
-    arrivals._take = taken
+    arrivals._take = taken  # type: ignore[assignment]
 
 
 _ROOT = Path(__file__).resolve().parents[2]

@@ -2,6 +2,7 @@
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,7 +21,7 @@ local = label.map(lambda name: f"x{name}")
 @st.composite
 def answers(draw: st.DrawFn) -> Answers:
     domain = f"gw.{draw(label)}.example"
-    intake = draw(st.sampled_from(["smtp", "lmtp", "imap"]))
+    intake: Any = draw(st.sampled_from(["smtp", "lmtp", "imap"]))
     listens = ["127.0.0.1:2525", "0.0.0.0:25", "[::1]:0", "unix:/run/gateway/lmtp", "systemd"]
     hosts = st.sampled_from(["localhost", "imap.example.org", "127.0.0.1"])
     return Answers(

@@ -175,7 +175,7 @@ def test_the_last_check_is_for_a_process_that_has_lived_for_a_while(store: Store
     keep(store, incoming(raw_mail(), verify=True))
     seen = []
     for calm in (False, False, False, True):
-        work, _ = store.write_now(lambda tx, calm=calm: arrivals.claim_uninspected(tx, "daemon", NOW, 5, calm=calm))
+        work, _ = store.write_now(lambda tx, calm=calm: arrivals.claim_uninspected(tx, "daemon", NOW, 5, calm=calm))  # type: ignore[misc]
         seen.append([arrival.attempts for arrival in work])
         store.write_now(lambda tx: holders.leave(tx, "daemon"))
     assert seen == [[1], [2], [], [3]]
@@ -186,7 +186,7 @@ def test_a_claim_of_which_nobody_was_told_is_given_back(store: Store) -> None:
     assert claimed(store, NOW, 1) == [1]
     assert claimed(store, NOW + FIVE / 2, 1) == [2]
     for owner, at in (("daemon", NOW + FIVE / 2), ("daemon", NOW + FIVE), ("other", NOW)):
-        store.write_now(lambda tx, owner=owner, at=at: arrivals.unclaim_taken(tx, owner, at))
+        store.write_now(lambda tx, owner=owner, at=at: arrivals.unclaim_taken(tx, owner, at))  # type: ignore[misc]
     assert [(a.id, a.attempts) for a in claim(store, NOW + FIVE / 2)[0]] == [(2, 1), (3, 1)]
 
 

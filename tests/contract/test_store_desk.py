@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -179,7 +180,7 @@ def test_bursts_without_number_are_told_one_after_the_other(two: Store, monkeypa
     for conversation_id in (1, 2):
         (burst,) = due(two, NOW)
         assert burst.conversation.id == conversation_id
-        two.write_now(lambda tx, ids=burst.ids: notices.done(tx, ids))
+        two.write_now(lambda tx, ids=burst.ids: notices.done(tx, ids))  # type: ignore[misc]
     assert due(two, NOW) == []
 
 
@@ -279,7 +280,7 @@ def test_the_address_in_a_digest_is_that_of_the_conversations_notifications(two:
 
 
 def test_what_falls_due(store: Store) -> None:
-    states = {
+    states: dict[str, dict[str, Any]] = {
         "asleep": {"status": Status.PENDING, "waiting_since": NOW, "snoozed_until": LATER},
         "ending": {"status": Status.PENDING, "waiting_since": NOW, "closing_at": LATER},
         "waiting": {"status": Status.PENDING, "waiting_since": NOW + MINUTE},
@@ -313,7 +314,7 @@ def test_what_falls_due(store: Store) -> None:
 def test_when_a_round_was_last_made(store: Store) -> None:
     assert store.read_now(lambda c: rounds.last(c, "digest")) is None
     for at in (NOW, LATER):
-        store.write_now(lambda tx, t=at: rounds.made(tx, "digest", t))
+        store.write_now(lambda tx, t=at: rounds.made(tx, "digest", t))  # type: ignore[misc]
         assert store.read_now(lambda c: rounds.last(c, "digest")) == at
     assert store.read_now(lambda c: rounds.last(c, "other")) is None
 
@@ -328,12 +329,12 @@ def test_the_last_message(two: Store) -> None:
 
 def test_who_is_reminded_again_waits_as_long_again(store: Store) -> None:
     for reminded in range(4):
-        values = {"status": Status.ACTIVE, "waiting_since": NOW, "reminded": reminded}
+        values: dict[str, Any] = {"status": Status.ACTIVE, "waiting_since": NOW, "reminded": reminded}
         file(store, None, conversation(0, reference=f"R{reminded}", **values))
 
     def found_at(at: datetime) -> list[str]:
-        query = {"times": 3, "imported": "import", "late": DAY}
-        return [c.reference for c in store.read_now(lambda c: list(rounds.to_remind(c, at, MINUTE, **query)))]
+        query = partial(rounds.to_remind, times=3, imported="import", late=DAY)
+        return [c.reference for c in store.read_now(lambda c: list(query(c, at, MINUTE)))]
 
     soon = timedelta(microseconds=1)
     assert [found_at(NOW + n * MINUTE) for n in range(4)] == [[], ["R0"], ["R0", "R1"], ["R0", "R1", "R2"]]
@@ -341,7 +342,7 @@ def test_who_is_reminded_again_waits_as_long_again(store: Store) -> None:
 
 
 def test_announcements_are_called_off(store: Store) -> None:
-    values = {"status": Status.PENDING, "waiting_since": NOW}
+    values: dict[str, Any] = {"status": Status.PENDING, "waiting_since": NOW}
     file(store, None, conversation(0, reference="REF-1", closing_at=LATER, **values))
     store.write_now(rounds.call_off)
     assert found(store, "REF-1").closing_at is None

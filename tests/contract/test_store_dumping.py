@@ -76,8 +76,11 @@ def test_no_store_is_restored_under_a_daemon_that_works_on_it(
         store.write_now(lambda tx: holders.beat(tx, "there"))
         waiting = peers.assert_none
 
+        def beats(_: float) -> None:
+            store.write_now(lambda tx: holders.beat(tx, "there"))
+
         def watched(found: Store) -> None:
-            waiting(found, lambda _: store.write_now(lambda tx: holders.beat(tx, "there")) and None)
+            waiting(found, beats)
 
         monkeypatch.setattr(peers, "assert_none", watched)
         with pytest.raises(Temporary, match=r"a daemon works on this store \(there\)"):

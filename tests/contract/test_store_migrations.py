@@ -240,7 +240,7 @@ def test_nobody_loses_sight_of_their_work(tmp_path: Path, old: Engine) -> None:
     schema.upgrade(old)
     store = Store(str(old.url), tmp_path / "raw")
     try:
-        found = [store.read_now(lambda c, r=row: views.find(c, r["reference"])) for row in OLD["conversations"]]
+        found = [store.read_now(lambda c, r=row: views.find(c, r["reference"])) for row in OLD["conversations"]]  # type: ignore[misc]
         assert [(c.assignee, c.outside) for c in found] == [
             (MANON, True),
             (None, False),
@@ -253,8 +253,10 @@ def test_nobody_loses_sight_of_their_work(tmp_path: Path, old: Engine) -> None:
             assert (conversation.guests, conversation.followers, conversation.muted) == ((), (), ())
             assert (conversation.organisation, conversation.language, conversation.reminded) == ("", "", 0)
             assert conversation.asked is conversation.snoozed_until is conversation.closing_at is None
-        none, patient = timedelta(), {"times": 3, "imported": "import", "late": timedelta(days=999)}
-        waiting = store.read_now(lambda c: list(rounds.to_remind(c, NOW, none, **patient)))
+        none, late = timedelta(), timedelta(days=999)
+        waiting = store.read_now(
+            lambda c: list(rounds.to_remind(c, NOW, none, times=3, imported="import", late=late))
+        )
         assert [conversation.id for conversation in waiting] == [1]
         assert store.read_now(lambda c: recall.thread(c, 1)).writers == (ULYSSE,)
     finally:

@@ -293,7 +293,7 @@ def test_a_merged_conversation_leads_on(store: Store) -> None:
     file(store, message("m4@x"), into=conversation(2), merge=(3,))
     file(store, message("m5@x"), into=conversation(1), merge=(2,))
     for reference in ("REF-1", "ref-2", " REF-3 "):
-        assert store.read_now(lambda c, r=reference: views.find(c, r)).id == 1
+        assert store.read_now(lambda c, r=reference: views.find(c, r)).id == 1  # type: ignore[misc]
     assert {home.id for _, home in recalled(store, participations=tuple(range(1, 7))).participations} == {1}
     assert {sent.conversation.id for sent in recalled(store, deliveries=tuple(range(1, 7))).sent} == {1}
     (summary,) = store.read_now(lambda c: views.listed(c, views.Filter()))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers.clients import gmail, letter, outlook, telephone
+from tests.servers.clients import Client, gmail, letter, outlook, telephone
 from tests.servers.gateway import DOMAIN, INES, ULYSSE, Gateway, Sent, configuration, running
 
 DOSSIER = f"dossier+123@{DOMAIN}"
@@ -49,7 +49,7 @@ def confirmation(gateway: Gateway) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("client", [gmail, outlook, telephone])
-def test_her_yes_sends_it_once(strict: Gateway, client: type[gmail]) -> None:
+def test_her_yes_sends_it_once(strict: Gateway, client: Client) -> None:
     question = asked(strict, f"@clore\n\n{ANSWER}")
     assert (question.sender, question.message["Auto-Submitted"]) == ("", "auto-replied")
     assert confirmation(strict)["state"] == "asked"

@@ -46,8 +46,8 @@ UNCLEAR = {
 
 def own(usager: str, first: int) -> str:
     """Three open dossiers and a closed one of an usager; their numbers are told as if they were 511, 512 and 521."""
-    rows = ((first, 51, "Nord", "en_construction"), (first + 1, 51, "Sud", "en_instruction"))
-    rows += ((first + 10, 52, "", "en_construction"), (first + 20, 52, "", "accepte"))
+    rows = [(first, 51, "Nord", "en_construction"), (first + 1, 51, "Sud", "en_instruction")]
+    rows += [(first + 10, 52, "", "en_construction"), (first + 20, 52, "", "accepte")]
     return "".join(
         f'[[dossiers]]\nnumber = {number}\ndemarche = {demarche}\nusager = "{usager}"\nstate = "{state}"\n'
         + (f'groupe = "{groupe}"\n' if groupe else "")
@@ -90,8 +90,8 @@ def test_the_acknowledgement_lists_her_open_dossiers(gateway: Gateway) -> None:
     ):
         assert f"{place}. dossier n° {number} – {title}" in told.words
     assert str(first + 20) not in told.text, "that one is closed"
-    for number in (str(first), str(first + 10)):
-        assert number in told.html
+    for number in (first, first + 10):
+        assert str(number) in told.html
 
 
 @pytest.mark.parametrize("way", ANSWERS)

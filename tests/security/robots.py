@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from gateway.context import Context
 from gateway.model import Envelope, Incoming, Outgoing, Purpose
@@ -162,7 +163,7 @@ _BOUNCE = "This is the mail system. <dead@dead.example>: 550 5.1.1 user unknown"
 
 
 def _written(
-    sender: str, to: str, number: int, subject: str, text: str, envelope: str | None = None, **fields: str
+    sender: str, to: str, number: int, subject: str, text: str, envelope: str | None = None, **fields: Any
 ) -> Posted:
     raw = raw_mail(sender, to, subject, text, f"r{number}@{sender.rpartition('@')[2]}", **fields)
     return Posted(sender if envelope is None else envelope, to, raw)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -9,6 +10,8 @@ from email.utils import format_datetime, make_msgid
 from html import escape
 
 from tests.servers.gateway import CONTACT, Sent
+
+Client = Callable[..., EmailMessage]  # how one of them replies: `outlook`, `gmail` …
 
 
 def letter(

@@ -35,7 +35,7 @@ def several(
             own.mkdir()
             gateway = Gateway(own, configuration(store=store, relay=relay, intake=intake))
             gateway.options = ("--only", role) if role else ()
-            stack.callback(lambda g=gateway: g.stop() if g.running else None)
+            stack.callback(lambda g=gateway: g.stop() if g.running else None)  # type: ignore[misc]
             found.append(gateway)
         with ThreadPoolExecutor() as pool:  # all at once: the first of them makes the schema
             list(pool.map(Gateway.start, found))

@@ -38,6 +38,7 @@ class Sink:
                     sink._talk(self)
 
         class Server(socketserver.ThreadingTCPServer):
+            allow_reuse_address = True
             daemon_threads = True
             request_queue_size = 50
 

@@ -47,7 +47,7 @@ Bonjour,
 """
 
 
-def passes(sender: str = INES) -> dict[str, str]:
+def passes(sender: str = INES) -> dict[str, Any]:
     domain = sender.rpartition("@")[2]
     return {"Authentication_Results": f"mx.example.org; dmarc=pass header.from={domain}"}
 
@@ -228,7 +228,7 @@ def test_imported_mail_that_was_brought_is_quiet(store: Store, context: Context)
 
 @pytest.mark.parametrize("source", ["import:old.mbox", "smtp"])
 def test_nobody_is_told_of_a_note_in_quiet_mail(store: Store, context: Context, source: str) -> None:
-    old = {"received_at": NOW - timedelta(days=40)} if source == "smtp" else {}
+    old: dict[str, Any] = {"received_at": NOW - timedelta(days=40)} if source == "smtp" else {}
     bring(store, context, "@note @alice regarde\n@fwd", to=f"demarche+42@{DOMAIN}", source=source, **old)
     assert [m["kind"] for m in only(store)["messages"]] == ["external", "internal"]
     assert store.read_now(lambda c: sending.due(c, NOW + timedelta(days=99), 99)) == []

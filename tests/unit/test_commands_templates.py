@@ -83,7 +83,7 @@ def test_a_template_is_shown_as_it_stands(mine: tuple[Texts, Settings]) -> None:
         "source": "modeles/Accueil.txt",
         "text": "Bonjour {{ usager }}.\n",
     }
-    assert "{{ dossier }}" in text("modeles/pièces", 42).lines[0]
+    assert "{{ dossier }}" in str(text("modeles/pièces", 42).lines[0])
     for name, demarche, language in (("pièces", None, "fr"), ("pièces", 42, "en")):
         with pytest.raises(NotFound, match=f"there is no pièces in {language}"):
             text(name, demarche, language)

@@ -212,7 +212,7 @@ def page(store: Store, context: Context) -> str:
 
 
 def state_of(store: Store, delivery: int) -> str:
-    return next(row["state"] for row in store.read_now(outbox.listed) if row["id"] == delivery)
+    return next(str(row["state"]) for row in store.read_now(outbox.listed) if row["id"] == delivery)
 
 
 @pytest.mark.parametrize("action", ["delivered", "relayed", "expanded"])

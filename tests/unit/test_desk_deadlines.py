@@ -90,13 +90,13 @@ def test_the_last_and_the_next_stand_around_now(now: datetime, times: tuple[time
 
 
 def patience(**values: Any) -> Patience:
-    return Patience(
-        **{"after": timedelta(hours=6), "hours": OFFICE, "zone": PARIS, "closed_days": frozenset()} | values
-    )
+    usual: dict[str, Any] = {"after": timedelta(hours=6), "hours": OFFICE, "zone": PARIS, "closed_days": frozenset()}
+    return Patience(**usual | values)
 
 
 def waits(since: datetime, **values: Any) -> Conversation:
-    return conversation(1, **{"status": Status.ACTIVE, "waiting_since": since} | values)
+    usual: dict[str, Any] = {"status": Status.ACTIVE, "waiting_since": since}
+    return conversation(1, **usual | values)
 
 
 def test_waiting_is_counted_within_the_opening_hours() -> None:

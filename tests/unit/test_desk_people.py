@@ -52,7 +52,7 @@ def test_where_nobody_wants_mail_those_behind_them_are_told() -> None:
 @pytest.mark.parametrize("inbox", [DEMARCHE, DOSSIER])
 def test_an_organisation_keeps_its_mail_to_itself(inbox: Any) -> None:
     """Even where none of its agents wants to be told: the platform's team isn't bothered."""
-    nobody = {"inst": "none", "admin": "none", "admin2": "assigned"}
+    nobody: dict[str, Any] = {"inst": "none", "admin": "none", "admin2": "assigned"}
     assert notified(conversation(1, inbox), **nobody) == ()
     assert notified(conversation(1, inbox), circle=OF_MANAGERS) == (MANAGER,)  # it has no agent left
 

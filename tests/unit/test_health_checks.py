@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -164,7 +164,8 @@ async def test_packs_that_are_gone_or_cut_are_told_until_they_are_back(daemon: D
     assert await daemon.until(NOW + MINUTE) == []
     (pack,) = packs_of(daemon).glob("*.pack")
     whole = pack.read_bytes()
-    for broken in (pack.unlink, lambda: cut(daemon, pack)):
+    breaks: tuple[Callable[[], object], ...] = (pack.unlink, lambda: cut(daemon, pack))
+    for broken in breaks:
         broken()
         raised = events(await daemon.until(daemon.at + SIX, 60), "alarm_raised")
         assert [kind for kind, _ in raised] == [Kind.RAW]

@@ -86,9 +86,9 @@ async def test_ten_thousand_lines_at_once_are_no_trouble() -> None:
 async def test_what_nobody_asked_for_ends_the_connection(octets: bytes) -> None:
     wire, line = connected()
     wire.data_received(b"* OK hello\r\n")
-    assert not line.aborted
+    before = line.aborted
     wire.data_received(octets)
-    assert line.aborted
+    assert (before, line.aborted) == (False, True)
     with pytest.raises(Temporary):
         await wire.run("NOOP", deadline=1)
 

@@ -120,7 +120,7 @@ def test_imported_mail_is_answered_by_nobody(store: Store, context: Context) -> 
     assert (len(listed(store)), deliveries(store)) == (1, [])
 
 
-def answer(store: Store, context: Context, text: str, agent: str = MANON, **fields: str) -> Decision:
+def answer(store: Store, context: Context, text: str, agent: str = MANON, **fields: Any) -> Decision:
     note = next(d for d in deliveries(store) if d.draft.to == agent)
     raw = raw_mail(agent, note.reply_to, text=text, identifier=f"{hash(text)}@mairie", **fields)
     return only(take(store, context, raw, recipients=(note.reply_to,), envelope_sender=agent))
@@ -139,7 +139,7 @@ def test_an_agent_answers_and_the_usager_answers_back(store: Store, context: Con
     assert "entre nous" not in sent.draft.text
     assert one(store)["status"] == "pending"
     for way in ({"to": sent.reply_to}, {"answers": sent.message_id}, {"references": (sent.message_id,)}):
-        take(store, context, raw_mail(**way, text=f"Merci {way}", identifier=f"r{len(str(way))}@x"))  # type: ignore[arg-type]
+        take(store, context, raw_mail(**way, text=f"Merci {way}", identifier=f"r{len(str(way))}@x"))
     assert (len(one(store)["messages"]), one(store)["status"]) == (6, "active")
 
 

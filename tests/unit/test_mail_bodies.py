@@ -277,7 +277,7 @@ def test_a_text_that_is_clean_stays_and_any_other_is_made_so(text: str) -> None:
     assert clean(text) == _UNSEEN.sub("", _ENDS.sub("\n", text)).removeprefix("\ufeff")
 
 
-@given(st.one_of(st.text(alphabet=letters, max_size=12) for letters in ("a ", "a \t\r\n\f\xa0\x00\x9f\u202e")))
+@given(st.one_of([st.text(alphabet=letters, max_size=12) for letters in ("a ", "a \t\r\n\f\xa0\x00\x9f\u202e")]))
 def test_blanks_of_a_page_are_one(text: str) -> None:
     shown = re.sub("[ \t\r\n\f]+", " ", re.sub("[\u202e]", "", re.sub(r"[\x00\x9f]", " ", text)))
     assert html.to_text(f"x{text}y") == f"x{shown}y"

@@ -150,7 +150,7 @@ def test_what_is_known_by_its_header_alone_says_so() -> None:
 @pytest.mark.parametrize("language", ["fr", "en"])
 @pytest.mark.parametrize("code", ["ambiguous", "address", "script", "imitates", "outdated"])
 def test_an_agent_is_told_in_words(language: str, code: str) -> None:
-    said = dict(MAILS["notification"]["messages"][0]) | {"marks": [{"code": code, "what": "maire@exemple.fr"}]}  # type: ignore[index, call-overload]
+    said = dict(MAILS["notification"]["messages"][0]) | {"marks": [{"code": code, "what": "maire@exemple.fr"}]}  # type: ignore[index]
     values = {**MAILS["notification"], "messages": [said], "stranger": False, "refused": None}
     told = texts.render("notification", replace(PLACE, locale=language), **values).text
     (caution,) = (line for line in told.split("\n") if line.startswith(("Attention", "Caution")))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from gateway.mail.read import read
@@ -77,7 +79,7 @@ def test_the_field_of_others_proves_nothing() -> None:
         {"sender": "ne-pas-repondre@x.example"},
     ],
 )
-def test_a_persons_mail_that_no_machine_may_answer(fields: dict[str, str]) -> None:
+def test_a_persons_mail_that_no_machine_may_answer(fields: dict[str, Any]) -> None:
     found = read(raw_mail(**fields), domain=DOMAIN)
     assert found.nature is Nature.PERSON
     assert found.unanswerable
@@ -96,7 +98,7 @@ def test_a_persons_mail_that_no_machine_may_answer(fields: dict[str, str]) -> No
         {"List_Id": f"<contact.{DOMAIN}>", "Precedence": "list", "List_Unsubscribe": "<https://x.example>"},
     ],
 )
-def test_what_may_be_answered(fields: dict[str, str]) -> None:
+def test_what_may_be_answered(fields: dict[str, Any]) -> None:
     assert read(raw_mail(**fields), domain=DOMAIN).unanswerable == ""
 
 

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from dataclasses import replace
 from email.message import Message
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -253,9 +254,8 @@ def test_an_address_too_long_for_a_line_stays() -> None:
 
 @given(words, st.sampled_from(["to", "reply_to", "envelope_sender"]))
 def test_an_address_writes_no_field_or_isnt_written_to(address: str, where: str) -> None:
-    mail = (
-        outgoing(letter=draft(f"a@x{address}")) if where == "to" else replace(outgoing(), **{where: f"r@x{address}"})
-    )
+    changed: dict[str, Any] = {where: f"r@x{address}"}
+    mail = outgoing(letter=draft(f"a@x{address}")) if where == "to" else replace(outgoing(), **changed)
     try:
         wire = compose(mail, ())
     except WireError:

@@ -62,11 +62,11 @@ async def test_one_that_does_not_end_is_ended_with_all_that_it_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lookup, "_PATIENCE", 0.5)
-    lingering = program(tmp_path, f"sleep 60 & echo $! > {tmp_path}/pid; wait")
-    state, words = await asyncio.wait_for(lookup.ask((lingering,), "a@x"), 20)
+    lingering = program(tmp_path, f"sleep 600 & echo $! > {tmp_path}/pid; wait")
+    state, words = await asyncio.wait_for(lookup.ask((lingering,), "a@x"), 60)
     assert (state, words) == (UNKNOWN, "the look-up didn't end within 0.5 s")
     child = int((tmp_path / "pid").read_text())
-    eventually(lambda: not _runs(child), "the end of what it started", 5)
+    eventually(lambda: not _runs(child), "the end of what it started")
 
 
 def _runs(pid: int) -> bool:

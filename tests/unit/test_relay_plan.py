@@ -381,7 +381,8 @@ def test_the_samples_have_the_shape_of_what_templates_are_given(name: str, monke
     assert given.keys() == sample.keys()
     for key, value in given.items():
         assert isinstance(sample[key], list) == isinstance(value, list | tuple), key
-        real, shown = (one[0] if isinstance(one, list | tuple) and one else one for one in (value, sample[key]))
+        pair: tuple[Any, Any] = (value, sample[key])
+        real, shown = (one[0] if isinstance(one, list | tuple) and one else one for one in pair)
         if isinstance(shown, dict) and real:
             assert real.keys() == shown.keys(), key
         elif real is not None and real not in ([], ()):

@@ -444,7 +444,7 @@ def certificate(name: str = "127.0.0.1") -> ssl.SSLContext:
 
 
 OFFERED = "250-smarthost.example\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN"
-LOGIN = {"security": "starttls", "user": "gateway", "password": "s3cret"}
+LOGIN: dict[str, Any] = {"security": "starttls", "user": "gateway", "password": "s3cret"}
 
 
 @pytest.mark.usefixtures("trusted")

@@ -75,7 +75,7 @@ def named(text: str) -> str:
 
 def where(store: Store, message_id: str) -> str:
     """In which conversation a message is."""
-    return next(c["reference"] for c in listed(store) if message_id in ids(store, c["reference"]).values())
+    return next(str(c["reference"]) for c in listed(store) if message_id in ids(store, c["reference"]).values())
 
 
 def ids(store: Store, reference: str) -> dict[int, str]:

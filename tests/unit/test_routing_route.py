@@ -86,7 +86,7 @@ def test_each_kind_of_evidence(letter: Mail, recipient: str, inbox: Inbox, stren
 
 
 def test_the_stronger_evidence_wins() -> None:
-    both = {"invites": ["guest@x.example"]}
+    both: dict[str, Any] = {"invites": ["guest@x.example"]}
     guest = "guest@x.example"  # of 123 and 125
     text = f"{LINK}/dossiers/125"
     assert routed(mail(guest, text=text), "dossier+123", **both).inbox == DOSSIER
@@ -110,7 +110,8 @@ def test_the_only_open_dossier_needs_a_proven_author() -> None:
     assert routed(mail(authentication=passing()), "contact", by=two).inbox == GLOBAL
 
 
-GUEST, BOTH = "guest@x.example", {"invites": ["guest@x.example"]}  # of 123 and 125
+GUEST = "guest@x.example"
+BOTH: dict[str, Any] = {"invites": [GUEST]}  # of 123 and 125
 NOTICE = f"Nouveau message <{LINK}/dossiers/123/messagerie>"
 OTHER_OWN = Inbox(InboxKind.DOSSIER, 125)
 

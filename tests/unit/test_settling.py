@@ -112,7 +112,7 @@ async def test_while_the_store_fails_nothing_leaves_and_no_outcome_is_forgotten(
     noted, leaving = kept.settle(outcome(1)), kept.leave(2)
     with pytest.raises(StoreError):
         await leaving
-    await asyncio.wait_for(noted, 20)
+    await asyncio.wait_for(noted, 60)
     assert (states(store)[1], states(store)[2], failures) == ("sent", "waiting", [])
 
 

@@ -38,7 +38,7 @@ def fed(wire: bytes, cuts: list[int], limit: int = LIMIT) -> tuple[bytes | Flaw 
 
 def line_by_line(wire: bytes) -> tuple[bytes | Flaw | None, bytes]:
     """The reference: one line after the other, as the RFC tells it."""
-    lines, rest = [], wire
+    lines, rest = list[bytes](), wire
     while b"\r\n" in rest:
         line, _, rest = rest.partition(b"\r\n")
         if line == b".":

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.threading.lineage import MOST_BEARERS, lineages
+from gateway.model import MOST_BEARERS
+from gateway.threading.lineage import lineages
 
 names = st.sampled_from([f"{n}@x" for n in range(12)])
 threads = st.lists(st.tuples(names, st.lists(names, max_size=3)), max_size=15)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -83,7 +84,7 @@ def answer(
     at: datetime,
     author: str = "",
     text: str = "Et encore.",
-    **fields: str,
+    **fields: Any,
 ) -> Decision:
     """Answer a mail of ours, as mail programs do: to its reply address, citing it."""
     sender = author or mail.draft.to
@@ -286,6 +287,7 @@ def test_it_counts_to_the_last_moment_and_no_longer(store: Store, context: Conte
     written = store.read_now(
         lambda c: c.scalar(select(participations.c.written_at).where(participations.c.address == ULYSSE))
     )
+    assert written is not None
     assert answer(store, context, sent, written + LIFE).placement.participation is not None
     assert answer(store, context, sent, written + LIFE + timedelta(minutes=1)).placement.participation is None
 

@@ -57,8 +57,8 @@ def _jumped(program: careless.Program) -> Counted:
         with scratch() as folder, Gateway(folder, configuration(relay=smtp_relay(sink.port))) as gateway:
             offset = folder / "offset"
             offset.write_text("+0")
-            faked = ("env", f"LD_PRELOAD={_library()}", f"FAKETIME_TIMESTAMP_FILE={offset}", "FAKETIME_NO_CACHE=1")
-            faked += ("FAKETIME_DONT_FAKE_MONOTONIC=1", "TZ=Europe/Paris")
+            faked = ["env", f"LD_PRELOAD={_library()}", f"FAKETIME_TIMESTAMP_FILE={offset}", "FAKETIME_NO_CACHE=1"]
+            faked += ["FAKETIME_DONT_FAKE_MONOTONIC=1", "TZ=Europe/Paris"]
             gateway.program = (*faked, *program)
             gateway.start()
             jumps = _jumps()

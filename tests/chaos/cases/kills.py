@@ -148,7 +148,7 @@ def _sigterm(program: careless.Program, times: int) -> Counted:
                 before = len(crowd.acknowledged)
                 with _half_a_mail(gateway.port):
                     moment = before + chance.randint(1, 100)
-                    gateway.until(lambda moment=moment: len(crowd.acknowledged) >= moment, "mail under way")
+                    gateway.until(lambda moment=moment: len(crowd.acknowledged) >= moment, "mail under way")  # type: ignore[misc]
                     wrong += not _ends(gateway)
         gateway.start()
         acknowledged = list(crowd.acknowledged)

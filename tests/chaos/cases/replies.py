@@ -56,6 +56,7 @@ def _write(gateway: Gateway, replies: int) -> None:
 
 def _asked(gateway: Gateway, question: Callable[[Connection], _T]) -> _T:
     settings = config.load(gateway.file)
+    assert isinstance(settings.store.raw, Path)
     store = Store(settings.store.url, settings.store.raw)
     try:
         return store.read_now(question)

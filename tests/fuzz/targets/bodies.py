@@ -8,8 +8,8 @@ import json
 
 from gateway.mail import charsets, forwards, notices, quotes, reports, uuencode
 from gateway.mail.contents import calendars, rtf, tnef
-from gateway.mail.html import characters, page
-from gateway.mail.html.tokens import tokens
+from gateway.mail.html import page
+from gateway.mail.html.tokens import characters, tokens
 from gateway.mail.read import read
 from gateway.model import Nature, Verdict
 from tests.builders import DOMAIN

@@ -66,9 +66,10 @@ def people(data: bytes) -> None:
     one_from = sum(field.name == "from" for field in head.fields) == 1
     assert one_from or not reading.author.sure
     assert not reading.author.sure or addresses.normal(reading.author.address) == reading.author.address
-    for address in (*addresses.recipients(head, "to"), reading.author):
-        plain(address.address)
-        plain(address.name)
+    people = [(one.address, one.name) for one in addresses.recipients(head, "to")]
+    for address, name in (*people, (reading.author.address, reading.author.name)):
+        plain(address)
+        plain(name)
     for delivered in addresses.delivered_to(head):
         plain(delivered)
     once = addresses.normal(text(data))

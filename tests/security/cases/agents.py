@@ -73,7 +73,7 @@ def desk() -> Iterator[Desk]:
         yield Desk(store, make_context(folder, trust={"agent_proof": "authenticated"}))
 
 
-def written(author: str, to: str, text: str, number: int = 0, results: str = "", **fields: str) -> bytes:
+def written(author: str, to: str, text: str, number: int = 0, results: str = "", **fields: Any) -> bytes:
     """A mail of a person, as the server in front hands it over."""
     raw = raw_mail(author, to, "Re: Une question", text, f"attack{number}@stranger.example", **fields)
     return f"Authentication-Results: {results}\r\n".encode() + raw if results else raw

@@ -60,7 +60,7 @@ def _came(store: Store, context: Context, raw: bytes, to: str, late: bool = Fals
 def _replays(mails: dict[str, Outgoing], authors: tuple[str, ...]) -> Iterator[tuple[bytes, str]]:
     """The token in the address, in an id, in both, by a person and by a machine; each with its envelope recipient."""
     ways = ((True, False), (False, True), (True, True))
-    automatic: tuple[dict[str, str], ...] = ({}, {"Auto_Submitted": "auto-replied"})
+    automatic: tuple[dict[str, Any], ...] = ({}, {"Auto_Submitted": "auto-replied"})
     number = itertools.count()
     for sent, author, (addressed, cited), fields in itertools.product(mails.values(), authors, ways, automatic):
         to = sent.reply_to if addressed else _CONTACT
