@@ -7,21 +7,16 @@ A name that a template misspells is an error, not a gap.
 
 from __future__ import annotations
 
-import gettext
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, partial
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel.dates import get_month_names
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
 from jinja2 import FunctionLoader, StrictUndefined, TemplateRuntimeError, Undefined
 from jinja2.ext import Extension
 from jinja2.sandbox import SandboxedEnvironment
@@ -29,9 +24,14 @@ from jinja2.sandbox import SandboxedEnvironment
 from gateway.config.settings import Attachments, Demarche, Instance, Organisation
 from gateway.mail.mark import REPLY_MARKER
 from gateway.model import Problem
+from gateway.relay.catalogue import Catalogue, catalogue
 
 LANGUAGES = ("fr", "en")
 NO_SUBJECT = {"fr": "(sans objet)", "en": "(no subject)"}
+MONTHS = {
+    "fr": "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
+    "en": "January February March April May June July August September October November December",
+}
 FILTERS = frozenset(["join", "length"])
 TESTS = frozenset(["none"])
 _HERE = Path(__file__).parent
@@ -134,15 +134,10 @@ def problem(problem: Problem, locale: str, texts: Texts | None = None) -> str:
 def local_time(time: datetime, place: Place) -> str:
     """A time as people write it, in the instance's time zone and the place's language."""
     at = time.astimezone(ZoneInfo(place.instance.timezone))
-    month = _months(place.language)[at.month]
+    month = MONTHS[place.language].split()[at.month - 1]
     if place.language == "en":
         return f"{at.day} {month} {at.year} at {at:%H:%M}"
     return f"{'1er' if at.day == 1 else at.day} {month} {at.year} à {at.hour}\u00a0h\u00a0{at:%M}"
-
-
-@cache
-def _months(language: str) -> Mapping[int, str]:
-    return dict(get_month_names("wide", locale=language))
 
 
 def candidates(demarche: str, language: str, file: str) -> Iterator[str]:
@@ -218,21 +213,28 @@ def _environment(own: Mapping[str, str], language: str) -> SandboxedEnvironment:
     made.tests = {name: made.tests[name] for name in TESTS}
     made.policies["ext.i18n.trimmed"] = True
     made.newstyle_gettext = True  # type: ignore[attr-defined]  # the values come as arguments
-    made.globals |= _gettexts(_translations(language))
+    made.globals |= _gettexts(_sentences(language), language)
     return made
 
 
-def _gettexts(translations: gettext.NullTranslations) -> dict[str, Callable[..., str]]:
-    """What `{% trans %}` calls; the values in a sentence are held to the same as those that stand alone."""
+def _gettexts(sentences: Catalogue, language: str) -> dict[str, Callable[..., str]]:
+    """What `{% trans %}` calls; the values in a sentence are held to the same as those that stand alone.
+
+    What isn't translated is told in English. Nothing and one are singular in French, in English one alone.
+    """
 
     def one(message: str, /, **values: object) -> str:
-        return translations.gettext(message) % {name: _said(value) for name, value in values.items()}
+        return sentences.get(message, (message,))[0] % _all_said(values)
 
     def many(message: str, plural: str, number: int, /, **values: object) -> str:
-        found = translations.ngettext(message, plural, number)
-        return found % {name: _said(value) for name, value in values.items()}
+        singular = number < 2 if language == "fr" else number == 1
+        return sentences.get(message, (message, plural))[not singular] % _all_said(values)
 
     return {"gettext": one, "ngettext": many}
+
+
+def _all_said(values: Mapping[str, object]) -> dict[str, Any]:
+    return {name: _said(value) for name, value in values.items()}
 
 
 def _said(value: Any) -> Any:
@@ -265,11 +267,8 @@ def sources() -> Mapping[str, str]:
 
 
 @cache
-def _translations(language: str) -> gettext.NullTranslations:
+def _sentences(language: str) -> Catalogue:
+    """Those of the templates, in another language than English, in which they stand there."""
     if language == "en":
-        return gettext.NullTranslations()
-    compiled = BytesIO()
-    with (_HERE / "locale" / language / "LC_MESSAGES" / "gateway.po").open("rb") as file:
-        write_mo(compiled, read_po(file, locale=language))
-    compiled.seek(0)
-    return gettext.GNUTranslations(compiled)
+        return {}
+    return catalogue((_HERE / "locale" / language / "LC_MESSAGES" / "gateway.po").read_text("utf-8"))

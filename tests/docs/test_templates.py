@@ -11,13 +11,15 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from babel.dates import get_month_names
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 import gateway.relay
 from gateway.relay import samples, texts
-from gateway.relay.templating import LANGUAGES, sources
+from gateway.relay.catalogue import catalogue
+from gateway.relay.templating import LANGUAGES, MONTHS, sources
 
 ROOT = Path(__file__).parents[2]
 FOLDER = Path(gateway.relay.__file__).parent
@@ -73,6 +75,25 @@ def test_nothing_is_left_to_translate() -> None:
         assert not message.fuzzy, message.id
         assert all(forms(message.string)), message.id
         assert not list(message.check(french())), message.id
+
+
+def test_the_catalogue_is_read_as_those_who_wrote_its_format_read_it() -> None:
+    found = catalogue(CATALOGUE.read_text("utf-8"))
+    assert found == {forms(message.id)[0]: forms(message.string) for message in translated()}
+    assert french().plural_expr == "(n > 1)"
+
+
+def test_what_is_not_translated_yet_is_told_in_english() -> None:
+    fuzzy = '#, fuzzy\nmsgid "One"\nmsgstr "Un"\n\n'
+    empty = 'msgid "Two"\nmsgstr ""\n\nmsgid "%(n)s"\nmsgid_plural "%(n)s."\nmsgstr[0] "Une"\nmsgstr[1] ""\n\n'
+    gone = '#~ msgid "Three"\n#~ msgstr "Trois"\n\n'
+    long = 'msgid ""\n"A \\"long\\" "\n"one\\n"\nmsgstr ""\n"Une "\n"longue"\n'
+    assert catalogue(fuzzy + empty + gone + long) == {'A "long" one\n': ("Une longue",)}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_months_bear_their_names(language: str) -> None:
+    assert MONTHS[language].split() == list(get_month_names("wide", locale=language).values())
 
 
 def test_translations_name_the_same_values() -> None:
