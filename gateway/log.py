@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
 from functools import partial
+from importlib import import_module
 from json import JSONEncoder
 from typing import Any, TextIO, cast
 
@@ -37,17 +38,26 @@ _to_do: list[Callable[[], None]] = []
 
 
 def _logger() -> Any:
-    import structlog  # noqa: PLC0415 (see above)
-
     with _BEFORE_A_LINE:  # nobody's line is written as structlog would by itself
+        structlog = _structlog()
         while _to_do:
             _to_do.pop()()
     return structlog.get_logger()
 
 
-def _configure(*, json: bool, verbose: bool) -> None:
-    import structlog  # noqa: PLC0415 (see above)
+def _structlog() -> Any:
+    """Without rich, which it would load to draw what was raised: 4 MB of a daemon whose lines hold none of that."""
+    if "structlog" in sys.modules or "rich" in sys.modules:
+        return import_module("structlog")
+    sys.modules["rich"] = None  # type: ignore[assignment]  # so that it can't be imported
+    try:
+        return import_module("structlog")
+    finally:
+        del sys.modules["rich"]
 
+
+def _configure(*, json: bool, verbose: bool) -> None:
+    structlog = _structlog()
     renderer: Any = _as_json
     if not json:
         renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())

@@ -22,7 +22,9 @@ _SPACES = re.compile(r"\s+")
 _RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))})
 _MAX_INPUT = 4_000
 
-# The registry of types that comes with the language, not the machine's files: the same name everywhere.
+# The registry of types that comes with the language, not the machine's files: the same name everywhere. Those would
+# be read all the same, and held for nothing.
+mimetypes.knownfiles.clear()
 _TYPES = mimetypes.MimeTypes()
 _EXTENSIONS = {
     "application/ics": ".ics",

@@ -11,8 +11,7 @@ from jinja2 import TemplateError
 from gateway import log
 from gateway.errors import Permanent
 from gateway.model import Problem
-from gateway.relay import overrides, templating
-from gateway.relay.required import failure
+from gateway.relay import templating
 from gateway.relay.templating import Place, Texts, Words, folded, local_time
 
 __all__ = ["ModeleFaulty", "Place", "Texts", "Words", "load", "local_time", "modele", "modeles", "problem", "render"]
@@ -30,7 +29,11 @@ def load(folder: Path | None) -> Texts:
     Raises:
         gateway.errors.ConfigError: a line per fault: `FILE:LINE: fault; remedy`.
     """
-    return templating.packaged() if folder is None else overrides.read(folder)
+    if folder is None:
+        return templating.packaged()
+    from gateway.relay import overrides  # noqa: PLC0415 (where there are none, what checks them isn't loaded)
+
+    return overrides.read(folder)
 
 
 def render(name: str, place: Place, **values: object) -> Words:
@@ -54,6 +57,8 @@ def problem(problem: Problem, locale: str, texts: Texts | None = None) -> str:
 def _failed(texts: Texts, error: Exception) -> None:
     if not texts.own:
         raise error
+    from gateway.relay.required import failure  # noqa: PLC0415 (as above)
+
     path, line, said = failure(texts, error)
     log.template_failed(template=path, line=line, reason=said)
 
