@@ -13,8 +13,9 @@ from gateway.config import Settings
 from gateway.errors import ConfigError, StoreError, Temporary
 from gateway.folders import make_folder
 from gateway.store import failures, schema
+from gateway.store.apart import apart
 from gateway.store.database import Store
-from gateway.store.engines import file_of, lends_sessions, shown
+from gateway.store.engines import engine_for, file_of, lends_sessions, shown
 from gateway.store.places import packs_for
 
 
@@ -39,10 +40,28 @@ def upgraded(settings: Settings) -> Iterator[Store]:
         Temporary: another daemon runs on it.
         ConfigError: a pooler stands before it through which it can't be worked on.
     """
-    with private(), alone(settings), closing(_store(settings)) as store:
+    with private(), alone(settings):
+        if not _is_current(settings):
+            apart(lambda: _upgrade(settings))  # what upgrades is 11 MB, and runs once in many starts
+        with closing(_store(settings)) as store:
+            require_sessions(store)
+            schema.require(store.engine)
+            yield store
+
+
+def _is_current(settings: Settings) -> bool:
+    """Asked on a connection that is closed again: none may be open when a process is copied."""
+    engine = engine_for(settings.store.database)
+    try:
+        return schema.version(engine) == schema.HEAD
+    finally:
+        engine.dispose()
+
+
+def _upgrade(settings: Settings) -> None:
+    with closing(_store(settings)) as store:
         require_sessions(store)
         schema.upgrade(store.engine)
-        yield store
 
 
 def require_sessions(store: Store) -> None:

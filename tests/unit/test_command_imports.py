@@ -13,6 +13,20 @@ from gateway import cli
 from tests.builders import ROOT
 
 _LOADED = "import sys; from gateway.cli import main; main({arguments!r}); print(*sys.modules, file=sys.stderr)"
+# A daemon's first start on a new store, up to where it could file mail, with a line in its log.
+_DAEMON = """
+import sys
+from pathlib import Path
+import gateway.daemon, gateway.working
+from gateway import config, log
+from gateway.relay import texts
+from gateway.store import opening
+log.set_up(json=False)
+with opening.upgraded(config.load(Path("gateway.toml"))):
+    log.mail_taken_up(mails=1)
+texts.load(None).environments["fr"].get_template("/answer.txt")
+print(*sys.modules)
+"""
 _HELP = "from gateway.cli import main; main(['--help'])"
 _SERVERS = ("aioimaplib", "aiosmtplib", "dkim", "dns", "obstore", "psycopg", "spf")
 _HEAVY = ("alembic", "gateway.daemon", *_SERVERS)
@@ -58,6 +72,15 @@ def test_a_command_loads_nothing_that_it_does_not_need(
     found = loaded(folder, *arguments)
     assert "gateway.cli" in found
     assert found.isdisjoint(spared)
+
+
+def test_a_daemon_holds_nothing_that_it_needs_once_or_not_at_all(tmp_path: Path) -> None:
+    """What makes its store, reads catalogues of all languages, draws tables, or speaks to servers that it hasn't."""
+    (tmp_path / "gateway.toml").write_text((ROOT / "gateway.toml").read_text("utf-8"), "utf-8")
+    done = subprocess.run([sys.executable, "-c", _DAEMON], cwd=tmp_path, capture_output=True, text=True, check=True)
+    found = set(done.stdout.split())
+    assert {"gateway.working", "jinja2", "structlog", "sqlalchemy"} <= found
+    assert found.isdisjoint({*_SERVERS, *_OTHER_ENGINE, "alembic", "babel", "gateway.relay.overrides", "rich"})
 
 
 def test_help_names_every_command_and_loads_none(folder: Path) -> None:
