@@ -60,7 +60,6 @@ _LATEST = Prepared(
     .where(_ACKNOWLEDGEMENT, deliveries.c.created_at <= bindparam("now"))
     .order_by(deliveries.c.created_at.desc())
     .limit(1)
-    .offset(bindparam("before"))
 )
 _BETWEEN = Prepared(
     select(func.count()).select_from(
@@ -111,10 +110,10 @@ def braked(connection: Connection, limits: Limits, now: datetime) -> bool:
     That is more than `alarm_above`, and more than ten times what is usual. An hour after the last one it is tried
     anew: whether there is calm shows by how many are due then.
     """
-    last = _latest(connection, 0, now)
-    if last is None or last <= now - _HOUR or not _crowded(connection, limits.alarm_above, last, now):
+    last: datetime | None = _LATEST.scalar(connection, {"now": now})
+    if last is None or last <= now - _HOUR or not _crowded(connection, limits.alarm_above, last):
         return False
-    return _crowded(connection, most(connection, limits, now), last, now)
+    return _crowded(connection, most(connection, limits, now), last)
 
 
 def most(connection: Connection, limits: Limits, now: datetime) -> int:
@@ -173,16 +172,9 @@ def counting(connection: Connection, limits: Limits, now: datetime, beside: int)
     return minute < limits.acknowledgements_per_minute and not braked(connection, limits, now)
 
 
-def _crowded(connection: Connection, number: int, last: datetime, now: datetime) -> bool:
-    """Did the latest so many leave within one hour?"""
-    first = _latest(connection, number - 1, now)
-    return first is not None and last - first < _HOUR
-
-
-def _latest(connection: Connection, before: int, now: datetime) -> datetime | None:
-    """When the latest acknowledgement left, or the one so many before it."""
-    latest: datetime | None = _LATEST.scalar(connection, {"now": now, "before": before})
-    return latest
+def _crowded(connection: Connection, number: int, last: datetime) -> bool:
+    """Did so many leave within the hour up to the last one?"""
+    return _count(connection, last - _HOUR, last, number) >= number
 
 
 def _count(connection: Connection, since: datetime, until: datetime, most: int) -> int:
@@ -192,8 +184,7 @@ def _count(connection: Connection, since: datetime, until: datetime, most: int) 
 def _may_brake(connection: Connection, limits: Limits, now: datetime, more: int) -> bool:
     """Would so many be enough for the brake, with those that left within an hour?"""
     rest = limits.alarm_above - more
-    before = _latest(connection, rest - 1, now) if rest > 0 else now
-    return before is not None and before > now - _HOUR
+    return rest <= 0 or _count(connection, now - _HOUR, now, rest) >= rest
 
 
 class Tally:

@@ -105,6 +105,32 @@ def test_three_bad_days_are_not_usual(store: Store, tmp_path: Path) -> None:
     assert store.read_now(lambda connection: volume.most(connection, LIMITS, NOW)) == LIMITS.alarm_above
 
 
+def test_what_is_long_ago_costs_nothing_however_high_the_limit(store: Store, tmp_path: Path) -> None:
+    context, limits = make_context(tmp_path), Limits(alarm_above=1_000_000)
+
+    def steps() -> int:
+        """Of the database, to say whether the brake is on, and may be soon."""
+        taken = [0]
+
+        def step() -> None:
+            taken[0] += 1
+
+        def asked(connection: Any) -> None:
+            connection.connection.dbapi_connection.set_progress_handler(step, 1)
+            assert not volume.braked(connection, limits, NOW)
+            assert volume.Tally(connection, limits, NOW, 10, volume.notifications).volume() is not None
+            connection.connection.dbapi_connection.set_progress_handler(None, 1)
+
+        store.read_now(asked)
+        return taken[0]
+
+    acknowledged(store, context, *spread(5, NOW - MINUTE, SECOND))
+    before = steps()
+    assert before > 0
+    acknowledged(store, context, *spread(200, NOW - 30 * DAY, DAY))
+    assert steps() == before
+
+
 # --- the caps, on the whole way in -------------------------------------------------------------------------
 
 
