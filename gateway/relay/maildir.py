@@ -52,6 +52,7 @@ class MaildirTransport:
         name = file_name(outgoing.created_at, outgoing.message_id)
         if not self._there(name):
             self._put(name, enveloped(outgoing.envelope_sender, outgoing.draft.to, wire))
+        sync_folder(self.folder / "new")  # also of one that is there: whoever wrote it may have died before this
         return Attempt(DeliveryState.SENT, f"written as new/{name}", str(self.folder))
 
     def _there(self, name: str) -> bool:
@@ -67,4 +68,3 @@ class MaildirTransport:
             file.flush()
             os.fsync(file.fileno())
         temporary.rename(self.folder / "new" / name)
-        sync_folder(self.folder / "new")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from gateway.config.settings import RelaySettings
 from gateway.model import DeliveryState
-from gateway.relay import schedule
+from gateway.relay import maildir, schedule
 from gateway.relay.compose import compose
 from gateway.relay.maildir import MaildirTransport
 from gateway.relay.smtp import SmtpTransport
@@ -60,6 +61,23 @@ async def test_trouble_of_the_disk_is_for_later(tmp_path: Path) -> None:
     found = await MaildirTransport(tmp_path / "sent").deliver(outgoing(), b"x", nothing)
     assert found.state is DeliveryState.DEFERRED
     assert str(tmp_path) in found.reply
+
+
+async def test_a_name_that_wasnt_synced_is_before_it_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its file is in place, and a power cut could take it away again."""
+    synced: list[Path] = []
+    by = MaildirTransport(tmp_path)
+    with monkeypatch.context() as failing:
+        failing.setattr(maildir, "sync_folder", _failing)
+        assert (await by.deliver(outgoing(), b"x\r\n", nothing)).state is DeliveryState.DEFERRED
+    assert len(list((tmp_path / "new").iterdir())) == 1
+    monkeypatch.setattr(maildir, "sync_folder", synced.append)
+    assert (await by.deliver(outgoing(), b"x\r\n", nothing)).state is DeliveryState.SENT
+    assert synced == [tmp_path / "new"]
+
+
+def _failing(_: Path) -> None:
+    raise OSError(errno.EIO, "Input/output error")
 
 
 def test_the_transport_that_is_configured(tmp_path: Path) -> None:
