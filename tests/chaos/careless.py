@@ -29,6 +29,8 @@ from gateway.intake.imap_grammar import Fetched
 from gateway.intake.imap_take import Mailbox
 from gateway.intake.smtp import Listener
 from gateway.model import Arrival, Incoming, Mail
+from gateway.reading.answering import answered
+from gateway.reading.question import Question
 from gateway.reading.readers import Readers
 from gateway.store import arrivals, clocks, engines, journal, pulses, sending, tables
 from gateway.store.database import Store, Tx
@@ -102,6 +104,18 @@ def heed() -> None:
     os.fsync, os.fdatasync = deaf(os.fsync), deaf(os.fdatasync)  # type: ignore[assignment]
 
 
+def placed() -> None:
+    """What can't get its name is taken for one that has it."""
+    rename = Path.rename
+
+    def deaf(self: Path, target: Path) -> Path:
+        with suppress(OSError):
+            return rename(self, target)
+        return target
+
+    Path.rename = deaf  # type: ignore[method-assign,assignment]
+
+
 def files() -> None:
     """Nobody looks whether the database is still where it was."""
     engines._files = lambda engine: ()
@@ -138,6 +152,15 @@ def readers() -> None:
     """Processes that read mail go on when nobody asks any more."""
     wait = "import contextlib, os, time\nwith contextlib.suppress(OSError): os.write(1, b'R')\ntime.sleep(60)"
     Readers.__init__.__defaults__ = ((sys.executable, "-I", "-c", wait, "gateway.reading"),)
+
+
+def apart() -> None:
+    """Mail is read where everything else is done."""
+
+    async def here(self: Readers, raw: bytes, question: Question) -> Mail:
+        return answered(raw, question)
+
+    Readers.read = here  # type: ignore[method-assign]
 
 
 def grace() -> None:
@@ -205,8 +228,8 @@ _PROGRAM = (
 )
 Program = tuple[str | Path, ...]
 _later: set[asyncio.Task[None]] = set()
-_OF_DISKS = (commits, pack, noted, folders, content, answer, heed, files, clock)
-_OF_OTHERS = (order, bodies, readers, grace, last_step, looks, known, alone, poison, uncounted)
+_OF_DISKS = (commits, pack, noted, folders, content, answer, heed, placed, files, clock)
+_OF_OTHERS = (order, bodies, readers, apart, grace, last_step, looks, known, alone, poison, uncounted)
 WITHOUT: dict[str, Callable[[], None]] = {each.__name__: each for each in (*_OF_DISKS, *_OF_OTHERS)}
 
 

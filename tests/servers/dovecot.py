@@ -215,6 +215,11 @@ class Dovecot:
             self._own(box / "tmp" / name)
             (box / "tmp" / name).rename(box / "new" / name)
 
+    def messages(self, user: str, folder: str = "INBOX") -> int:
+        """How many mails a folder holds: told more quickly than which."""
+        status = self.doveadm("-f", "flow", "mailbox", "status", "-u", user, "messages", folder)
+        return int(status.rpartition(b"=")[2])
+
     def uids(self, user: str, folder: str = "INBOX") -> list[int]:
         """The UIDs of a folder, as Dovecot itself tells."""
         return [

@@ -1,9 +1,11 @@
-"""A backup is made, and the process or the power ends at any step of it: what bears a backup's name is one."""
+"""A backup is made, and any step of it fails, or is the last: what bears a backup's name is one."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,38 +17,82 @@ from gateway.store import backup, manifests
 from tests.chaos import careless
 from tests.chaos.aftermath import aftermath
 from tests.chaos.cases.kills import mails
-from tests.chaos.disk import Keeps
+from tests.chaos.disk import Disk, Keeps
 from tests.chaos.recording import Recording, identifier
+from tests.chaos.sweeps import swept
 from tests.chaos.trace import CALLS, OPTIONS, STRACE, lacking, steps
 from tests.servers.gateway import COMMAND, Gateway, configuration
 from tests.trials.case import Case, Counted, When, scratch
 
 _SHARES = (0.0, 0.5, 1.0)  # of what wasn't synced; 1 is what SIGKILL leaves
 _MAILS = 4
+_FAILING = (
+    "openat",
+    "write",
+    "pwrite64",
+    "ftruncate",
+    "fallocate",
+    "fsync",
+    "fdatasync",
+    "rename",
+    "mkdir",
+    "unlink",
+)
+_CALL = re.compile(rb"(\d+) +(\w+)\(")
+_PROMISE = "there is a backup, each one is whole, the next is made, and the store lacks nothing"
 
 
 def _ended(program: careless.Program, every: int) -> Counted:
     """Wrong is a backup that isn't whole, that there is none, one that can't be made afterwards, a mail lost."""
-    every_mail = list(mails(_MAILS))
     with scratch() as place:
-        recording = _recorded(place, program, every_mail)
-        ids, tries, wrong = [identifier(mail) for mail in every_mail], 0, 0
-        last = len(recording.steps) - 1
+        ids = _prepared(place)
+        recording, _ = _recorded(place, program, place / "record")
+        tries, wrong, last = 0, 0, len(recording.steps) - 1
         for number, disk, _ in recording.moments():
             if number % every and number != last:
                 continue
             for share in _SHARES:
-                after = place / f"{number}-{share}"
-                disk.cut(Keeps(share, seed=number), after)
                 tries += 1
-                wrong += bool(_faults(after)) or aftermath(after, ids).wrong > 0
-                shutil.rmtree(after)
+                wrong += _wrong(place / f"{number}-{share}", disk, Keeps(share, seed=number), ids)
         return Counted(tries, wrong, "ends")
 
 
-def _recorded(place: Path, program: careless.Program, every_mail: list[bytes]) -> Recording:
-    """A second backup, which takes the place of the first: more mail came between them."""
-    folder, before, record = place / "gateway", place / "before", place / "record"
+def _failed(program: careless.Program, error: str) -> Counted:
+    """Each call on the folder fails in turn; then the power is cut. Wrong is the same."""
+    with scratch() as place:
+        ids, tries, wrong = _prepared(place), 0, 0
+        _recorded(place, program, place / "record")
+        for call, which in _touching(place / "record", place / "gateway"):
+            name = f"{call}-{which}"
+            recording, done = _recorded(place, program, place / name, f"inject={call}:error={error}:when={which}")
+            tries += b"INJECTED" in (place / name).read_bytes()
+            *_, (_, disk, _) = recording.moments()
+            wrong += _wrong(place / f"{name}-cut", disk, Keeps(0.0), ids) or b"Traceback" in done.stderr
+        return Counted(tries, wrong, "calls")
+
+
+def _wrong(after: Path, disk: Disk, keeps: Keeps, ids: list[str]) -> bool:
+    disk.cut(keeps, after)
+    wrong = bool(_faults(after)) or aftermath(after, ids).wrong > 0
+    shutil.rmtree(after)
+    return wrong
+
+
+def _touching(record: Path, folder: Path) -> list[tuple[str, int]]:
+    """The calls on what is below the folder that can fail: the name of each, and which of its thread's it is."""
+    below = "".join(f"\\x{octet:02x}" for octet in bytes(folder)).encode()
+    counts, found = Counter[tuple[bytes, bytes]](), set[tuple[str, int]]()
+    for line in record.read_bytes().splitlines():
+        if (call := _CALL.match(line)) and call[2].decode() in _FAILING:
+            counts[call.groups()] += 1
+            if below in line:
+                found.add((call[2].decode(), counts[call.groups()]))
+    return sorted(found)
+
+
+def _prepared(place: Path) -> list[str]:
+    """A gateway's folder before its second backup, in `before`: more mail came since the first. Its mails."""
+    every_mail, folder = list(mails(_MAILS)), place / "gateway"
     with Gateway(folder, configuration()) as gateway:
         gateway.start()
         for mail in every_mail[: _MAILS // 2]:
@@ -58,11 +104,22 @@ def _recorded(place: Path, program: careless.Program, every_mail: list[bytes]) -
         gateway.taken_in(_MAILS)
         gateway.all_sent()
         gateway.stop()
-    shutil.copytree(folder, before)
-    traced = (STRACE, *OPTIONS[1:], "-e", f"trace={CALLS}", "-o", str(record))
-    command = (*traced, *program, "backup", folder / "backups", "--keep", "1", "--config", str(gateway.file))
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    return Recording(before, steps(record, folder, before))
+    folder.rename(place / "before")
+    return [identifier(mail) for mail in every_mail]
+
+
+def _recorded(
+    place: Path, program: careless.Program, record: Path, *faults: str
+) -> tuple[Recording, subprocess.CompletedProcess[bytes]]:
+    """A second backup, which takes the place of the first. `faults`: what strace makes fail."""
+    folder, before = place / "gateway", place / "before"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(before, folder)
+    expressions = [word for fault in faults for word in ("-e", fault)]
+    traced = (STRACE, *OPTIONS[1:], "-e", f"trace={CALLS}", *expressions, "-o", str(record))
+    command = (*traced, *program, "backup", folder / "backups", "--keep", "1", "--config", folder / "gateway.toml")
+    done = subprocess.run(command, cwd=folder, check=not faults, capture_output=True)
+    return Recording(before, steps(record, folder, before)), done
 
 
 def _faults(folder: Path) -> list[str]:
@@ -84,18 +141,26 @@ def _whole(place: Path) -> list[str]:
     return faults if found else ["no backup"]
 
 
-def _case(key: str, which: str, every: int, when: When) -> Case:
-    return Case(
-        key=key,
-        trial=f"`gateway backup --keep 1` beside an older backup; before {which} call by which a file or name "
-        "changes the process or the power ends",
-        promise="there is a backup, each one is whole, the next is made, and the store lacks nothing",
-        defended=lambda: _ended((COMMAND,), every),
-        control=lambda: _ended(careless.program("content"), every),
-        removed="the sync of what is written",
-        when=when,
+CASES = (
+    *swept(
+        "kill-backup",
+        "`gateway backup --keep 1` beside an older backup; before {} call by which a file or name changes "
+        "the process or the power ends",
+        _PROMISE,
+        _ended,
+        4,
+        "content",
+        "the sync of what is written",
+    ),
+    Case(
+        key="fault-backup-eio",
+        trial="`gateway backup --keep 1` beside an older backup, and one call on its files fails with EIO, each in "
+        f"turn ({', '.join(_FAILING)}); then the power is cut",
+        promise=_PROMISE,
+        defended=lambda: _failed((COMMAND,), "EIO"),
+        control=lambda: _failed(careless.program("heed"), "EIO"),
+        removed="heeding what a sync answers",
+        when=When.FULL,
         lacks=lacking,
-    )
-
-
-CASES = (_case("kill-backup", "every fourth", 4, When.SHORT), _case("kill-backup-all", "each", 1, When.FULL))
+    ),
+)

@@ -1,15 +1,14 @@
-"""The disk fails or is full, the database gone or locked: senders are told « later », and what was kept is there."""
+"""The disk fails or is full: senders are told « later », and what was kept is there."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -59,8 +58,11 @@ def _all(pid: int, *words: str) -> bool:
     return all(any(word in state for word in words) for state in states)
 
 
-def _each_call(program: careless.Program, call: str, error: str) -> Counted:
+def _each_call(program: careless.Program, call: str, error: str, *, fresh: bool) -> Counted:
     """Each such call fails in turn while a mail comes in and is filed; then the power is cut.
+
+    `call`: one, or several by commas, of which the n-th of each fails. `fresh`: the daemon was just started, and has
+    yet to open what it needs.
 
     Wrong is a mail that was acknowledged and isn't there then, one that « left » and lies nowhere, one refused
     for good, one that isn't taken afterwards. What is missed after one cut isn't looked for again after the next.
@@ -73,6 +75,8 @@ def _each_call(program: careless.Program, call: str, error: str) -> Counted:
         kept = [_kept(gateway, next(stream))]
         for which in range(1, _MOST):
             before, record, after = (place / f"{name}{which}" for name in ("before", "record", "after"))
+            if fresh:
+                gateway.restart()
             _quiet(gateway)
             with _failing(gateway, call, error, which, before, record):
                 there = arrived(folder)
@@ -158,9 +162,9 @@ def _full(program: careless.Program) -> Counted:
             ballast.unlink()
             gateway.start()
 
-        survived = _trouble(gateway, lambda: _fill(ballast), ballast.unlink, "24", large)
+        survived = trouble(gateway, lambda: _fill(ballast), ballast.unlink, "24", large)
         gateway.start()
-        killed = _trouble(gateway, lambda: _fill(ballast), end_killed, "24", small)
+        killed = trouble(gateway, lambda: _fill(ballast), end_killed, "24", small)
         return Counted(survived.tries + killed.tries, survived.through + killed.through, "mails")
 
 
@@ -172,32 +176,7 @@ def _fill(ballast: Path) -> None:
             pass
 
 
-# --- the database ----------------------------------------------------------------------------------------
-
-
-def _removed(program: careless.Program) -> Counted:
-    """Somebody moves the database away, and back."""
-    with scratch() as folder, Gateway(folder, configuration(), program) as gateway:
-        gateway.start()
-        there, away = folder / "var" / "gateway.db", folder / "away.db"
-        return _trouble(gateway, lambda: there.rename(away), lambda: away.rename(there), "4", mails(10_000))
-
-
-def _locked(program: careless.Program, seconds: float) -> Counted:
-    """Another process holds the write lock, for longer than is waited for it."""
-    with scratch() as folder, Gateway(folder, configuration(), program) as gateway:
-        gateway.start()
-        with closing(sqlite3.connect(folder / "var" / "gateway.db", isolation_level=None)) as other:
-            over = threading.Event()
-
-            def hold() -> None:
-                other.execute("BEGIN IMMEDIATE")
-
-            def let_go() -> None:
-                over.wait(seconds)
-                other.execute("ROLLBACK")
-
-            return _trouble(gateway, hold, let_go, "24", mails(10_000), answered=False)
+# --- mail meanwhile --------------------------------------------------------------------------------------
 
 
 class _Client(threading.Thread):
@@ -207,19 +186,16 @@ class _Client(threading.Thread):
         super().__init__(target=lambda: replies.append(offer(port, mail, patience=60)))
 
 
-def _trouble(
+def trouble(
     gateway: Gateway,
     begin: Callable[[], object],
     end: Callable[[], object],
     allowed: str,
     stream: Iterator[bytes],
-    *,
-    answered: bool = True,
 ) -> Counted:
     """Mail before, while and after something is wrong: how it is answered, and whether what was taken is there.
 
-    `allowed`: how replies may begin that are given while it lasts. `answered`: it lasts until all have one.
-    In the end the daemon is killed.
+    `allowed`: how replies may begin that are given while it lasts, which is until all have one. Then it is killed.
     """
     kept = [_kept(gateway, next(stream)) for _ in range(3)]
     gateway.until(lambda: done(gateway.folder), "every mail done")
@@ -228,12 +204,9 @@ def _trouble(
     begin()
     for client in clients:
         client.start()
-    if answered:
-        for client in clients:
-            client.join()
-    end()
     for client in clients:
         client.join()
+    end()
     wrong = sum(reply[:1] not in set(allowed) for reply in replies)
     kept += [reply.split()[-1] for reply in replies if reply.startswith("2")]
     kept.append(_kept(gateway, next(stream)))
@@ -243,19 +216,22 @@ def _trouble(
     return Counted(len(replies), wrong + len(aftermath(gateway.folder, kept).lost), "mails")
 
 
-_LATER = "nobody is refused for good; what is acknowledged is there, and mail is taken again within ten seconds"
+LATER = "nobody is refused for good; what is acknowledged is there, and mail is taken again within ten seconds"
 
 
-_HEEDING, _KEEPING = "heeding what a sync answers", "keeping before acknowledging"
+_HEEDING, KEEPING = "heeding what a sync answers", "keeping before acknowledging"
 
 
-def _calls(call: str, error: str, defence: str, removed: str, when: When = When.FULL) -> Case:
+def _calls(call: str, error: str, defence: str, removed: str, when: When = When.FULL, *, fresh: bool = False) -> Case:
+    words = call.replace(",", " and then ")
+    just = " just after a start" if fresh else ""
     return Case(
-        key=f"fault-{call}-{error}".lower(),
-        trial=f"{call} fails with {error}, each in turn, while a mail comes in and is filed; then the power is cut",
-        promise=_LATER,
-        defended=lambda: _each_call((COMMAND,), call, error),
-        control=lambda: _each_call(careless.program(defence), call, error),
+        key=f"fault-{call.replace(',', '-')}-{error}".lower(),
+        trial=f"{words} fails with {error}, each in turn, while a mail comes in and is filed{just}; "
+        "then the power is cut",
+        promise=LATER,
+        defended=lambda: _each_call((COMMAND,), call, error, fresh=fresh),
+        control=lambda: _each_call(careless.program(defence), call, error, fresh=fresh),
         removed=removed,
         when=when,
         lacks=lacking,
@@ -265,31 +241,17 @@ def _calls(call: str, error: str, defence: str, removed: str, when: When = When.
 CASES = (
     _calls("fdatasync", "EIO", "heed", _HEEDING, When.SHORT),
     _calls("fsync", "EIO", "heed", _HEEDING),
-    *(_calls("pwrite64", error, "answer", _KEEPING) for error in ("EIO", "ENOSPC")),
+    _calls("fdatasync,ftruncate", "EIO", "heed", _HEEDING),
+    *(_calls("pwrite64", error, "answer", KEEPING) for error in ("EIO", "ENOSPC")),
+    *(_calls("openat", error, "answer", KEEPING, fresh=True) for error in ("EIO", "ENOSPC")),
+    _calls("rename", "EIO", "placed", "heeding that a mail that leaves didn't get its name"),
     Case(
         key="disk-full",
         trial="the disk is filled to its last octet, and emptied; once more, and the daemon is killed meanwhile",
-        promise=_LATER,
+        promise=LATER,
         defended=lambda: _full((COMMAND,)),
         control=lambda: _full(careless.program("answer")),
-        removed=_KEEPING,
+        removed=KEEPING,
         lacks=_no_mount,
-    ),
-    Case(
-        key="database-removed",
-        trial="the database's file is moved away while the daemon runs, and back",
-        promise="nothing is acknowledged meanwhile, nobody is refused for good, and mail is taken again soon after",
-        defended=lambda: _removed((COMMAND,)),
-        control=lambda: _removed(careless.program("files")),
-        removed="looking for the file before each commit",
-    ),
-    Case(
-        key="database-locked",
-        trial="another process holds the database's write lock for 40 seconds",
-        promise=_LATER,
-        defended=lambda: _locked((COMMAND,), 40.0),
-        control=lambda: _locked(careless.program("answer"), 40.0),
-        removed=_KEEPING,
-        when=When.FULL,
     ),
 )

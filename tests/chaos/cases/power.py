@@ -16,12 +16,15 @@ from tests.chaos import careless
 from tests.chaos.aftermath import aftermath
 from tests.chaos.disk import Disk, Keeps
 from tests.chaos.recording import Recording, recorded
+from tests.chaos.sweeps import swept
 from tests.chaos.trace import Did, lacking
 from tests.servers.clients import letter
 from tests.servers.gateway import COMMAND, Gateway
 from tests.trials.case import Case, Counted, When, scratch
 
 _SEED = 20_261_129
+_KEPT = "what was acknowledged is there, whole and once; what is « sent » lies in its folder"
+_FEW = 6  # mails
 _SHARES = (0.0, 0.0, 0.1, 0.5, 0.9)  # of what wasn't synced
 
 
@@ -63,7 +66,7 @@ def _cut(program: tuple[str | Path, ...], mails: int, cuts: int) -> Counted:
         return Counted(len(chosen), wrong, "cuts")
 
 
-def _killed(program: tuple[str | Path, ...], mails: int, every: int) -> Counted:
+def _killed(program: careless.Program, every: int, mails: int) -> Counted:
     """SIGKILL before each `every`-th step: what was written is there, synced or not."""
     with scratch() as place:
         recording = recorded(place, partial(_work, mails=mails), program)
@@ -80,7 +83,7 @@ def _case(key: str, defence: str, removed: str, mails: int, cuts: int, when: Whe
     return Case(
         key=key,
         trial=f"{mails} mails, and the power fails at {cuts} moments; the disk forgets what wasn't synced",
-        promise="what was acknowledged is there, whole and once; what is « sent » lies in its folder",
+        promise=_KEPT,
         defended=lambda: _cut((COMMAND,), mails, cuts),
         control=lambda: _cut(careless.program(defence), mails, cuts),
         removed=removed,
@@ -89,22 +92,16 @@ def _case(key: str, defence: str, removed: str, mails: int, cuts: int, when: Whe
     )
 
 
-def _killed_case(key: str, which: str, every: int, when: When) -> Case:
-    return Case(
-        key=key,
-        trial=f"6 mails; SIGKILL before {which} call by which a file, a name, or what a client knows changes",
-        promise="what was acknowledged is there, whole and once; what is « sent » lies in its folder",
-        defended=lambda: _killed((COMMAND,), 6, every),
-        control=lambda: _killed(careless.program("answer"), 6, 7),
-        removed="keeping before acknowledging",
-        when=when,
-        lacks=lacking,
-    )
-
-
 CASES = (
-    _killed_case("kill-steps", "every seventh", 7, When.SHORT),
-    _killed_case("kill-steps-all", "each", 1, When.FULL),
+    *swept(
+        "kill-steps",
+        f"{_FEW} mails; SIGKILL before {{}} call by which a file, a name, or what a client knows changes",
+        _KEPT,
+        partial(_killed, mails=_FEW),
+        7,
+        "answer",
+        "keeping before acknowledging",
+    ),
     _case("power-quick", "pack", "the sync of raw mail", 4, 12, When.TEST),
     _case("power-commit", "commits", "`synchronous=FULL`: it's NORMAL", 40, 200, When.SHORT),
     _case("power-pack", "pack", "the sync of raw mail", 12, 40, When.SHORT),

@@ -13,10 +13,11 @@ from tests.chaos.aftermath import aftermath
 from tests.chaos.cases.kills import imap_lacking, mails
 from tests.chaos.disk import Keeps
 from tests.chaos.recording import Recording, identifier, recorded
+from tests.chaos.sweeps import swept
 from tests.chaos.trace import lacking
 from tests.servers.dovecot import Dovecot
-from tests.servers.gateway import COMMAND, Gateway, configuration, imap_intake
-from tests.trials.case import Case, Counted, When, scratch
+from tests.servers.gateway import Gateway, configuration, imap_intake
+from tests.trials.case import Counted, scratch
 
 _FIRST, _LATER = 5, 3  # mails that are there at first, and that come when those are done with
 _MOVED = re.compile(rb" UID MOVE ([0-9:,]+) ")
@@ -82,18 +83,14 @@ def _incoming(every: Mapping[int, bytes], validity: int) -> Iterable[Incoming]:
         )
 
 
-def _case(key: str, which: str, every: int, when: When) -> Case:
-    return Case(
-        key=key,
-        trial=f"{_FIRST + _LATER} mails are taken from a real Dovecot and moved; SIGKILL before {which} call by "
-        "which a file, a name, or what the server knows changes",
-        promise="each is kept whole or in the mailbox still, and is filed once",
-        defended=lambda: _killed((COMMAND,), every),
-        control=lambda: _killed(careless.program("order"), min(every, 3)),
-        removed="keeping before moving",
-        when=when,
-        lacks=lambda: lacking() or imap_lacking(),
-    )
-
-
-CASES = (_case("kill-take", "every fifth", 5, When.SHORT), _case("kill-take-all", "each", 1, When.FULL))
+CASES = swept(
+    "kill-take",
+    f"{_FIRST + _LATER} mails are taken from a real Dovecot and moved; SIGKILL before {{}} call by which a file, a "
+    "name, or what the server knows changes",
+    "each is kept whole or in the mailbox still, and is filed once",
+    _killed,
+    5,
+    "order",
+    "keeping before moving",
+    lambda: lacking() or imap_lacking(),
+)

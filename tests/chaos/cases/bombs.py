@@ -1,0 +1,74 @@
+"""Mails that take long to read come in: whoever else is connected is answered meanwhile."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tests.chaos import careless
+from tests.chaos.aftermath import done
+from tests.chaos.cases.kills import mails
+from tests.fuzz.bombs import bombs
+from tests.servers.crowd import Crowd, offer
+from tests.servers.gateway import COMMAND, Gateway, configuration
+from tests.trials.case import Case, Counted, When, scratch
+
+_SMALL = 1_000_000  # octets of those that a daemon reads in its own process
+_ALLOWED = 100  # ms
+_PATIENCE = 1_800.0  # seconds in which all are read
+_ROOT = Path(__file__).resolve().parents[3]
+
+
+def _answered(program: careless.Program, hostile: Sequence[bytes]) -> Counted:
+    """How long one of a thousand answers takes, or longer, while all of them are taken and read."""
+    with scratch() as folder, Gateway(folder, configuration(), program) as gateway:
+        gateway.start()
+        assert offer(gateway.port, next(mails(1))).startswith("2")  # what is loaded with the first isn't a bomb's
+        _await(lambda: done(folder))
+        with _probed(gateway, folder / "answers"), Crowd(gateway.port, hostile, 2) as crowd:
+            _await(lambda: crowd.done and done(folder))
+        gateway.kill()
+        seconds = sorted(map(float, (folder / "answers").read_text().split()))
+        return Counted(len(seconds), round(seconds[-len(seconds) // 1_000] * 1_000), "ms")
+
+
+@contextmanager
+def _probed(gateway: Gateway, answers: Path) -> Iterator[None]:
+    with answers.open("wb") as file:
+        probe = subprocess.Popen(
+            [sys.executable, "-m", "tests.chaos.probe", str(gateway.port)], stdout=file, cwd=_ROOT
+        )
+        try:
+            for pid in (gateway.pid, probe.pid):
+                with suppress(PermissionError):  # what else the machine does isn't what is measured
+                    os.setpriority(os.PRIO_PROCESS, pid, -10)
+            yield
+        finally:
+            probe.kill()
+            probe.wait()
+
+
+def _await(true: Callable[[], object]) -> None:
+    end = time.monotonic() + _PATIENCE
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.5)
+
+
+CASES = (
+    Case(
+        key="bombs",
+        trial="mails made to take time and memory are taken and read, and a client asks for nothing (NOOP) meanwhile",
+        promise=f"999 of 1,000 answers come within {_ALLOWED} ms",
+        defended=lambda: _answered((COMMAND,), [raw for _, raw in bombs()]),
+        control=lambda: _answered(careless.program("apart"), [raw for _, raw in bombs() if len(raw) < _SMALL]),
+        removed="reading in processes of their own; mails of up to 1 MB",
+        allowed=_ALLOWED,
+        when=When.FULL,
+    ),
+)
