@@ -44,6 +44,13 @@ class Recording:
                 yield number, disk, frozenset(ours)
             disk.do(step)
 
+    def end(self) -> Disk:
+        """The disk after all of it."""
+        disk = Disk(self.before)
+        for step in self.steps:
+            disk.do(step)
+        return disk
+
     @property
     def acknowledged(self) -> int:
         return len(set[str]().union(*map(self._acknowledged_by, self.steps)))

@@ -66,8 +66,7 @@ def _failed(program: careless.Program, error: str) -> Counted:
             name = f"{call}-{which}"
             recording, done = _recorded(place, program, place / name, f"inject={call}:error={error}:when={which}")
             tries += b"INJECTED" in (place / name).read_bytes()
-            *_, (_, disk, _) = recording.moments()
-            wrong += _wrong(place / f"{name}-cut", disk, Keeps(0.0), ids) or b"Traceback" in done.stderr
+            wrong += _wrong(place / f"{name}-cut", recording.end(), Keeps(0.0), ids) or b"Traceback" in done.stderr
         return Counted(tries, wrong, "calls")
 
 

@@ -119,8 +119,7 @@ def _only(reply: str, begins: str) -> str:
 
 
 def _after_a_cut(recording: Recording, after: Path, acknowledged: list[str]) -> Aftermath:
-    *_, (_, disk, _) = recording.moments()
-    disk.cut(Keeps(0.0), after)
+    recording.end().cut(Keeps(0.0), after)
     return aftermath(after, acknowledged, recording.left)
 
 
