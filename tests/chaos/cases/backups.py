@@ -80,12 +80,13 @@ def _wrong(after: Path, disk: Disk, keeps: Keeps, ids: list[str]) -> bool:
 def _touching(record: Path, folder: Path) -> list[tuple[str, int]]:
     """The calls on what is below the folder that can fail: the name of each, and which of its thread's it is."""
     below = "".join(f"\\x{octet:02x}" for octet in bytes(folder)).encode()
-    counts, found = Counter[tuple[bytes, bytes]](), set[tuple[str, int]]()
+    counts, found = Counter[tuple[str, str]](), set[tuple[str, int]]()
     for line in record.read_bytes().splitlines():
-        if (call := _CALL.match(line)) and call[2].decode() in _FAILING:
-            counts[call.groups()] += 1
-            if below in line:
-                found.add((call[2].decode(), counts[call.groups()]))
+        if begun := _CALL.match(line):
+            thread, call = begun[1].decode(), begun[2].decode()
+            counts[thread, call] += 1
+            if call in _FAILING and below in line:
+                found.add((call, counts[thread, call]))
     return sorted(found)
 
 
