@@ -13,7 +13,7 @@ from dataclasses import replace
 from gateway.context import Context
 from gateway.model import Attachment, Forwarded, Mail, Report
 from gateway.reading.question import Search, Suspects
-from gateway.relay.withheld import ADDRESS, TOKEN
+from gateway.relay.withheld import ADDRESS, TOKEN, UNSEARCHED
 
 _TEXTS = (
     ".txt",
@@ -117,6 +117,8 @@ def _readable(attachment: Attachment) -> bool:
 
 def _why(suspects: Suspects, context: Context) -> str:
     """Why an attachment stays, "" for nothing. What couldn't be searched whole stays, too."""
-    if not suspects.whole or any(map(context.is_signed, suspects.signed)):
+    if any(map(context.is_signed, suspects.signed)):
         return TOKEN
-    return ADDRESS if any(map(context.is_private, suspects.addresses)) else ""
+    if any(map(context.is_private, suspects.addresses)):
+        return ADDRESS
+    return "" if suspects.whole else UNSEARCHED

@@ -81,7 +81,7 @@ _ENTRY = {
     "closes": "15 mars 2026, 08:30",
 }
 _BARE = {"title": "", "dossier": None, "usager": "", "excerpt": "", "count": 1, "answer_to": "", "closes": ""}
-_REASONS = ("infected", "unscanned", "size", "holds", "token", "address", "type")
+_REASONS = ("infected", "unscanned", "size", "holds", "token", "address", "unsearched", "type")
 _LOOKS = ("program", "script", "shortcut", "page", "disk", "macros")
 _HELD = [
     *({"name": f"{why}.pdf", "why": why, "form": ""} for why in _REASONS),

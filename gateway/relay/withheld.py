@@ -15,12 +15,15 @@ from gateway.model import Attachment, Enclosure, Finding, Mail, Problem, Scan
 
 INFECTED, UNSCANNED, TYPE, HOLDS, SIZE = "infected", "unscanned", "type", "holds", "size"
 TOKEN, ADDRESS = "token", "address"  # what it tells (gateway.private): a reply address, or an agent's own
+UNSEARCHED = "unsearched"  # nobody knows what it tells: there is too much in it to be searched
+_TELLING = frozenset({TOKEN, ADDRESS, UNSEARCHED})
 _FINDINGS = {Finding.CLEAN: "", Finding.INFECTED: INFECTED, Finding.HELD: UNSCANNED}
 _PROBLEMS = {
     INFECTED: "attachment_infected",
     SIZE: "attachment_size",
     TOKEN: "attachment_token",
     ADDRESS: "attachment_address",
+    UNSEARCHED: "attachment_unsearched",
 }
 _FORMS = {
     **dict.fromkeys((".exe", ".elf", ".macho", ".class", ".wasm", ".msi", ".jar", ".chm", ".hta"), "program"),
@@ -65,10 +68,10 @@ def marks(files: Iterable[Attachment], limits: Attachments, barred: str) -> tupl
     found: list[Attachment] = []
     holders: set[str] = set()
     for file in reversed(tuple(files)):  # those inside come after what holds them
-        told = file.held if file.held in {TOKEN, ADDRESS} else ""
+        told = file.held if file.held in _TELLING else ""
         held = HOLDS if file.name in holders else TYPE if _types(file) & withheld else told
         held = barred if barred == INFECTED or not held else held
-        if held in {TYPE, HOLDS, TOKEN, ADDRESS}:
+        if held in {TYPE, HOLDS, *_TELLING}:
             holders.add(file.inside)
         found.append(replace(file, held=held))
     return tuple(reversed(found))

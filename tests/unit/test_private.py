@@ -111,7 +111,7 @@ def test_a_token_is_found_wherever_it_stands_in_a_long_file() -> None:
 def test_a_file_that_takes_too_long_to_search_is_held() -> None:
     raw = with_file(b"Bonjour", "text/plain", "note.txt")
     mail = read(raw, domain=DOMAIN)
-    for seconds, held in ((0.0, "token"), (60.0, "")):
+    for seconds, held in ((0.0, "unsearched"), (60.0, "")):
         search = private.search(mail, CONTEXT, seconds)
         assert search is not None
         assert private.cleaned(mail, searched(raw, search), CONTEXT).attachments[0].held == held
@@ -125,7 +125,7 @@ def test_a_file_of_more_suspects_than_are_judged_is_held(author: str) -> None:
         f"{head}{base64.b32encode(bytes([*n.to_bytes(2)] * 10)).decode().lower()[:28]}" for n in range(MOST + 1)
     )
     named = "\n".join(f"x{n}@{INES.partition('@')[2]}" for n in range(MOST + 1))
-    for data, held in ((looks, "token"), (named, "token" if author == INES else "")):
+    for data, held in ((looks, "unsearched"), (named, "unsearched" if author == INES else "")):
         assert cleaned(with_file(data.encode(), "text/plain", "a.txt", author=author)).attachments[0].held == held
 
 

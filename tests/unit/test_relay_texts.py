@@ -34,6 +34,7 @@ CODES = [
         "attachment_size",
         "attachment_token",
         "attachment_address",
+        "attachment_unsearched",
         "release_right",
     ),
     *("failed_proof", "uncertain_author", "unclear_answer", "confirmed_before", "withdrawn_before", "confirmed_late"),
