@@ -96,9 +96,11 @@ def sql(store: Store, statement: str, **values: Any) -> None:
     store.write_now(lambda tx: tx.connection.execute(text(statement), values))
 
 
-def planned(daemon: Daemon, count: int = 1) -> list[int]:
+def planned(daemon: Daemon, count: int = 1, people: int = 1) -> list[int]:
+    """Mails that are to leave, each to another person, so many of whom share a domain."""
+
     def work(tx: Any) -> list[int]:
-        letters = (draft(f"u{nth}@x.example") for nth in range(count))
+        letters = (draft(f"u{nth}@x{nth // people}.example") for nth in range(count))
         return [outbox.enqueue(tx, None, 0, letter, daemon.context.signer, NOW) for letter in letters]
 
     return daemon.store.write_now(work)

@@ -17,6 +17,8 @@ from gateway.store.pulses import Standing
 
 # What a mail wouldn't leave by, or would only tell once it is over.
 NOT_BY_MAIL = frozenset({Kind.RELAY, Kind.OUTBOX, Kind.SENDING})
+# What passes by itself as a rule, and whoever runs the machines hears of at once: by mail once it stands for so long.
+LASTING = {Kind.UNREACHED: timedelta(minutes=30)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,26 @@ def change(tx: Tx, context: Context, gaps: Sequence[Gap], now: datetime, unseen:
     kinds = {gap.kind.value for gap in gaps}
     gone = (one for one in standing if one.kind not in kinds and now - one.seen_at >= unseen)
     over = tuple(one for one in gone if pulses.over(tx, one.kind))
-    return Changes(raised, over, _tell(tx, context, raised, now))
+    began = {one.kind: one.began_at for one in standing}
+    lasting = (gap for gap in gaps if gap.kind in began and _has_lasted(tx, gap, began[gap.kind], now))
+    return Changes(raised, over, _tell(tx, context, (*(g for g in raised if g.kind not in LASTING), *lasting), now))
 
 
-def _tell(tx: Tx, context: Context, raised: Sequence[Gap], now: datetime) -> int:
-    """One mail of all that begins now, but for what was told within a day."""
-    names = {gap: f"alarm {gap.kind}" for gap in raised if gap.kind not in NOT_BY_MAIL}
+def _has_lasted(tx: Tx, gap: Gap, began_at: datetime, now: datetime) -> bool:
+    """Does it stand for so long that it is to be told by mail, and wasn't since it began?"""
+    if gap.kind not in LASTING or now - began_at < LASTING[gap.kind]:
+        return False
+    told = rounds.last(tx.connection, _name(gap))
+    return told is None or told < began_at
+
+
+def _name(gap: Gap) -> str:
+    return f"alarm {gap.kind}"
+
+
+def _tell(tx: Tx, context: Context, gaps: Sequence[Gap], now: datetime) -> int:
+    """One mail of all these, but for what was told within a day."""
+    names = {gap: _name(gap) for gap in gaps if gap.kind not in NOT_BY_MAIL}
     news = tuple(gap for gap, name in names.items() if alarm.may_be_told(tx.connection, name, now))
     if not news:
         return 0

@@ -22,7 +22,7 @@ PATIENCE = timedelta(minutes=5, seconds=20)
 _LAST_STEP = timedelta(minutes=5)  # a server may take ten (RFC 5321 §4.5.3.2.6); one that does is in trouble
 _HELD = timedelta(minutes=5)  # for which the antivirus may say nothing of a mail: it starts within two or three
 _REFUSING = timedelta(minutes=3)  # a first try may take two and a half until it is in vain
-_SEVERAL = 3  # deliveries that are put off: it isn't one recipient's server
+_SEVERAL, _DOMAINS = 3, 2  # deliveries that are put off, and recipients' domains: it isn't one recipient's server
 _MANY = 400  # attempts in vain, one after the other: so many are told of, be it that they took less time
 _UNREACHED = timedelta(minutes=3)  # for which a mailbox may be out of reach; IDLE may be deaf for two before
 _LOOKS = timedelta(minutes=2)  # a poller looks so often where `poll` doesn't say that it looks less often
@@ -74,7 +74,7 @@ def _overdue(sight: Sight) -> Iterator[Gap]:
 def _refusing(sight: Sight) -> Iterator[Gap]:
     """Nothing could be handed over for a while: the relay is out of reach, or puts everybody off.
 
-    One recipient whose server says « later » is none of it.
+    One domain whose server says « later » is none of it, be it to all who write there on a quiet day.
     """
     seen = sight.vitals
     tries = (each for each in seen.tries if each.host)
@@ -83,7 +83,8 @@ def _refusing(sight: Sight) -> Iterator[Gap]:
         return
     if sight.now - vain[-1].at < _REFUSING and len(vain) < _MANY:
         return
-    if len({each.delivery for each in vain}) >= _SEVERAL or any(_wide(each) for each in vain):
+    several = len({each.delivery for each in vain}) >= _SEVERAL and len({each.domain for each in vain}) >= _DOMAINS
+    if several or any(_wide(each) for each in vain):
         yield Gap(Kind.RELAY, seen.open[DeliveryState.DEFERRED], vain[-1].at, (vain[0].host,))
 
 

@@ -55,9 +55,10 @@ class Heap:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """An attempt to hand a delivery over. `reply` may hold anything that a server said."""
+    """An attempt to hand a delivery over. `domain`: the recipient's. `reply` may hold anything that a server said."""
 
     delivery: int
+    domain: str
     at: datetime
     host: str
     outcome: str
@@ -215,13 +216,15 @@ def _put_off(connection: Connection, before: datetime) -> Heap:
 
 def _tries(connection: Connection) -> tuple[Try, ...]:
     """The last attempts, the latest first."""
-    rows = connection.execute(select(evidence).order_by(evidence.c.id.desc()).limit(_TRIES))
+    query = select(evidence, deliveries.c.recipient).join(deliveries, evidence.c.delivery == deliveries.c.id)
+    rows = connection.execute(query.order_by(evidence.c.id.desc()).limit(_TRIES))
     return tuple(_try(row) for row in rows if row.event == Occasion.ATTEMPT and row.said)
 
 
 def _try(row: AnyRow) -> Try:
     said = json.loads(row.said)
-    return Try(row.delivery, row.at, said.get("host", ""), said.get("outcome", ""), said.get("reply", ""))
+    domain = row.recipient.rpartition("@")[2].lower()
+    return Try(row.delivery, domain, row.at, said.get("host", ""), said.get("outcome", ""), said.get("reply", ""))
 
 
 def _boxes(connection: Connection) -> tuple[Box, ...]:

@@ -158,7 +158,8 @@ async def test_what_begins_together_is_one_mail_and_a_relay_isnt_told_through_it
 
 @pytest.mark.parametrize("kind", sorted(set(Kind) - alarms.NOT_BY_MAIL - {Kind.DAEMON, Kind.STORE}))
 def test_whatever_managers_are_told_is_told_in_words(daemon: Daemon, kind: Kind) -> None:
-    daemon.store.write_now(lambda tx: alarms.change(tx, daemon.context, [Gap(kind)], NOW))
+    for at in (NOW, NOW + alarms.LASTING.get(kind, 0 * MINUTE)):
+        daemon.store.write_now(lambda tx, at=at: alarms.change(tx, daemon.context, [Gap(kind)], at))  # type: ignore[misc]
     (letter,) = letters(daemon.store)
     assert f"- {kind}: 1" not in letter
 

@@ -22,6 +22,7 @@ from tests.watched import (
     SIX,
     Daemon,
     events,
+    letters,
     looked,
     packs_of,
     planned,
@@ -106,6 +107,7 @@ async def test_a_relay_out_of_reach_alarms_within_six_minutes_and_is_over_with_t
     [
         (1, "450 4.2.0 greylisted", False),
         (2, "450 4.2.0 greylisted", False),
+        (3, "450 4.2.0 greylisted", True),
         (3, "451 4.3.0 try again", True),
         (1, "421 4.3.2 closing", True),
         (1, "452 4.3.1 full", True),
@@ -120,6 +122,16 @@ def test_one_recipients_server_that_says_later_is_no_outage(
     tried(daemon, ids, [(NOW, DeliveryState.DEFERRED, reply)])
     daemon.at = NOW + 5 * MINUTE
     assert daemon.found() == ([Kind.RELAY] if wrong else [])
+
+
+def test_all_mail_to_one_domain_that_is_put_off_is_no_outage(daemon: Daemon) -> None:
+    ids = planned(daemon, 4, people=3)
+    later = [(NOW, DeliveryState.DEFERRED, "450 4.4.1 no answer from host")]
+    tried(daemon, ids[:3], later)
+    daemon.at = NOW + 5 * MINUTE
+    assert daemon.found() == []
+    tried(daemon, ids[3:], later)
+    assert daemon.found() == [Kind.RELAY]
 
 
 def test_many_that_are_put_off_at_once_hide_no_outage(daemon: Daemon) -> None:
@@ -220,6 +232,18 @@ async def test_a_mailbox_out_of_reach_alarms_within_six_minutes(polling: Daemon)
     assert (kind, 3 * MINUTE < at <= SIX) == (Kind.UNREACHED, True)
     looked(polling)
     assert [kind for kind, _ in events(await polling.until(polling.at + MINUTE), "alarm_over")] == [Kind.UNREACHED]
+
+
+async def test_a_mailbox_out_of_reach_is_told_by_mail_once_it_lasts(polling: Daemon) -> None:
+    """And once for as long as it does, be it days."""
+    looked(polling)
+    for minutes, step in ((20, 60), (27 * 60, 5400)):
+        began = polling.at
+        polling.store.write_now(lambda tx, at=began: pulses.troubled(tx, BOX, "can't connect", at))  # type: ignore[misc]
+        await polling.until(began + minutes * MINUTE, step)
+        looked(polling)
+        await polling.until(polling.at + MINUTE)
+        assert len(letters(polling.store)) == (minutes > 30)
 
 
 async def test_a_mailbox_that_nobody_looks_at_is_told(polling: Daemon) -> None:
