@@ -141,13 +141,15 @@ def _page(document: dict[str, Any]) -> list[str | Table]:
         *(f"  {words} {when(document[key])}" for key, words in _TIMES.items() if document[key]),
         f"  because {'; '.join(document['because'])}",
     ]
-    told = views.told(document["messages"])
-    for message in told:
-        lines += _message(message)
-    if count := len(document["messages"]) - len(told):
-        lines += ["", f"  left out: receipts ({count}); --json has them"]
+    for message in document["messages"]:
+        lines += _receipt(message) if views.is_receipt(message) else _message(message)
     rows = ((event["at"], event["by"], event["what"]) for event in document["history"])
     return [*lines, "", table(("when", "who", "what"), rows)]
+
+
+def _receipt(message: dict[str, Any]) -> list[str]:
+    """One line: whose words it confirms stands with the delivery that arrived, and its own are a machine's."""
+    return ["", f"← {when(message['received_at'])}  {message['author']}  (a receipt)  #{message['id']}"]
 
 
 def _message(message: dict[str, Any]) -> list[str]:

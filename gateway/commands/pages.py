@@ -35,7 +35,7 @@ _POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; for
 def page(document: Mapping[str, Any], markup: Mapping[int, str]) -> str:
     """A whole page. `document` as `show` has it; `markup`: cleaned HTML, by the id of its message."""
     title = escape(harmless(f"{document['reference']} {document['subject']}"))
-    articles = "\n".join(_article(message, markup.get(message["id"])) for message in views.told(document["messages"]))
+    articles = "\n".join(_article(message, markup.get(message["id"])) for message in document["messages"])
     return (
         f'<!DOCTYPE html>\n<html>\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
@@ -45,6 +45,9 @@ def page(document: Mapping[str, Any], markup: Mapping[int, str]) -> str:
 
 
 def _article(message: Mapping[str, Any], markup: str | None) -> str:
+    if views.is_receipt(message):
+        told = f"{message['author'] or '–'} · {when(message['received_at'])} · a receipt"
+        return f"<article>\n<header>{escape(harmless(told))}</header>\n</article>"
     facts = (message["author"] or "–", when(message["received_at"]), message["kind"], message["proof"] or "–")
     marks = (f"caution: {mark['code']} {mark['what']}" for mark in message["marks"])
     files = (f"attached: {a['name']} ({a['type']}, {a['size']} octets)" for a in message["attachments"])

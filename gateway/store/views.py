@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,9 +98,9 @@ def shown(connection: Connection, conversation: Conversation) -> dict[str, Any]:
     }
 
 
-def told(messages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those of `shown` that are to be read: without receipts, whose word stands with the delivery that arrived."""
-    return [message for message in messages if (message["kind"], message["nature"]) != ("machine", "receipt")]
+def is_receipt(message: Mapping[str, Any]) -> bool:
+    """Is it one of those of `shown` that say no more than that a mail arrived, or was read?"""
+    return (message["kind"], message["nature"]) == ("machine", "receipt")
 
 
 def digests(connection: Connection, ids: Iterable[int]) -> dict[int, str]:

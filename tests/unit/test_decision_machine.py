@@ -242,18 +242,19 @@ def test_word_that_a_mail_arrived_of_which_that_was_known_is_evidence_alone(stor
     assert len(store.read_now(lambda c: evidence.of_conversation(c, sent.conversation or 0))) == 1
 
 
-def test_word_that_a_mail_arrived_stands_with_it_and_not_among_what_is_read(store: Store, context: Context) -> None:
+def test_word_that_a_mail_arrived_stands_with_it_and_the_receipt_is_one_line(store: Store, context: Context) -> None:
     sent = answered(store, context)
     put(store, sent.id, "sent")
     before = page(store, context)
     told_by_a_server(store, context, sent, "delivered")
     assert "Rapport." not in page(store, context)
     assert f"to {ULYSSE}: sent: 2.0.0 delivered 250 2.0.0 Ok" in page(store, context)
-    assert page(store, context).count("\u2190") == before.count("\u2190")
-    assert "receipts (1)" in page(store, context)
-    assert [m["nature"] for m in one(store)["messages"]].count("receipt") == 1, "it is kept, and found by --json"
+    assert page(store, context).count("\u2190") == before.count("\u2190") + 1
+    assert "(a receipt)" in page(store, context)
+    assert [m["nature"] for m in one(store)["messages"]].count("receipt") == 1
     laid_out = conversations.laid_out(store, context, one(store)["reference"], None).document["html"]
     assert "Rapport." not in laid_out
+    assert "· a receipt" in laid_out
 
 
 @pytest.mark.parametrize(
