@@ -2,7 +2,7 @@
 
     every few seconds      bursts are told; what was set aside until now is woken; what was announced is closed;
                            a volume that jumps is told to the managers (gateway.alarm)
-    every hour             a hash of all evidence goes into the audit (gateway.store.evidence)
+    every hour             a hash of all evidence goes into the audit (gateway.store.evidence); old counts are dropped
     at the digests' hours  one mail to each agent (gateway.digests)
 
 Each round is one transaction: what it tells is written together with the fact that it was told. Rights are looked at
@@ -25,7 +25,7 @@ from gateway.desk import states
 from gateway.errors import StoreError
 from gateway.model import Conversation, Event, Filing, Status
 from gateway.relay import plan
-from gateway.store import clocks, evidence, filing, notices, outbox, recall, rounds
+from gateway.store import clocks, evidence, filing, notices, outbox, recall, rounds, volume
 from gateway.store.database import Store, Tx, savepoint
 from gateway.store.notices import Pending
 
@@ -102,6 +102,7 @@ def make(tx: Tx, context: Context, now: datetime) -> int:
     if _to_seal(tx.connection, now):
         rounds.made(tx, _SEALED, now)
         evidence.seal(tx, now)
+        volume.forget(tx, now)
     return told + alarm.make(tx, context, now)
 
 

@@ -9,12 +9,15 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError
 # SQLSTATEs of transactions that came into each other's way: run again, they pass.
 _CONFLICTS = frozenset({"40001", "40P01"})
 _UNIQUE = "23505"
+_LOCKED = "55P03"  # somebody holds what is to be written, for longer than `lock_timeout`
 _LIMIT = "54000"  # what was to be written is larger than an index takes, say
 
 
 def words(error: DBAPIError) -> str:
     """The driver's words and the remedy, without statement, parameters and rows: those may hold what people wrote."""
     said = str(getattr(getattr(error.orig, "diag", None), "message_primary", None) or error.orig)
+    if _state(error) == _LOCKED or "database is locked" in said:
+        return f"the database is busy: {said}; it is tried again"
     remedy = next((remedy for known, remedy in _REMEDIES.items() if known in said), "")
     return f"the database failed: {said}{remedy}"
 

@@ -13,7 +13,7 @@ from functools import cache
 from statistics import median
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, bindparam, func, literal_column, select
+from sqlalchemy import Connection, bindparam, delete, func, literal_column, select
 
 from gateway.config.settings import Limits
 from gateway.model import GATHERING, GLOBAL, PERIOD, Acknowledged, Filing, Inbox, InboxKind, Purpose, Volume
@@ -139,6 +139,11 @@ def wrote(tx: Tx, acknowledgements: int, now: datetime) -> None:
         writer = tx.connection.info.setdefault("writer", secrets.randbits(62))
         row = {"hour": _hour(now), "writer": writer, "written": acknowledgements}
         _more(statements.insert_or(tx.connection, acknowledged)).run(tx.connection, row)
+
+
+def forget(tx: Tx, now: datetime) -> None:
+    """Drop the counts of hours that no usual hour is reckoned from any more."""
+    tx.connection.execute(delete(acknowledged).where(acknowledged.c.hour < _hour(now) - (_DAYS + 1) * _DAY))
 
 
 @cache

@@ -178,6 +178,18 @@ def test_reading_trouble_is_a_store_error(store: Store) -> None:
         store.read_now(lambda c: c.execute(text("SELECT * FROM absent")).all())
 
 
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_a_row_that_another_holds_for_too_long_is_said_to_be_busy(ready: Store) -> None:
+    def wait(tx: Tx) -> None:
+        tx.connection.execute(text("SET LOCAL lock_timeout = '10ms'"))
+        tx.connection.execute(text("UPDATE conversations SET subject = 'x'"))
+
+    with ready.engine.begin() as other:
+        other.execute(text("SELECT id FROM conversations FOR UPDATE"))
+        with pytest.raises(StoreError, match=r"the database is busy: .*lock timeout; it is tried again"):
+            ready.write_now(wait)
+
+
 def test_what_people_wrote_is_in_no_error(ready: Store) -> None:
     with pytest.raises(StoreError) as caught:
         ready.write_now(lambda tx: tx.connection.execute(text("INSERT INTO absent VALUES (:x)"), {"x": "secret"}))

@@ -12,14 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
+from sqlalchemy import func, select
 from structlog.testing import capture_logs
 
 from gateway import digests, rounds, waiting
 from gateway.config.settings import Limits
 from gateway.context import Context
-from gateway.model import Incoming, Outgoing, Purpose
-from gateway.store import outbox, sending, volume
+from gateway.model import Attempt, DeliveryState, Fact, Incoming, Occasion, Outgoing, Purpose
+from gateway.store import outbox, sending, tables, volume
 from gateway.store.database import Store
+from gateway.store.sending import Settled
 from tests.builders import (
     DOMAIN,
     HERE,
@@ -311,3 +313,16 @@ def test_one_agents_flood_is_not_anothers(store: Store, tmp_path: Path) -> None:
         come(store, context, nth, f"u{nth}@x.example", NOW)
     come(store, context, 5, "ulysse@usager.example.net", NOW, f"dossier+123@{DOMAIN}")
     assert [mail.draft.to for mail in planned(store, Purpose.NOTIFICATION)] == [MANON, MANON, INES]
+
+
+def test_counts_that_nothing_is_reckoned_from_any_more_are_dropped(store: Store, tmp_path: Path) -> None:
+    """With the hourly round, and with no other result for what is usual."""
+    context = make_context(tmp_path)
+    acknowledged(store, context, *(NOW - n * 12 * HOUR for n in range(40)))
+    before = store.read_now(lambda connection: volume.usual(connection, NOW))
+    hours = select(func.count()).select_from(tables.acknowledged)
+    assert store.read_now(lambda connection: connection.scalar(hours)) == 40
+    sent = Settled(Fact(1, Occasion.ATTEMPT, Attempt(DeliveryState.SENT, "250 ok", "mx")), NOW)
+    store.write_now(lambda tx: (sending.settle(tx, [sent], NOW), rounds.make(tx, context, NOW)))
+    assert store.read_now(lambda connection: connection.scalar(hours)) == 17, "those of eight days"
+    assert store.read_now(lambda connection: volume.usual(connection, NOW)) == before
