@@ -21,7 +21,7 @@ from typing import Any
 import uvloop
 
 from gateway import config, log, peers, systemd
-from gateway.allocator import give_back_large
+from gateway.allocator import hold_little
 from gateway.bells import Bells
 from gateway.clock import utc_now
 from gateway.config import Settings
@@ -50,7 +50,7 @@ def run(path: Path, announce: Callable[[str], None], roles: Collection[str] = RO
     """
     settings = config.load(path)
     sys.setswitchinterval(TURN)
-    give_back_large()
+    hold_little()
     with opening.upgraded(settings) as store, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         if taken_up := journal.take_up(store):
             log.mail_taken_up(mails=taken_up)

@@ -266,7 +266,7 @@ class Mail:
     `quoted_because`: what tells its own words from the quoted ones. `loose`: ids that it cites without brackets.
     `thread_index`: hex of the conversation GUID of Outlook's Thread-Index, "" for none. `unanswerable`: why nothing
     automatic may answer it, though a person may have written it (RFC 3834 §2), "" where it may. `language`: in which
-    it is written.
+    it is written. `below_marker`: our marker stands among its own words, which may have been written below it.
     """
 
     fingerprint: str
@@ -296,6 +296,7 @@ class Mail:
     unanswerable: str = ""
     marks: tuple[Mark, ...] = ()
     language: Language = ""
+    below_marker: bool = False
 
     @property
     def cited(self) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ from gateway.decision.asking import put_before, unproven
 from gateway.decision.case import NOT_DUE, Case, Decision, filing, message
 from gateway.desk.acts import Outcome
 from gateway.desk.commands import Parsed, Verb, parse
-from gateway.mail.quotes import has_marker
 from gateway.model import Event, Filing, Kind, Message, Problem, Proof, Status, Traits
 from gateway.relay import plan
 
@@ -22,7 +21,7 @@ def from_agent(case: Case, agent: str) -> Decision:
     participation = case.placement.participation
     if participation is not None and participation.stale:
         return refused(case, agent, Parsed((), ""), (Problem(participation.stale),), hers)
-    if has_marker(case.mail.own):
+    if case.mail.below_marker:
         return refused(case, agent, Parsed((), ""), (*doubt, Problem("below_marker")), hers)
     parsed = parse(case.mail.own, f"{case.mail.author.name} {case.context.directory.name_of(agent)}")
     if doubt and parsed.has(Verb.FORWARD):

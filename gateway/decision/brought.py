@@ -16,7 +16,6 @@ from gateway.decision.hints import Hints
 from gateway.decision.outside import Brought, from_outside
 from gateway.desk.commands import Parsed, Verb, parse
 from gateway.desk.rights import sees
-from gateway.mail import quotes
 from gateway.mail.language import language
 from gateway.model import (
     Attachment,
@@ -112,6 +111,8 @@ def _original(mail: Mail, barred: str) -> Mail:
     """The mail as if its original sender had written it to us. `barred`: why its files stay, "" where they don't."""
     forwarded = mail.forwarded
     assert forwarded is not None
+    from gateway.mail import quotes  # noqa: PLC0415 (all else of the kind is read in another process; this is rare)
+
     parted = quotes.cut(forwarded.text)
     return replace(
         mail,

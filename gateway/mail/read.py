@@ -92,6 +92,7 @@ def read(
         unanswerable=unanswerable(evidence),
         marks=deceit.marks(who.author, anomalies),
         language=language(parted.own or shown.text),
+        below_marker=quotes.has_marker(parted.own),
     )
 
 

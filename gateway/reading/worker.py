@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import BinaryIO
 
-from gateway.allocator import give_back_large
+from gateway.allocator import hold_little
 from gateway.mail import charsets, lookalikes
 from gateway.model import Mail
 from gateway.reading import frames
@@ -33,7 +33,7 @@ _TRIAL = b"From: =?utf-8?q?=C3=A9?= <a@\xc3\xa9.example>\r\nDate: Mon, 3 Feb 202
 def main(read: Callable[[bytes, Question], Mail] = answered) -> None:
     """Answer until nobody asks any more. `read`: how, in the place of the real reading."""
     answers = _own_output()
-    give_back_large()
+    hold_little()
     _prepare()
     with suppress(PermissionError):  # gateway.service denies it: no matter, but where mail comes in a rush
         os.nice(_NICENESS)  # somebody waits for mail to be taken, nobody for its being read

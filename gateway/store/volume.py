@@ -10,7 +10,6 @@ import secrets
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from statistics import median
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, bindparam, delete, func, literal_column, select
@@ -130,7 +129,7 @@ def usual(connection: Connection, now: datetime) -> float:
     counts = dict.fromkeys(range(1, _DAYS + 1), 0)
     for row in _HOURS.rows(connection, {"since": end - (_DAYS + 1) * _DAY, "until": end - _DAY}):
         counts[(end - row.hour - _MICROSECOND) // _DAY] += row.written
-    return median(counts.values()) / 24
+    return sorted(counts.values())[_DAYS // 2] / 24
 
 
 def wrote(tx: Tx, acknowledgements: int, now: datetime) -> None:

@@ -16,6 +16,7 @@ from gateway.context import Context
 from gateway.decision import Decision
 from gateway.errors import StoreError
 from gateway.mail import tokens
+from gateway.mail.mark import REPLY_MARKER
 from gateway.mail.tokens import Token, TokenKind
 from gateway.store import arrivals, sending, views
 from gateway.store.database import Store
@@ -141,6 +142,14 @@ def test_an_agent_answers_and_the_usager_answers_back(store: Store, context: Con
     for way in ({"to": sent.reply_to}, {"answers": sent.message_id}, {"references": (sent.message_id,)}):
         take(store, context, raw_mail(**way, text=f"Merci {way}", identifier=f"r{len(str(way))}@x"))
     assert (len(one(store)["messages"]), one(store)["status"]) == (6, "active")
+
+
+def test_an_answer_below_our_marker_comes_back_to_the_agent(store: Store, context: Context) -> None:
+    """A mail program's separator at the very top: what below it is hers can't be told, and nothing of it leaves."""
+    take(store, context, raw_mail())
+    answer(store, context, f"-----Message d’origine-----\n\n{REPLY_MARKER}\n\nUne question.\n\nVoici mon avis.")
+    assert answers(store) == []
+    assert "n’a pas pu être distinguée du message" in deliveries(store)[-1].draft.text
 
 
 def test_an_agents_address_alone_does_nothing(store: Store, context: Context) -> None:
