@@ -68,12 +68,13 @@ lock: $(INSTALLED)  ## write requirements.lock anew, from pyproject.toml
 	$(BIN)/pip-compile --quiet --extra dev --extra s3 --strip-extras --allow-unsafe --generate-hashes \
 		--no-emit-index-url --no-emit-trusted-host --no-header --output-file requirements.lock pyproject.toml
 
-translations: $(INSTALLED)  ## bring the catalogue up to the templates; what is new or changed is left to translate
+translations: $(INSTALLED)  ## bring the catalogue up to the templates, and compile what is translated; the rest is left to translate
 	mkdir -p .cache
 	$(BIN)/pybabel --quiet extract --mapping-file pyproject.toml --no-location --no-wrap \
 		--output-file .cache/gateway.pot gateway/relay/templates
 	$(BIN)/pybabel --quiet update --input-file .cache/gateway.pot --locale fr --no-wrap --ignore-obsolete \
 		--ignore-pot-creation-date --output-file gateway/relay/locale/fr/LC_MESSAGES/gateway.po
+	$(BIN)/pybabel --quiet compile --directory gateway/relay/locale --domain gateway
 
 servers:
 	@sh tests/servers/install.sh

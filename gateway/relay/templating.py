@@ -7,6 +7,7 @@ A name that a template misspells is an error, not a gap.
 
 from __future__ import annotations
 
+import gettext
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
@@ -24,7 +25,6 @@ from jinja2.sandbox import SandboxedEnvironment
 from gateway.config.settings import Attachments, Demarche, Instance, Organisation
 from gateway.mail.mark import REPLY_MARKER
 from gateway.model import Problem
-from gateway.relay.catalogue import Catalogue, catalogue
 
 LANGUAGES = ("fr", "en")
 NO_SUBJECT = {"fr": "(sans objet)", "en": "(no subject)"}
@@ -213,28 +213,21 @@ def _environment(own: Mapping[str, str], language: str) -> SandboxedEnvironment:
     made.tests = {name: made.tests[name] for name in TESTS}
     made.policies["ext.i18n.trimmed"] = True
     made.newstyle_gettext = True  # type: ignore[attr-defined]  # the values come as arguments
-    made.globals |= _gettexts(_sentences(language), language)
+    made.globals |= _gettexts(_translations(language))
     return made
 
 
-def _gettexts(sentences: Catalogue, language: str) -> dict[str, Callable[..., str]]:
-    """What `{% trans %}` calls; the values in a sentence are held to the same as those that stand alone.
-
-    What isn't translated is told in English. Nothing and one are singular in French, in English one alone.
-    """
+def _gettexts(translations: gettext.NullTranslations) -> dict[str, Callable[..., str]]:
+    """What `{% trans %}` calls; the values in a sentence are held to the same as those that stand alone."""
 
     def one(message: str, /, **values: object) -> str:
-        return sentences.get(message, (message,))[0] % _all_said(values)
+        return translations.gettext(message) % {name: _said(value) for name, value in values.items()}
 
     def many(message: str, plural: str, number: int, /, **values: object) -> str:
-        singular = number < 2 if language == "fr" else number == 1
-        return sentences.get(message, (message, plural))[not singular] % _all_said(values)
+        found = translations.ngettext(message, plural, number)
+        return found % {name: _said(value) for name, value in values.items()}
 
     return {"gettext": one, "ngettext": many}
-
-
-def _all_said(values: Mapping[str, object]) -> dict[str, Any]:
-    return {name: _said(value) for name, value in values.items()}
 
 
 def _said(value: Any) -> Any:
@@ -267,8 +260,5 @@ def sources() -> Mapping[str, str]:
 
 
 @cache
-def _sentences(language: str) -> Catalogue:
-    """Those of the templates, in another language than English, in which they stand there."""
-    if language == "en":
-        return {}
-    return catalogue((_HERE / "locale" / language / "LC_MESSAGES" / "gateway.po").read_text("utf-8"))
+def _translations(language: str) -> gettext.NullTranslations:
+    return gettext.translation("gateway", _HERE / "locale", [language], fallback=language == "en")

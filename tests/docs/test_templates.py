@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,11 +15,11 @@ import pytest
 from babel.dates import get_month_names
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
+from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 
 import gateway.relay
 from gateway.relay import samples, texts
-from gateway.relay.catalogue import catalogue
 from gateway.relay.templating import LANGUAGES, MONTHS, sources
 
 ROOT = Path(__file__).parents[2]
@@ -77,18 +78,11 @@ def test_nothing_is_left_to_translate() -> None:
         assert not list(message.check(french())), message.id
 
 
-def test_the_catalogue_is_read_as_those_who_wrote_its_format_read_it() -> None:
-    found = catalogue(CATALOGUE.read_text("utf-8"))
-    assert found == {forms(message.id)[0]: forms(message.string) for message in translated()}
-    assert french().plural_expr == "(n > 1)"
-
-
-def test_what_is_not_translated_yet_is_told_in_english() -> None:
-    fuzzy = '#, fuzzy\nmsgid "One"\nmsgstr "Un"\n\n'
-    empty = 'msgid "Two"\nmsgstr ""\n\nmsgid "%(n)s"\nmsgid_plural "%(n)s."\nmsgstr[0] "Une"\nmsgstr[1] ""\n\n'
-    gone = '#~ msgid "Three"\n#~ msgstr "Trois"\n\n'
-    long = 'msgid ""\n"A \\"long\\" "\n"one\\n"\nmsgstr ""\n"Une "\n"longue"\n'
-    assert catalogue(fuzzy + empty + gone + long) == {'A "long" one\n': ("Une longue",)}
+def test_what_is_translated_is_compiled() -> None:
+    compiled = read_mo(BytesIO(CATALOGUE.with_suffix(".mo").read_bytes()))
+    found = {forms(message.id): forms(message.string) for message in compiled if message.id}
+    assert found == {forms(message.id): forms(message.string) for message in translated()}, "make translations"
+    assert compiled.plural_expr == french().plural_expr
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
