@@ -42,8 +42,8 @@ def recovered(store: Store, by: Operator, now: datetime, *, apply: bool) -> Show
     Raises:
         StoreError: the packs or the database can't be had now.
     """
-    if apply:  # what the daemon's next start would enter: it wasn't filed before, and nothing of it is held
-        journal.take_up(store)
+    # What the daemon's next start would enter comes first: it wasn't filed before, and nothing of it is held.
+    entered = journal.take_up(store) if apply else 0
     damages: list[Damage] = []
     times: list[datetime] = []
     extents = store.read_now(arrivals.extents)
@@ -54,7 +54,7 @@ def recovered(store: Store, by: Operator, now: datetime, *, apply: bool) -> Show
     if apply and times:
         words = f"recovered {many(len(times), 'mail')} from the packs"
         store.write_now(lambda tx: audit.record(tx, at=now, by=by.name, what=words, proof=by.proof))
-    return _shown(times, damages, apply=apply)
+    return _shown(times, entered, damages, apply=apply)
 
 
 def _strange(batch: list[Entry], tx: Tx) -> list[Entry]:
@@ -84,16 +84,17 @@ def _batches(found: Iterator[Entry]) -> Iterator[list[Entry]]:
         yield batch
 
 
-def _shown(times: list[datetime], damages: list[Damage], *, apply: bool) -> Shown:
+def _shown(times: list[datetime], entered: int, damages: list[Damage], *, apply: bool) -> Shown:
+    """`entered`: how many mails besides that were to be entered anyway."""
     first, last = (min(times), max(times)) if times else (None, None)
     document = {
-        "mails": len(times),
+        "mails": len(times) + entered,
         "first": first,
         "last": last,
         "applied": apply,
         "damaged": [{"pack": damage.pack, "offset": damage.offset} for damage in damages],
     }
-    lines = ["There is no mail in the packs that the store doesn't know."]
+    lines = [] if entered else ["There is no mail in the packs that the store doesn't know."]
     if first is not None and last is not None:
         span = f"{many(len(times), 'mail')}, of {when(first)} to {when(last)}"
         lines = [f"In the packs, and not known to the store: {span}. `gateway recover --apply` takes it in."]
@@ -102,5 +103,7 @@ def _shown(times: list[datetime], damages: list[Damage], *, apply: bool) -> Show
                 f"Taken in: {span}. The daemon files it when it is started.",
                 "What it causes is held, since it may have been sent before: `gateway outbox list` shows it then.",
             ]
+    if entered:
+        lines.append(f"Taken in as at each start of the daemon, which files it: {many(entered, 'mail')}.")
     lines += [f"{damage.pack} can't be read from octet {damage.offset} on." for damage in damages]
     return Shown(document, tuple(lines))

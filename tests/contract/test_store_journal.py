@@ -277,9 +277,11 @@ async def test_the_daemon_sees_such_packs_among_those_that_are_broken(
 def test_recover_takes_it_up_first_and_holds_nothing_of_it(store: Store, written: Journal) -> None:
     """It was never filed: nothing of it can have been sent."""
     written.write(mails(2))
-    recovered(store, SOMEBODY, NOW, apply=False)
+    found = recovered(store, SOMEBODY, NOW, apply=False)
     assert arrived(store) == []
-    recovered(store, SOMEBODY, NOW, apply=True)
+    taken = recovered(store, SOMEBODY, NOW, apply=True)
+    assert (found.document["mails"], taken.document["mails"]) == (2, 2)
+    assert taken.lines == ("Taken in as at each start of the daemon, which files it: 2 mails.",)
     assert arrived(store) == senders(0, 1)
     assert store.read_now(lambda c: rounds.last(c, outbox.RESTORED)) is None
     assert journal.take_up(store) == 0
