@@ -27,7 +27,7 @@ from gateway.errors import StoreError
 from gateway.model import GATHERING, GLOBAL, Conversation, Draft, Event, Filing, InboxKind, Status
 from gateway.relay import plan
 from gateway.relay.plan import MOST_ENTRIES, Entry
-from gateway.store import filing, notices, outbox, recall, rounds
+from gateway.store import exchange, filing, notices, outbox, rounds
 from gateway.store.database import Tx, savepoint
 
 _DIGEST, _REMINDERS = "digest", "reminders"
@@ -220,7 +220,7 @@ def _draft(tx: Tx, context: Context, agent: str, sheet: _Sheet, now: datetime) -
 def _entry(tx: Tx, context: Context, agent: str, item: _Item, now: datetime) -> Entry:
     """A line of a digest, with the address to which this agent can answer."""
     conversation = item.conversation
-    latest = recall.thread(tx.connection, conversation.id).latest
+    latest = exchange.thread(tx.connection, conversation.id).latest
     demarche = context.directory.demarche_of(conversation.inbox)
     return Entry(
         reference=conversation.reference,

@@ -25,8 +25,9 @@ from gateway.decision import (
 )
 from gateway.model import Arrival, Clues, Mail, Nature, Purpose, Recalled, Role, Scan, Thread, Traits, Volume
 from gateway.routing.route import Route
-from gateway.store import confirmations, recall, references, scans, volume
+from gateway.store import confirmations, exchange, recall, references, scans, volume
 from gateway.store.neighbourhood import neighbourhood
+from gateway.store.rows import messages_by_id
 from gateway.store.volume import Counted
 from gateway.threading.place import Placement, hinted, place, unsettled
 from gateway.threading.settle import placed
@@ -75,7 +76,7 @@ def explained(connection: Connection, this: Seen, context: Context, now: datetim
     leaving = [message for beside in placement.beside for message in beside.takes]
     home = placement.conversation
     by_agent = placement.participation is not None and placement.participation.role is Role.AGENT
-    known = recall.acted_on if by_agent or recalled.asked else recall.thread
+    known = exchange.acted_on if by_agent or recalled.asked else exchange.thread
     thread = known(connection, home.id, leaving) if home is not None else Thread()
     takes = (*placement.takes, *leaving)
     scan = scans.of_mail(connection, arrival.digest) if mail.attachments else None
@@ -86,7 +87,7 @@ def explained(connection: Connection, this: Seen, context: Context, now: datetim
         replace(recalled, notices=notices, volume=_volume(connection, mail, placement, context, now), scan=scan),
         placement,
         thread,
-        recall.messages_by_id(connection, takes) if takes else {},
+        messages_by_id(connection, takes) if takes else {},
         context,
         own=this.own,
         reference=references.unused(connection) if home is None or is_agents(mail, context) else "",

@@ -9,8 +9,9 @@ from datetime import datetime
 from gateway.context import Context
 from gateway.model import GATEWAY, Attachment, Conversation, Direction, Draft, Event, Finding, Kind, Message, Scan
 from gateway.relay import plan, withheld
-from gateway.store import filing, outbox, recall, scans
+from gateway.store import filing, outbox, scans
 from gateway.store.database import AnyRow, Tx
+from gateway.store.rows import as_message, conversation_by_id
 from gateway.telling import may_be_told
 
 
@@ -41,14 +42,14 @@ def _spoken(
 ) -> int:
     """One message of the mail: its attachments are marked anew, and those who were told without them get them."""
     scans.hurry(tx, identifier, now)
-    message = recall.as_message(row)
+    message = as_message(row)
     barred = withheld.barred_by(scan, asked=True)
     files = withheld.marks(message.attachments, context.settings.attachments, barred)
     changed = tuple(file for file, before in zip(files, message.attachments, strict=True) if file != before)
     if not changed and by == GATEWAY:
         return 0
     scans.mark(tx, identifier, files)
-    conversation = recall.conversation_by_id(tx.connection, row.conversation)
+    conversation = conversation_by_id(tx.connection, row.conversation)
     what = f"virus in the attachments of message {identifier}: {scan.name}"
     if scan.finding is Finding.CLEAN:
         what = f"released the attachments of message {identifier}"

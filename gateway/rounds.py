@@ -25,7 +25,7 @@ from gateway.desk import states
 from gateway.errors import StoreError
 from gateway.model import Conversation, Event, Filing, Status
 from gateway.relay import plan
-from gateway.store import clocks, evidence, filing, notices, outbox, recall, rounds, volume
+from gateway.store import clocks, evidence, exchange, filing, notices, outbox, rounds, volume
 from gateway.store.database import Store, Tx, savepoint
 from gateway.store.notices import Pending
 
@@ -144,7 +144,7 @@ def _told_burst(tx: Tx, context: Context, pending: Pending, now: datetime) -> in
 def _woken(tx: Tx, context: Context, conversation: Conversation, now: datetime) -> int:
     """Its date has come: it is work again, and its agents are told."""
     after = states.put(conversation, Status.ACTIVE, now)
-    thread = recall.thread(tx.connection, conversation.id)
+    thread = exchange.thread(tx.connection, conversation.id)
     last = rounds.last_message(tx.connection, conversation.id)
     filing.file(
         tx, Filing(after, history=(Event("gateway", "active again: its date has come"),)), context.signer, now

@@ -9,7 +9,7 @@ from gateway import acting
 from gateway.context import Context
 from gateway.model import Conversation, Message, Status, Thread
 from gateway.relay import plan
-from gateway.store import notices, outbox, recall
+from gateway.store import exchange, notices, outbox
 from gateway.store.database import Tx
 
 
@@ -55,5 +55,5 @@ def tell_others(tx: Tx, context: Context, conversation: Conversation, last: int,
     """An agent may not be told any more of what waits: then those are who are responsible without her."""
     if conversation.status is not Status.ACTIVE:
         return 0
-    waiting = recall.thread(tx.connection, conversation.id).pending
+    waiting = exchange.thread(tx.connection, conversation.id).pending
     return put_before(tx, context, conversation, waiting, last, now, but=notices.told_of(tx.connection, last))

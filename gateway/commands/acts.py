@@ -18,7 +18,7 @@ from gateway.context import Context
 from gateway.desk.commands import Command, Parsed, Verb, parse
 from gateway.errors import Refused
 from gateway.model import Direction, Kind, Message, Nature, Status
-from gateway.store import filing, recall, views
+from gateway.store import exchange, filing, views
 from gateway.store.database import Store, Tx
 
 _AGENT = "an address or a name; me, or nobody to give it back"
@@ -144,7 +144,7 @@ def act(
 
     def work(tx: Tx) -> tuple[str, tuple[int, ...]]:
         conversation = views.find(tx.connection, reference)
-        thread = recall.acted_on(tx.connection, conversation.id)
+        thread = exchange.acted_on(tx.connection, conversation.id)
         outcome = acting.act(context, conversation, agent, wish, now, thread=thread)
         if outcome.problems:
             raise Refused("; ".join(acting.in_words(problem) for problem in outcome.problems))

@@ -24,8 +24,9 @@ from gateway.context import Context
 from gateway.decision import by_itself, hints, rules, trace, traits
 from gateway.decision.beside import beside
 from gateway.model import Held, Neighbourhood, Trace
-from gateway.store import audit, filing, neighbourhood, recall
+from gateway.store import audit, filing, neighbourhood
 from gateway.store.database import Store, Tx
+from gateway.store.rows import messages_by_id
 from gateway.threading.place import Beside
 from gateway.threading.settle import settled
 
@@ -152,7 +153,7 @@ def _applied(
     what = f"placed every mail anew: {many(len(found.changes), 'difference')}"
     audit.record(tx, at=now, by=by.name, what=what, proof=by.proof)
     neighbourhood.renew(tx, found.reread)
-    taken = recall.messages_by_id(tx.connection, [message for changed in found.changes for message in changed.takes])
+    taken = messages_by_id(tx.connection, [message for changed in found.changes for message in changed.takes])
     filings = [
         beside(changed, [taken[message] for message in changed.takes], context, now, quiet=True)
         for changed in found.changes

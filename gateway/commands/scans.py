@@ -16,8 +16,9 @@ from gateway.context import Context
 from gateway.desk.rights import Action, may
 from gateway.errors import NotFound, Refused
 from gateway.model import Conversation, Finding, Scan
-from gateway.store import audit, recall, scans
+from gateway.store import audit, scans
 from gateway.store.database import Store, Tx
+from gateway.store.rows import conversation_by_id
 
 
 def _parser(made: argparse.ArgumentParser) -> None:
@@ -104,4 +105,4 @@ def _conversations(tx: Tx, digest: str) -> Iterator[Conversation]:
     if not rows:
         raise Refused("no message holds its attachments: it isn't filed")
     for identifier in {row.conversation for row in rows.values()}:
-        yield recall.conversation_by_id(tx.connection, identifier)
+        yield conversation_by_id(tx.connection, identifier)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert, select, update
 from gateway.errors import StoreError
 from gateway.model import Answered, Ask, Asked, Confirmation
 from gateway.store.database import Tx
-from gateway.store.recall import conversation_by_id, messages_by_id
+from gateway.store.rows import conversation_by_id, messages_by_id
 from gateway.store.tables import confirmations, messages
 
 

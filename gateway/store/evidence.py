@@ -27,7 +27,7 @@ from gateway.store import audit, chain, turns
 from gateway.store.chain import Link, Verified
 from gateway.store.database import AnyRow, Tx
 from gateway.store.prepared import About, Prepared
-from gateway.store.recall import parts
+from gateway.store.rows import parts
 from gateway.store.tables import audit as acts
 from gateway.store.tables import conversations, deliveries, evidence
 

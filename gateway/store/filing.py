@@ -25,7 +25,7 @@ from gateway.store import (
 )
 from gateway.store.database import Tx, insert_each, inserted
 from gateway.store.prepared import Prepared
-from gateway.store.recall import parts
+from gateway.store.rows import parts
 from gateway.store.signer import Signer
 from gateway.store.tables import citations, conversations, history, messages, related
 

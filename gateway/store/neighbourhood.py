@@ -10,7 +10,7 @@ from sqlalchemy import BindParameter, Connection, bindparam, delete, func, selec
 from gateway.model import Arrival, Held, Kind, Neighbourhood, Trace
 from gateway.store import arrivals, rows, tables
 from gateway.store.database import AnyRow, Tx, insert_each
-from gateway.store.recall import conversation_by_id
+from gateway.store.rows import conversation_by_id
 from gateway.store.tables import citations, messages, related
 from gateway.store.traits import as_row, as_traits
 

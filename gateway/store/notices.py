@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, delete, func, or_, select
 
 from gateway.model import Conversation, Message, Notice, Purpose
-from gateway.store import recall
 from gateway.store.database import AnyRow, Tx, insert_each
 from gateway.store.prepared import Prepared
+from gateway.store.rows import conversation_by_id, messages_by_id
 from gateway.store.tables import deliveries, notices
 
 _LONGEST = timedelta(minutes=10)  # for which a burst that doesn't end holds back what has come so far
@@ -96,10 +96,10 @@ def _pending(connection: Connection, agent: str, conversation: int) -> Pending:
         select(notices.c.id, notices.c.message, notices.c.created_at).where(*these).order_by(notices.c.id)
     ).all()
     ids = sorted({row.message for row in told})
-    shown = recall.messages_by_id(connection, ids[-_MOST_MESSAGES:])
+    shown = messages_by_id(connection, ids[-_MOST_MESSAGES:])
     return Pending(
         agent,
-        recall.conversation_by_id(connection, conversation),
+        conversation_by_id(connection, conversation),
         tuple(shown[identifier] for identifier in sorted(shown)),
         ids[-1],
         tuple(row.id for row in told),
@@ -129,7 +129,7 @@ def collected(connection: Connection, agent: str, now: datetime) -> list[Collect
         found.setdefault(row.conversation, []).append(row)
     return [
         Collected(
-            recall.conversation_by_id(connection, conversation),
+            conversation_by_id(connection, conversation),
             len({row.message for row in rows}),
             max(row.message for row in rows),
             tuple(row.id for row in rows),

@@ -3,46 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, literal_column, select
+from sqlalchemy import Connection, bindparam, func, literal_column, select
 
 from gateway.model import (
     MATTER_WINDOW,
     MOST_BEARERS,
-    Attachment,
     Clues,
     Conversation,
     DeliveryState,
-    Direction,
-    Inbox,
-    InboxKind,
-    Kind,
     Linked,
-    Mark,
-    Message,
-    Nature,
     Participation,
-    Proof,
     Purpose,
     Recalled,
     Role,
     Sent,
-    Status,
-    Thread,
 )
 from gateway.store.database import AnyRow
-from gateway.store.prepared import Prepared
-from gateway.store.tables import citations, conversations, deliveries, messages, notices, participations
-from gateway.store.traits import as_traits
+from gateway.store.prepared import About, Prepared
+from gateway.store.rows import conversation_by_id
+from gateway.store.tables import citations, deliveries, messages, participations
 
 _DAY = timedelta(days=1)
-_MOST_UNANSWERED = 10
-_MOST_WRITTEN = 100
 _FIRST_DAY, _LAST_DAY = datetime(1970, 3, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 _MOST_ALIKE = 20
 _MOST_LINKS = 300  # each way: many mails may bear one id
@@ -61,14 +44,14 @@ _LINK = (
 
 # Built once: building a query costs more than running it.
 _SAME = Prepared(select(messages.c.id).where(messages.c.fingerprint == bindparam("fingerprint")))
-_CONVERSATION = Prepared(select(conversations).where(conversations.c.id == bindparam("id")))
 _PARTICIPATION = Prepared(select(participations).where(participations.c.id == bindparam("id")))
-_MESSAGES = select(messages).where(messages.c.id.in_(bindparam("ids", expanding=True)))
-_CITED = (
-    select(*_LINK)
-    .where(messages.c.message_id.in_(bindparam("ids", expanding=True)), _BORNE)
-    .order_by(messages.c.id)
-    .limit(_MOST_LINKS)
+_CITED = About(
+    lambda ids: (
+        select(messages.c.id, *_LINK)
+        .where(messages.c.message_id.in_(ids), _BORNE)
+        .order_by(messages.c.id)
+        .limit(_MOST_LINKS)
+    )
 )
 _CITING = Prepared(
     select(*_LINK)
@@ -101,45 +84,6 @@ _SINCE = Prepared(
         deliveries.c.purpose == bindparam("purpose"),
     )
 )
-_STAYS = messages.c.id.not_in(bindparam("without", expanding=True))
-_OUTSIDE = (
-    messages.c.conversation == bindparam("conversation"),
-    messages.c.direction == literal_column("'in'"),
-    messages.c.kind == literal_column("'external'"),
-)
-_LATEST = select(messages).where(*_OUTSIDE).order_by(messages.c.id.desc()).limit(1)
-_WRITTEN = _LATEST.limit(_MOST_WRITTEN)
-_WRITERS = select(messages.c.author).where(*_OUTSIDE).distinct().order_by("author")
-_LAST_ANSWER = (
-    select(func.coalesce(func.max(messages.c.id), 0))
-    .where(
-        messages.c.conversation == bindparam("conversation"),
-        messages.c.direction == "out",
-        messages.c.kind == "external",
-    )
-    .scalar_subquery()
-)
-_UNANSWERED = _LATEST.where(messages.c.id > _LAST_ANSWER).limit(_MOST_UNANSWERED)
-_LAST_ACT = (
-    select(func.coalesce(func.max(messages.c.id), 0))
-    .where(
-        messages.c.conversation == bindparam("conversation"),
-        (messages.c.direction == "out") | (messages.c.kind == "internal") | (messages.c.kind == "event"),
-    )
-    .scalar_subquery()
-)
-_NOTIFIED = Prepared(
-    select(deliveries.c.recipient, func.max(deliveries.c.created_at).label("at"))
-    .where(
-        deliveries.c.conversation == bindparam("conversation"),
-        deliveries.c.purpose == Purpose.NOTIFICATION.value,
-        deliveries.c.message > _LAST_ACT,
-    )
-    .group_by(deliveries.c.recipient)
-)
-_HELD = Prepared(
-    select(notices.c.agent).where(notices.c.conversation == bindparam("conversation"), ~notices.c.digest)
-)
 
 
 def recall(connection: Connection, clues: Clues, now: datetime) -> Recalled:
@@ -155,131 +99,6 @@ def recall(connection: Connection, clues: Clues, now: datetime) -> Recalled:
         sent=_sent(connection, clues.deliveries),
         digest=_answers_digest(connection, clues),
         forwarded=_cited(connection, (clues.forwarded,)) if clues.forwarded else (),
-    )
-
-
-def thread(connection: Connection, conversation: int, without: Iterable[int] = ()) -> Thread:
-    """What is known of a conversation besides itself. `without`: messages that are about to leave it."""
-    values = {"conversation": conversation, "without": list(without)}
-    unanswered = tuple(map(as_message, reversed(_of_thread(connection, _UNANSWERED, values))))
-    latest = unanswered[-1:] or tuple(map(as_message, _of_thread(connection, _LATEST, values)))
-    return Thread(
-        latest=next(iter(latest), None),
-        unanswered=unanswered,
-        writers=tuple(row.author for row in _of_thread(connection, _WRITERS, values)),
-        notified={row.recipient: row.at for row in _NOTIFIED.rows(connection, values)},
-        held=frozenset(_HELD.scalars(connection, values)),
-    )
-
-
-def _of_thread(connection: Connection, query: Select[Any], values: dict[str, Any]) -> Sequence[AnyRow]:
-    """What a query finds in a conversation. Hardly ever are there messages about to leave it."""
-    if values["without"]:
-        return connection.execute(query.where(_STAYS), values).all()
-    return _whole(query).rows(connection, values)
-
-
-@cache
-def _whole(query: Select[Any]) -> Prepared:
-    return Prepared(query)
-
-
-def written(connection: Connection, conversation: int) -> tuple[Message, ...]:
-    """All that came from outside, or the latest of it, oldest first."""
-    rows = _of_thread(connection, _WRITTEN, {"conversation": conversation, "without": ()})
-    return tuple(map(as_message, reversed(rows)))
-
-
-def acted_on(connection: Connection, conversation: int, without: Iterable[int] = ()) -> Thread:
-    """`thread`, with what an agent's act there may need besides."""
-    return replace(
-        thread(connection, conversation, without),
-        written=written(connection, conversation),
-        holders=_holders(connection, conversation),
-    )
-
-
-def parts(connection: Connection, conversation: int) -> frozenset[int]:
-    """The ids of a conversation, and of all that was merged into it."""
-    found = {conversation}
-    merged = select(conversations.c.id)
-    while more := set(connection.scalars(merged.where(conversations.c.merged_into.in_(found)))) - found:
-        found |= more
-    return frozenset(found)
-
-
-def _holders(connection: Connection, conversation: int) -> frozenset[str]:
-    """Everyone who was given a reply address that leads to it."""
-    every = parts(connection, conversation)
-    taking_part = select(participations.c.address).where(participations.c.conversation.in_(every))
-    written_to = select(deliveries.c.recipient).where(
-        deliveries.c.conversation.in_(every), deliveries.c.participation.is_not(None)
-    )
-    return frozenset(connection.scalars(taking_part.union(written_to)))
-
-
-def messages_by_id(connection: Connection, ids: Iterable[int]) -> dict[int, Message]:
-    rows = connection.execute(_MESSAGES, {"ids": list(ids)})
-    return {row.id: as_message(row) for row in rows}
-
-
-def as_message(row: AnyRow) -> Message:
-    return Message(
-        message_id=row.message_id,
-        direction=Direction(row.direction),
-        kind=Kind(row.kind),
-        nature=Nature(row.nature),
-        proof=Proof(row.proof) if row.proof else None,
-        author=row.author,
-        people=tuple(row.people),
-        received_at=row.received_at,
-        subject=row.subject,
-        text=row.text,
-        quoted=row.quoted,
-        attachments=tuple(Attachment(**stored) for stored in row.attachments),
-        because=tuple(row.because),
-        fingerprint=row.fingerprint.hex() if row.fingerprint else "",
-        digest=row.digest.hex() if row.digest else "",
-        traits=as_traits(row),
-        proof_code=row.proof_code,
-        marks=tuple(Mark(**mark) for mark in row.marks),
-    )
-
-
-def conversation_by_id(connection: Connection, identifier: int) -> Conversation:
-    """A conversation, or the one it was merged into."""
-    row = _CONVERSATION.first(connection, {"id": identifier})
-    while row.merged_into is not None:
-        row = _CONVERSATION.first(connection, {"id": row.merged_into})
-    return as_conversation(row)
-
-
-def as_conversation(row: AnyRow) -> Conversation:
-    return Conversation(
-        id=row.id,
-        reference=row.reference,
-        inbox=Inbox(InboxKind(row.inbox_kind), row.inbox_number),
-        strength=row.strength,
-        pinned=row.pinned,
-        status=Status(row.status),
-        assignee=row.assignee,
-        subject=row.subject,
-        usager=row.usager,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        because=tuple(row.because),
-        tags=tuple(row.tags),
-        organisation=row.organisation,
-        language=row.language,
-        outside=row.outside,
-        guests=tuple(row.guests),
-        followers=tuple(row.followers),
-        muted=tuple(row.muted),
-        asked=None if row.asked is None else tuple(row.asked),
-        waiting_since=row.waiting_since,
-        snoozed_until=row.snoozed_until,
-        reminded=row.reminded,
-        closing_at=row.closing_at,
     )
 
 
@@ -312,7 +131,7 @@ def _cited(connection: Connection, ids: tuple[str, ...]) -> tuple[Linked, ...]:
     """Messages that the mail cites, in the order in which it cites them."""
     if not ids:
         return ()
-    rows = connection.execute(_CITED, {"ids": ids}).all()
+    rows = sorted(_CITED.rows(connection, ids), key=lambda row: row.id)[:_MOST_LINKS]
     borne = Counter(row.message_id for row in rows)
     rows = [row for row in rows if borne[row.message_id] <= MOST_BEARERS]
     order = {identifier: position for position, identifier in enumerate(ids)}

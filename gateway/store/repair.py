@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, select, update
 from gateway.errors import NotFound
 from gateway.model import Message
 from gateway.store.database import Tx
-from gateway.store.recall import as_message
+from gateway.store.rows import as_message
 from gateway.store.tables import deliveries, messages, notices
 
 

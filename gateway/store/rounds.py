@@ -23,7 +23,7 @@ from sqlalchemy import (
 from gateway.model import Conversation, Status
 from gateway.store import statements
 from gateway.store.database import Tx
-from gateway.store.recall import as_conversation
+from gateway.store.rows import as_conversation
 from gateway.store.tables import arrivals, conversations, history, messages, participations, rounds
 
 _MOST = 1000  # conversations in one round; the others come with the next one

@@ -13,7 +13,7 @@ from gateway.errors import NotFound
 from gateway.model import Conversation, Inbox
 from gateway.store import confirmations
 from gateway.store.database import AnyRow
-from gateway.store.recall import as_conversation, conversation_by_id, parts
+from gateway.store.rows import as_conversation, conversation_by_id, parts
 from gateway.store.tables import (
     citations,
     conversations,

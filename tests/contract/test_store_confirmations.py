@@ -10,8 +10,9 @@ from sqlalchemy.exc import IntegrityError
 
 from gateway.errors import StoreError
 from gateway.model import Answered, Ask, Asked, Confirmation, Conversation, Draft, Filing, Purpose, Role
-from gateway.store import confirmations, filing, recall, views
+from gateway.store import confirmations, filing, views
 from gateway.store.database import Store
+from gateway.store.rows import conversation_by_id
 from tests.builders import INES, NOW, ULYSSE, conversation, draft
 from tests.contract.test_store_outbox import SIGNER, message
 
@@ -95,7 +96,7 @@ def test_it_follows_its_mail_into_another_conversation(store: Store) -> None:
 def test_it_is_shown_with_its_mail(store: Store) -> None:
     delivery = ask(store)
     answer(store, delivery, Confirmation.CONFIRMED)
-    whole = store.read_now(lambda c: views.shown(c, recall.conversation_by_id(c, 1)))
+    whole = store.read_now(lambda c: views.shown(c, conversation_by_id(c, 1)))
     assert [m["confirmation"] for m in whole["messages"]] == [
         {"agent": INES, "state": "confirmed", "asked_at": NOW, "done_at": LATER}
     ]

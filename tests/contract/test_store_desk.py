@@ -29,7 +29,7 @@ from gateway.model import (
     Settlement,
     Status,
 )
-from gateway.store import filing, notices, outbox, recall, rounds, sending, views
+from gateway.store import exchange, filing, notices, outbox, recall, rounds, sending, views
 from gateway.store.database import Store
 from gateway.store.tables import deliveries
 from tests.builders import HOTLINE, INES, MANON, NOW, ULYSSE, conversation, draft, make_context
@@ -208,23 +208,23 @@ def test_when_agents_were_told_since_one_of_them_did_something(two: Store) -> No
     into = replace(conversation(1), reference="REF-1")
     told = draft(INES, purpose=Purpose.NOTIFICATION, role=Role.AGENT)
     file(two, message("un"), into, told, draft(ULYSSE))
-    assert two.read_now(lambda c: recall.thread(c, 1)).notified == {INES: NOW}
+    assert two.read_now(lambda c: exchange.thread(c, 1)).notified == {INES: NOW}
     for own in (
         message("r", direction=Direction.OUT),
         message("n", kind=Kind.INTERNAL),
         message("e", kind=Kind.EVENT),
     ):
         file(two, own, into)
-        assert two.read_now(lambda c: recall.thread(c, 1)).notified == {}
+        assert two.read_now(lambda c: exchange.thread(c, 1)).notified == {}
         file(two, message("encore"), into, told, at=NOW + MINUTE)
-        assert two.read_now(lambda c: recall.thread(c, 1)).notified == {INES: NOW + MINUTE}
+        assert two.read_now(lambda c: exchange.thread(c, 1)).notified == {INES: NOW + MINUTE}
 
 
 def test_who_will_be_told_of_a_burst(two: Store) -> None:
     notice(two, "un", NOW)
     notice(two, "deux", NOW, 2, agent=MANON)
     notice(two, "trois", NOW, agent=MANON, digest=True)
-    assert two.read_now(lambda c: recall.thread(c, 1)).held == {INES}
+    assert two.read_now(lambda c: exchange.thread(c, 1)).held == {INES}
 
 
 def test_the_latest_and_the_writers_are_those_from_outside(two: Store) -> None:
@@ -237,7 +237,7 @@ def test_the_latest_and_the_writers_are_those_from_outside(two: Store) -> None:
         message("answer", direction=Direction.OUT, author=INES),
     ):
         file(two, letter, into)
-    thread = two.read_now(lambda c: recall.thread(c, 1))
+    thread = two.read_now(lambda c: exchange.thread(c, 1))
     assert thread.latest is not None
     assert (thread.latest.text, thread.writers) == ("deux", ("guest@x", ULYSSE))
 

@@ -16,9 +16,10 @@ from sqlalchemy.exc import IntegrityError
 import gateway.store
 from gateway.errors import StoreError
 from gateway.model import Attempt, Clues, DeliveryState, Event, Fact, Occasion, Traits
-from gateway.store import audit, evidence, filing, neighbourhood, recall, rounds, schema, views
+from gateway.store import audit, evidence, exchange, filing, neighbourhood, recall, rounds, schema, views
 from gateway.store.database import Store
 from gateway.store.engines import engine_for
+from gateway.store.rows import messages_by_id
 from gateway.store.schema import rebuilding
 from gateway.store.tables import metadata
 from tests.builders import MANON, NOW, ULYSSE
@@ -258,7 +259,7 @@ def test_nobody_loses_sight_of_their_work(tmp_path: Path, old: Engine) -> None:
             lambda c: list(rounds.to_remind(c, NOW, none, times=3, imported="import", late=late))
         )
         assert [conversation.id for conversation in waiting] == [1]
-        assert store.read_now(lambda c: recall.thread(c, 1)).writers == (ULYSSE,)
+        assert store.read_now(lambda c: exchange.thread(c, 1)).writers == (ULYSSE,)
     finally:
         store.close()
 
@@ -325,7 +326,7 @@ def test_what_the_version_before_left_is_there_and_of_use(tmp_path: Path, old: E
         found = store.read_now(lambda c: recall.recall(c, clues, NOW)).participations
         told = {participation.id: participation.written_at for participation, _ in found}
         assert told == {1: NOW.replace(microsecond=7), 2: NOW.replace(microsecond=6), 3: None}
-        message = store.read_now(lambda c: recall.messages_by_id(c, [1]))[1]
+        message = store.read_now(lambda c: messages_by_id(c, [1]))[1]
         assert (message.attachments[0].name, message.attachments[0].held, message.marks) == ("a.pdf", "", ())
         store.write_now(lambda tx: filing.record(tx, 1, Event(MANON, "wrote a note"), NOW, "a proof"))
         assert store.read_now(audit.verified).rows == 1

@@ -24,8 +24,9 @@ from gateway.errors import NotFound, Refused
 from gateway.model import Arrival, Finding, Mail, Scan
 from gateway.outbound import Relay
 from gateway.relay.maildir import MaildirTransport
-from gateway.store import arrivals, audit, recall, scans, tables
+from gateway.store import arrivals, audit, scans, tables
 from gateway.store.database import Store
+from gateway.store.rows import messages_by_id
 from tests.builders import (
     ALICE,
     DOMAIN,
@@ -420,7 +421,7 @@ async def test_nothing_leaves_that_was_planned_before_there_was_an_antivirus(wor
 
 def _digest(world: World) -> str:
     (message,) = [m for m in world.document["messages"] if m["attachments"]]
-    return world.store.read_now(lambda c: recall.messages_by_id(c, [message["id"]]))[message["id"]].digest
+    return world.store.read_now(lambda c: messages_by_id(c, [message["id"]]))[message["id"]].digest
 
 
 async def test_a_manager_releases_and_nobody_else(world: World) -> None:

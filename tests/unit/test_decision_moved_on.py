@@ -24,7 +24,7 @@ from gateway.mail.tokens import Token, TokenKind
 from gateway.model import Conversation, InboxKind, Participation, Purpose, Recalled, Role
 from gateway.store import arrivals, sending
 from gateway.store.database import Store
-from gateway.store.recall import conversation_by_id
+from gateway.store.rows import conversation_by_id
 from tests.builders import (
     INES,
     MANON,

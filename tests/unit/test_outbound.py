@@ -32,7 +32,7 @@ from gateway.model import (
 from gateway.outbound import Relay
 from gateway.relay.maildir import MaildirTransport
 from gateway.relay.wire import WireError
-from gateway.store import evidence, filing, outbox, recall, sending, views
+from gateway.store import evidence, exchange, filing, outbox, sending, views
 from gateway.store.database import Store
 from gateway.store.tables import deliveries
 from tests.builders import MANON, NOW, ULYSSE, listed, make_context, opened, raw_mail, shown, take
@@ -85,7 +85,7 @@ class World:
         def work(tx: Any) -> int:
             conversation = views.find(tx.connection, self.reference)
             outcome = acting.act(self.context, conversation, MANON, Parsed((), "Voici."), NOW)
-            thread = recall.thread(tx.connection, conversation.id)
+            thread = exchange.thread(tx.connection, conversation.id)
             assert thread.latest is not None
             base = replace(thread.latest, author=MANON, fingerprint="", digest="")
             filed = acting.act_filing(self.context, conversation, outcome, base, thread, NOW)
