@@ -16,7 +16,7 @@ from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from json import JSONEncoder
-from typing import Any, TextIO, cast
+from typing import Any, TextIO
 
 from gateway.redaction import pseudonym, redacted
 
@@ -30,14 +30,18 @@ def set_up(*, json: bool, verbose: bool = False) -> None:
     It is done with the first line: structlog is long to import, and most commands have nothing to say.
     """
     with _BEFORE_A_LINE:
+        _made.clear()
         _to_do[:] = [partial(_configure, json=json, verbose=verbose)]
 
 
 _BEFORE_A_LINE = threading.Lock()
 _to_do: list[Callable[[], None]] = []
+_made: list[Any] = []  # the logger, once it is set up: making one costs as much as a line
 
 
 def _logger() -> Any:
+    for logger in _made:
+        return logger
     with _BEFORE_A_LINE:  # nobody's line is written as structlog would by itself
         structlog = _structlog()
         while _to_do:
@@ -69,25 +73,26 @@ def _configure(*, json: bool, verbose: bool) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Unfailing(sys.stderr))),
+        logger_factory=partial(_Lines, sys.stderr),
         cache_logger_on_first_use=False,
     )
+    _made[:] = [structlog.get_logger().bind()]
 
 
-class _Unfailing:
-    """A stream whose trouble is nobody else's: a log on a full disk, or read by nobody, mustn't end the daemon."""
+class _Lines:
+    """Whole lines, each in one go, on a stream whose trouble is nobody else's: a log on a full disk, or read by
+    nobody, mustn't end the daemon."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._lock = threading.Lock()
 
-    def write(self, text: str) -> int:
-        with suppress(OSError):
-            self._stream.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with suppress(OSError):
+    def write(self, line: str) -> None:
+        with self._lock, suppress(OSError):
+            self._stream.write(f"{line}\n")
             self._stream.flush()
+
+    debug = info = warning = error = write
 
 
 def _as_json(_: Any, __: str, line: Mapping[str, Any]) -> str:

@@ -28,5 +28,6 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gateway"))
 def _log_of_its_own() -> Iterator[None]:
     """A command that a test ran in this process has set the log up, on a standard error that is gone afterwards."""
     yield
+    log._made.clear()
     log._to_do.clear()
     structlog.reset_defaults()

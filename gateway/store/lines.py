@@ -31,6 +31,7 @@ class Line:
 
     async def _work(self) -> None:
         while self._waiting:
+            await self._company()
             batch = self._next_batch()
             failure = await self._kept([incoming for incoming, _ in batch])
             alone = len(batch) > 1 and failure is not None and not isinstance(failure, StoreError)
@@ -43,6 +44,17 @@ class Line:
                     done.set_result(None)
                 else:
                     done.set_exception(failed)
+
+    async def _company(self) -> None:
+        """Wait while more mails come with each turn of the event loop.
+
+        One written alone costs a sync as all do together. Nobody waits for long: each turn must bring one, of a
+        client that waits from then on, and one who comes alone waits for a single turn.
+        """
+        met = 0
+        while met < len(self._waiting) < _MOST_MAILS:
+            met = len(self._waiting)
+            await asyncio.sleep(0)
 
     async def _kept(self, mails: Sequence[Incoming]) -> Exception | None:
         try:

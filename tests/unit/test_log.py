@@ -70,3 +70,22 @@ def test_a_log_that_cannot_be_written_stops_nobody(monkeypatch: pytest.MonkeyPat
     log.set_up(json=as_json)
     log.daemon_stopped()
     assert "daemon_stopped" in stream.getvalue()
+
+
+def test_a_line_goes_out_in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others write to the same descriptor: what is in two pieces may stand in two lines."""
+
+    class Pieces(io.StringIO):
+        def write(self, text: str) -> int:
+            pieces.append(text)
+            return len(text)
+
+    pieces: list[str] = []
+    monkeypatch.setattr(sys, "stderr", Pieces())
+    log.set_up(json=True)
+    log.daemon_stopped()
+    log.set_up(json=False)
+    log.daemon_stopped()
+    assert [piece.count("\n") for piece in pieces] == [1, 1]
+    assert pieces[0].startswith("{")
+    assert not pieces[1].startswith("{")
