@@ -46,6 +46,7 @@ _LARGE = 5_000_000  # octets of a mail that isn't read beside another such
 _SMALL = 50_000  # octets of a mail that is cleaned sooner than a thread would have begun, if nothing in it is suspect
 _LATER = timedelta(minutes=5)  # until a mail is tried again that couldn't be had, or that nothing could read
 _AT_ONCE = 16  # mails that are filed beside other daemons in one transaction, which keeps others waiting
+_REST, _LONGEST_REST = 2, 5.0  # in a rush: times as long as the last batch took, and seconds
 _IDLE = 2.0  # seconds until the loop looks by itself: another process may have let a mail be tried again
 
 
@@ -65,14 +66,22 @@ async def run(
     Mails that were begun before, in vain or by a process that ended, are worked on beside the others, one by one.
     """
 
+    clock = asyncio.get_running_loop().time
+    start = clock()
+    took = 0.0  # the last batch
+
     async def fresh() -> int:
-        return await file_waiting(store, context(), readers, owner, now, look)
+        """In a rush, processor is left to mail that comes in: whoever brings it waits, and what it leads to can."""
+        nonlocal took
+        await store.rush.lull(min(_REST * took, _LONGEST_REST))
+        begin = clock()
+        try:
+            return await file_waiting(store, context(), readers, owner, now, look)
+        finally:
+            took = clock() - begin
 
     async def begun() -> int:
         return await file_begun(store, context(), readers, owner, now, look, calm=clock() - start >= CALM)
-
-    clock = asyncio.get_running_loop().time
-    start = clock()
 
     async with asyncio.TaskGroup() as group:
         group.create_task(_repeated(fresh, arrived, planned))

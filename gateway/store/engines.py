@@ -126,7 +126,7 @@ def _files(engine: Engine) -> Files:
 
 def _file(path: str) -> tuple[int, int] | None:
     try:
-        found = os.stat(path)  # noqa: PTH116 (several times a mail: a Path costs more than the look)
+        found = os.stat(path)
     except OSError:
         return None
     return found.st_dev, found.st_ino

@@ -62,21 +62,21 @@ class Keeper:
                     await self._store.write(self._journal.end)
 
     async def _write(self, mails: Sequence[Incoming]) -> None:
-        with self._watched():
+        with self._watched(in_database=True):
             await self._store.write(lambda tx: arrivals.keep_all(tx, mails), urgent=True)
         self._ring()
 
     async def _write_to_journal(self, mails: Sequence[Incoming]) -> None:
         assert self._journal is not None
-        with self._watched():
+        with self._watched(in_database=False):
             await self._owed.room()
             write = asyncio.get_running_loop().run_in_executor(self._thread, self._journal.write, mails)
             self._owed.add(await write)
 
     @contextmanager
-    def _watched(self) -> Iterator[None]:
+    def _watched(self, *, in_database: bool) -> Iterator[None]:
         """Tell others that there is mail to be kept, and the log where that can't be done, or can again."""
-        self._store.rush.begins(time.monotonic())
+        self._store.rush.begins(time.monotonic(), in_database=in_database)
         try:
             yield
         except StoreError as error:

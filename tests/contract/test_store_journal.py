@@ -482,6 +482,14 @@ async def test_what_is_kept_can_be_filed_soon(store: Store) -> None:
     await keeper.close()
 
 
+async def test_nobody_waits_for_the_database_but_those_who_fetch(store: Store) -> None:
+    keeper = Keeper(store, asyncio.Event())
+    for cursor in (None, ImapCursor("contact", 1, 1), None):
+        await keeper.keep(replace(mails(1)[0], cursor=cursor))
+        assert store.rush.awaits_database is (cursor is not None)
+    await keeper.close()
+
+
 async def test_in_a_rush_many_are_entered_at_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(owed, "_GATHER", 3600.0)
     monkeypatch.setattr(store.rush, "until", lambda now: now + 1)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from contextlib import ExitStack
+from itertools import groupby
 
 import pytest
-from sqlalchemy import QueuePool
+from sqlalchemy import Connection, QueuePool
 from sqlalchemy.exc import OperationalError
 
 from gateway.errors import StoreError
-from gateway.store import arrivals, holders
+from gateway.store import arrivals, holders, writer
 from gateway.store.database import Store, Tx
 from gateway.store.folder import Folder
 from gateway.store.rush import Rush
@@ -104,7 +106,7 @@ def test_where_all_connections_wait_for_an_answer_it_is_the_stores_trouble(
 def test_single_urgent_jobs_are_no_rush() -> None:
     rush, now = Rush(), 100.0
     for _ in range(5):
-        rush.begins(now)
+        rush.begins(now, in_database=True)
         rush.ends(now + 0.5)  # a slow disk makes none
         assert rush.until(now + 0.501) <= now + 0.501
         now += 0.6
@@ -113,7 +115,7 @@ def test_single_urgent_jobs_are_no_rush() -> None:
 def test_urgent_jobs_one_after_the_other_are_a_rush_that_ends() -> None:
     rush = Rush()
     for start in (100.0, 100.5):
-        rush.begins(start)
+        rush.begins(start, in_database=True)
         rush.ends(start + 0.499)
     assert 100.999 < rush.until(101.0) < 101.1
     assert rush.until(101.1) <= 101.1
@@ -122,19 +124,104 @@ def test_urgent_jobs_one_after_the_other_are_a_rush_that_ends() -> None:
 def test_a_rush_lasts_while_mail_is_being_written() -> None:
     rush = Rush()
     for start in (100.0, 100.5):
-        rush.begins(start)
+        rush.begins(start, in_database=True)
         rush.ends(start + 0.499)
-    rush.begins(101.0)
+    rush.begins(101.0, in_database=True)
     assert rush.until(105.0) > 105.0
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_in_a_rush_what_isnt_urgent_is_taken_one_by_one(store: Store) -> None:
     """So that whoever waits for an answer finds the writer free."""
-    for _ in range(2):  # one that lasts
-        store.rush.begins(time.monotonic() + 3600)
+    _begin_rush(store, in_database=True)
+    assert _in_transactions(store, 5) == [1, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_in_a_rush_that_waits_for_no_database_they_are_taken_together(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is acknowledged from its pack leaves the writer to others: each by itself costs more of the processor."""
+    monkeypatch.setattr(writer, "time", Clock())  # no turn lasts too long
+    _begin_rush(store, in_database=False)
+    assert _in_transactions(store, 5) == [5]
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_in_a_rush_a_long_turn_is_followed_by_a_longer_rest(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(writer, "time", clock)
+    monkeypatch.setattr(store.rush, "until", lambda now: now + 3600)
+
+    def long(_: Tx) -> None:
+        clock.now += 0.1
+
+    store.submit(long).result(60)
+    assert store._writer._put_off(clock.now) == pytest.approx(0.7)
+    clock.now += 0.7
+    store.submit(lambda _: None).result(60)
+    assert store._writer._put_off(clock.now) == pytest.approx(0.025)
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_where_nobody_waits_nothing_rests_after_a_long_turn(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(writer, "time", clock)
+
+    def long(_: Tx) -> None:
+        clock.now += 0.1
+
+    store.submit(long).result(60)
+    assert store._writer._put_off(clock.now) <= 0
+
+
+async def test_a_lull_is_not_waited_for_where_there_is_no_rush() -> None:
+    with pytest.raises(StopIteration):
+        Rush().lull(3600).send(None)
+
+
+async def test_a_lull_comes_when_the_rush_is_over() -> None:
+    rush, over = Rush(), asyncio.Event()
+    rush.until = lambda now: now if over.is_set() else now + 0.001  # type: ignore[method-assign]
+    waiting = asyncio.create_task(rush.lull(3600))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    over.set()
+    await waiting
+
+
+async def test_a_lull_is_not_waited_for_without_end() -> None:
+    rush = Rush()
+    rush.until = lambda now: now + 3600  # type: ignore[method-assign]
+    await rush.lull(0.01)
+
+
+class Clock:
+    """A time that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def _begin_rush(store: Store, *, in_database: bool) -> None:
+    """One that lasts."""
+    for _ in range(2):
+        store.rush.begins(time.monotonic() + 3600, in_database=in_database)
         store.rush.ends(time.monotonic() + 3600)
-    transactions: list[object] = []
-    for done in [store.submit(lambda tx: transactions.append(tx.connection)) for _ in range(5)]:
+
+
+def _in_transactions(store: Store, count: int) -> list[int]:
+    """How many of so many jobs that wait together are done in each transaction."""
+    begun, go = threading.Event(), threading.Event()
+    transactions: list[Connection] = []
+    store.submit(lambda _: (begun.set(), go.wait(60)), urgent=True)
+    begun.wait(60)
+    waiting = [store.submit(lambda tx: transactions.append(tx.connection)) for _ in range(count)]
+    go.set()
+    for done in waiting:
         done.result(60)
-    assert len(set(map(id, transactions))) == 5
+    return [len(list(jobs)) for _, jobs in groupby(transactions, id)]
