@@ -79,6 +79,8 @@ def _row(line: str) -> str:
 
 def _linked(line: str) -> str:
     """The line with its addresses as links that show exactly where they lead."""
+    if "@" not in line and "://" not in line:
+        return escape(line)
     pieces: list[str] = []
     copied = 0
     for found in _LINK.finditer(line):
