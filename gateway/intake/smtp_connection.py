@@ -172,7 +172,7 @@ class Connection(asyncio.Protocol):
             self._alarm = self.loop.call_at(due, self._alarmed)
 
     def late(self) -> None:
-        self.leave("421 4.4.2 Took too long")
+        self.leave(SLOW)
 
     def progressed(self) -> None:
         """A whole command came, or was answered: nothing less counts as doing something."""

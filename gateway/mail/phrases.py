@@ -160,7 +160,6 @@ LABELS = {
     }.items()
     for label in labels
 }
-FROM_LABELS = frozenset(label for label, field in LABELS.items() if field == "from")
 # « De la part de » names the author after the address of who sent it for them.
 ON_BEHALF = any_of(
     *("de la part de", "on behalf of", "im auftrag von", "en nombre de", "per conto di", "em nome de", "namens"),
