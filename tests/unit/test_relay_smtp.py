@@ -335,6 +335,7 @@ async def test_a_connection_ends_after_so_many_mails(monkeypatch: pytest.MonkeyP
 
 
 async def test_a_connection_is_asked_whether_it_lives_once_it_has_rested(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smtp, "_FRESH", 3600.0)
     async with smarthost() as host:
         by = transport(host)
         for _ in range(2):
