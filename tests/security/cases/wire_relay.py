@@ -123,8 +123,13 @@ async def _told(port: int) -> Counted:
     asked = await said(port, b"EHLO c\r\nVRFY contact\r\nEXPN contact\r\nVRFY nobody\r\nEXPN nobody\r\nQUIT\r\n")
     *_, known, list_of, unknown, no_list, _ = asked.splitlines()
     names = (known != unknown) + (list_of != no_list)
-    slow = [pair for pair in _PAIRS if abs(await _apart(port, *pair)) > _SURE]
+    slow = [pair for pair in _PAIRS if await _tells(port, *pair)]
     return Counted(len(_UNKNOWN) + 2 + len(_PAIRS), words + names + len(slow), "signs")
+
+
+async def _tells(port: int, first: str, second: str) -> bool:
+    """Does the time tell them apart? Then it does so again; what else the machine did meanwhile doesn't."""
+    return abs(await _apart(port, first, second)) > _SURE and abs(await _apart(port, first, second)) > _SURE
 
 
 async def _apart(port: int, first: str, second: str) -> float:
