@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ from gateway.store.packs import Location
 from gateway.store.tables import arrivals as arrivals_table
 from gateway.store.tables import deliveries, raws
 from tests.builders import file_all
+from tests.chaos.disk import Disk, Keeps
 
 NOTHING: frozenset[str] = frozenset()
 _DONE = {"filed", "duplicate"}
@@ -78,9 +80,29 @@ def aftermath(
         return Aftermath(lost=frozenset(acknowledged), damaged=str(error))
 
 
+def after_a_cut(
+    disk: Disk,
+    keeps: Keeps,
+    folder: Path,
+    acknowledged: Collection[str],
+    left: Mapping[str, bytes] | None = None,
+    mailbox: Sequence[Incoming] = (),
+) -> Aftermath:
+    """The same of what the power, or SIGKILL, leaves of a disk. It is written to `folder` meanwhile."""
+    disk.cut(keeps, folder)
+    found = aftermath(folder, acknowledged, left, mailbox)
+    shutil.rmtree(folder)
+    return found
+
+
 def done(folder: Path) -> bool:
     """Whether nothing waits to be filed in the store of a daemon that runs, by what was committed last."""
-    return not (_unknown(folder) or _count(folder, "arrivals WHERE state = 'waiting'"))
+    return filed(folder) and not _unknown(folder)
+
+
+def filed(folder: Path) -> bool:
+    """The same of what the database knows: a pack that failed may hold mail that was promised to nobody."""
+    return not _count(folder, "arrivals WHERE state = 'waiting'")
 
 
 def _unknown(folder: Path) -> bool:

@@ -91,6 +91,12 @@ def answer() -> None:
     Keeper.keep = at_once  # type: ignore[method-assign]
 
 
+def entered() -> None:
+    """The same, and no pack is its journal: what the database doesn't take is nowhere."""
+    answer()
+    journal.Journal.of = classmethod(lambda cls, store: None)  # type: ignore[method-assign,assignment]
+
+
 def heed() -> None:
     """What a sync answers is ignored."""
 
@@ -228,7 +234,7 @@ _PROGRAM = (
 )
 Program = tuple[str | Path, ...]
 _later: set[asyncio.Task[None]] = set()
-_OF_DISKS = (commits, pack, noted, folders, content, answer, heed, placed, files, clock)
+_OF_DISKS = (commits, pack, noted, folders, content, answer, entered, heed, placed, files, clock)
 _OF_OTHERS = (order, bodies, readers, apart, grace, last_step, looks, known, alone, poison, uncounted)
 WITHOUT: dict[str, Callable[[], None]] = {each.__name__: each for each in (*_OF_DISKS, *_OF_OTHERS)}
 

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections import Counter
+from collections.abc import Collection
 from datetime import timedelta
 from pathlib import Path
 
@@ -57,14 +58,14 @@ def _ended(program: careless.Program, every: int) -> Counted:
         return Counted(tries, wrong, "ends")
 
 
-def _failed(program: careless.Program, error: str) -> Counted:
-    """Each call on the folder fails in turn; then the power is cut. Wrong is the same."""
+def _failed(program: careless.Program, calls: Collection[str]) -> Counted:
+    """Each of these calls on the folder fails with EIO, in turn; then the power is cut. Wrong is the same."""
     with scratch() as place:
         ids, tries, wrong = _prepared(place), 0, 0
         _recorded(place, program, place / "record")
-        for call, which in _touching(place / "record", place / "gateway"):
+        for call, which in _touching(place / "record", place / "gateway", calls):
             name = f"{call}-{which}"
-            recording, done = _recorded(place, program, place / name, f"inject={call}:error={error}:when={which}")
+            recording, done = _recorded(place, program, place / name, f"inject={call}:error=EIO:when={which}")
             tries += b"INJECTED" in (place / name).read_bytes()
             wrong += _wrong(place / f"{name}-cut", recording.end(), Keeps(0.0), ids) or b"Traceback" in done.stderr
         return Counted(tries, wrong, "calls")
@@ -77,15 +78,15 @@ def _wrong(after: Path, disk: Disk, keeps: Keeps, ids: list[str]) -> bool:
     return wrong
 
 
-def _touching(record: Path, folder: Path) -> list[tuple[str, int]]:
-    """The calls on what is below the folder that can fail: the name of each, and which of its thread's it is."""
-    below = "".join(f"\\x{octet:02x}" for octet in bytes(folder)).encode()
+def _touching(record: Path, folder: Path, calls: Collection[str]) -> list[tuple[str, int]]:
+    """The calls that are about what is below the folder: the name of each, and which of its thread's it is."""
+    below = "".join(f"\\x{octet:02x}" for octet in bytes(folder) + b"/").encode()
     counts, found = Counter[tuple[str, str]](), set[tuple[str, int]]()
     for line in record.read_bytes().splitlines():
         if begun := _CALL.match(line):
             thread, call = begun[1].decode(), begun[2].decode()
             counts[thread, call] += 1
-            if call in _FAILING and below in line:
+            if call in calls and below in line:
                 found.add((call, counts[thread, call]))
     return sorted(found)
 
@@ -157,9 +158,9 @@ CASES = (
         trial="`gateway backup --keep 1` beside an older backup, and one call on its files fails with EIO, each in "
         f"turn ({', '.join(_FAILING)}); then the power is cut",
         promise=_PROMISE,
-        defended=lambda: _failed((COMMAND,), "EIO"),
-        control=lambda: _failed(careless.program("heed"), "EIO"),
-        removed="heeding what a sync answers",
+        defended=lambda: _failed((COMMAND,), _FAILING),
+        control=lambda: _failed(careless.program("heed"), ("fsync",)),
+        removed="heeding what a sync answers; fsync alone fails",
         when=When.FULL,
         lacks=lacking,
     ),

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.chaos import careless
-from tests.chaos.aftermath import Aftermath, aftermath, arrived, done, tried
+from tests.chaos.aftermath import after_a_cut, aftermath, arrived, done, filed, tried
 from tests.chaos.cases.kills import mails
 from tests.chaos.disk import Keeps
 from tests.chaos.recording import Recording
@@ -61,8 +61,8 @@ def _all(pid: int, *words: str) -> bool:
 def _each_call(program: careless.Program, call: str, error: str, *, fresh: bool) -> Counted:
     """Each such call fails in turn while a mail comes in and is filed; then the power is cut.
 
-    `call`: one, or several by commas, of which the n-th of each fails. `fresh`: the daemon was just started, and has
-    yet to open what it needs.
+    `call`: one, or several by commas, of which the n-th of each fails. `fresh`: the daemon is started anew before
+    each, has yet to open what it needs, and enters what the one before left in a pack.
 
     Wrong is a mail that was acknowledged and isn't there then, one that « left » and lies nowhere, one refused
     for good, one that isn't taken afterwards. What is missed after one cut isn't looked for again after the next.
@@ -82,13 +82,14 @@ def _each_call(program: careless.Program, call: str, error: str, *, fresh: bool)
                 there = arrived(folder)
                 reply = offer(gateway.port, next(stream))
                 gateway.until(lambda: _failed(record) or arrived(folder) > there, "the mail kept, or a failed call")  # noqa: B023
-                _quiet(gateway)
+                _quiet(gateway, filed if fresh else done)
             if not _failed(record):
                 break
             tries += 1
             wrong += reply.startswith("5")
             kept += [reply.split()[-1]] if reply.startswith("2") else []
-            found = _after_a_cut(Recording(before, steps(record, folder, before)), after, kept)
+            recording = Recording(before, steps(record, folder, before))
+            found = after_a_cut(recording.end(), Keeps(0.0), after, kept, recording.left)
             wrong += found.wrong > 0
             kept = [mail for mail in kept if mail not in found.lost]
             kept.append(_kept(gateway, next(stream)))
@@ -102,7 +103,7 @@ def _failed(record: Path) -> bool:
     return b"INJECTED" in record.read_bytes()
 
 
-def _quiet(gateway: Gateway) -> None:
+def _quiet(gateway: Gateway, done: Callable[[Path], bool] = done) -> None:
     """A folder that fails is left alone for a while, so this may take one."""
     folder = gateway.folder
     gateway.until(lambda: done(folder) and tried(folder), "every mail done and tried", patience=120)
@@ -116,11 +117,6 @@ def _kept(gateway: Gateway, mail: bytes) -> str:
 
 def _only(reply: str, begins: str) -> str:
     return reply if reply.startswith(begins) else ""
-
-
-def _after_a_cut(recording: Recording, after: Path, acknowledged: list[str]) -> Aftermath:
-    recording.end().cut(Keeps(0.0), after)
-    return aftermath(after, acknowledged, recording.left)
 
 
 # --- a full disk -----------------------------------------------------------------------------------------
@@ -240,7 +236,7 @@ def _calls(call: str, error: str, defence: str, removed: str, when: When = When.
 CASES = (
     _calls("fdatasync", "EIO", "heed", _HEEDING, When.SHORT),
     _calls("fsync", "EIO", "heed", _HEEDING),
-    _calls("fdatasync,ftruncate", "EIO", "heed", _HEEDING),
+    _calls("fdatasync,ftruncate", "EIO", "heed", _HEEDING, fresh=True),
     *(_calls("pwrite64", error, "answer", KEEPING) for error in ("EIO", "ENOSPC")),
     *(_calls("openat", error, "answer", KEEPING, fresh=True) for error in ("EIO", "ENOSPC")),
     _calls("rename", "EIO", "placed", "heeding that a mail that leaves didn't get its name"),

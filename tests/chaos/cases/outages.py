@@ -104,8 +104,8 @@ def _outage_case(
         promise="nobody is refused for good; what is acknowledged is there, once, and all is done within "
         f"{_DRAINED:.0f} seconds of its end",
         defended=lambda: run((COMMAND,), _SECONDS),
-        control=lambda: run(careless.program("answer"), control),
-        removed=KEEPING,
+        control=lambda: run(careless.program("entered"), control),
+        removed=f"{KEEPING}, in the database or in a pack that is its journal",
         when=when,
         lacks=_no_server if run is _stopped else nothing,
     )

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.chaos import careless
-from tests.chaos.aftermath import aftermath
+from tests.chaos.aftermath import after_a_cut
 from tests.chaos.disk import Disk, Keeps
 from tests.chaos.recording import Recording, recorded
 from tests.chaos.sweeps import swept
@@ -60,9 +60,8 @@ def _cut(program: tuple[str | Path, ...], mails: int, cuts: int) -> Counted:
         chosen |= set(chance.sample(crucial, min(cuts - len(chosen), len(crucial))))
         wrong, left = 0, recording.left
         for number, (disk, kept) in enumerate(_moments(recording, chosen)):
-            after = place / str(number)
-            disk.cut(Keeps(chance.choice(_SHARES), number), after)
-            wrong += aftermath(after, kept, left).wrong > 0
+            keeps = Keeps(chance.choice(_SHARES), number)
+            wrong += after_a_cut(disk, keeps, place / str(number), kept, left).wrong > 0
         return Counted(len(chosen), wrong, "cuts")
 
 
@@ -73,9 +72,7 @@ def _killed(program: careless.Program, every: int, mails: int) -> Counted:
         chosen = set(range(0, len(recording.steps), every))
         wrong, left = 0, recording.left
         for number, (disk, kept) in enumerate(_moments(recording, chosen)):
-            after = place / str(number)
-            disk.cut(Keeps(1.0), after)
-            wrong += aftermath(after, kept, left).wrong > 0
+            wrong += after_a_cut(disk, Keeps(1.0), place / str(number), kept, left).wrong > 0
         return Counted(len(chosen), wrong, "kills")
 
 

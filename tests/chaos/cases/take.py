@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gateway.model import Envelope, ImapCursor, Incoming
 from tests.chaos import careless
-from tests.chaos.aftermath import aftermath
+from tests.chaos.aftermath import after_a_cut
 from tests.chaos.cases.kills import imap_lacking, mails
 from tests.chaos.disk import Keeps
 from tests.chaos.recording import Recording, identifier, recorded
@@ -34,10 +34,9 @@ def _killed(program: careless.Program, every: int) -> Counted:
         wrong = 0
         for number, disk, moved in recording.moments():
             if number in chosen:
-                after = place / str(number)
-                disk.cut(Keeps(1.0), after)
                 there = [mail for mail in box if identifier(mail.raw) not in moved]
-                wrong += aftermath(after, everything, mailbox=there).wrong > 0
+                found = after_a_cut(disk, Keeps(1.0), place / str(number), everything, mailbox=there)
+                wrong += found.wrong > 0
         return Counted(len(chosen), wrong, "kills")
 
 
