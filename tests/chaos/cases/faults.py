@@ -62,12 +62,13 @@ def _each_call(program: careless.Program, call: str, error: str, *, fresh: bool)
     """Each such call fails in turn while a mail comes in and is filed; then the power is cut.
 
     `call`: one, or several by commas, of which the n-th of each fails. `fresh`: the daemon is started anew before
-    each, has yet to open what it needs, and enters what the one before left in a pack.
+    each, and has yet to open what it needs.
 
     Wrong is a mail that was acknowledged and isn't there then, one that « left » and lies nowhere, one refused
     for good, one that isn't taken afterwards. What is missed after one cut isn't looked for again after the next.
     """
     wrong = tries = 0
+    over = filed if "ftruncate" in call else done  # what can't be cut off stays in its pack until the next start
     with scratch() as place, Gateway(place / "gateway", configuration(), program) as gateway:
         folder = gateway.folder
         gateway.start()
@@ -77,12 +78,12 @@ def _each_call(program: careless.Program, call: str, error: str, *, fresh: bool)
             before, record, after = (place / f"{name}{which}" for name in ("before", "record", "after"))
             if fresh:
                 gateway.restart()
-            _quiet(gateway)
+            _quiet(gateway, over)
             with _failing(gateway, call, error, which, before, record):
                 there = arrived(folder)
                 reply = offer(gateway.port, next(stream))
                 gateway.until(lambda: _failed(record) or arrived(folder) > there, "the mail kept, or a failed call")  # noqa: B023
-                _quiet(gateway, filed if fresh else done)
+                _quiet(gateway, over)
             if not _failed(record):
                 break
             tries += 1
@@ -103,10 +104,10 @@ def _failed(record: Path) -> bool:
     return b"INJECTED" in record.read_bytes()
 
 
-def _quiet(gateway: Gateway, done: Callable[[Path], bool] = done) -> None:
+def _quiet(gateway: Gateway, over: Callable[[Path], bool]) -> None:
     """A folder that fails is left alone for a while, so this may take one."""
     folder = gateway.folder
-    gateway.until(lambda: done(folder) and tried(folder), "every mail done and tried", patience=120)
+    gateway.until(lambda: over(folder) and tried(folder), "every mail done and tried", patience=120)
 
 
 def _kept(gateway: Gateway, mail: bytes) -> str:
@@ -236,7 +237,7 @@ def _calls(call: str, error: str, defence: str, removed: str, when: When = When.
 CASES = (
     _calls("fdatasync", "EIO", "heed", _HEEDING, When.SHORT),
     _calls("fsync", "EIO", "heed", _HEEDING),
-    _calls("fdatasync,ftruncate", "EIO", "heed", _HEEDING, fresh=True),
+    _calls("fdatasync,ftruncate", "EIO", "heed", _HEEDING),
     *(_calls("pwrite64", error, "answer", KEEPING) for error in ("EIO", "ENOSPC")),
     *(_calls("openat", error, "answer", KEEPING, fresh=True) for error in ("EIO", "ENOSPC")),
     _calls("rename", "EIO", "placed", "heeding that a mail that leaves didn't get its name"),
