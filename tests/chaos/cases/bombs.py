@@ -21,6 +21,7 @@ from tests.trials.case import Case, Counted, When, scratch
 
 _SMALL = 1_000_000  # octets of those that a daemon reads in its own process
 _ALLOWED = 100  # ms
+_BUSY = 2  # times what an answer takes beside: a machine that is busy delays whoever works more than whoever rests
 _PATIENCE = 1_800.0  # seconds in which all are read
 _ANSWERS = "answers"
 _ROOT = Path(__file__).resolve().parents[3]
@@ -34,7 +35,7 @@ def _hostile() -> Iterator[bytes]:
 def _answered(program: careless.Program, hostile: Sequence[bytes]) -> Counted:
     """How long one of a thousand answers takes, or longer, while all of them are taken and read.
 
-    What a daemon takes that is left alone, on the same machine at the same time, isn't counted.
+    Twice what a daemon takes that is left alone, on the same machine at the same time, isn't counted.
     """
     with (
         scratch() as folder,
@@ -50,7 +51,7 @@ def _answered(program: careless.Program, hostile: Sequence[bytes]) -> Counted:
         gateway.kill()
         ours, alone = _answers(gateway), _answers(bystander)
         slow, usual = (each[-len(each) // 1_000] for each in (ours, alone))
-        return Counted(len(ours), round(max(0.0, slow - usual) * 1_000), f"ms (beside {usual * 1_000:.0f})")
+        return Counted(len(ours), round(max(0.0, slow - _BUSY * usual) * 1_000), f"ms (beside {usual * 1_000:.0f})")
 
 
 @contextmanager
@@ -85,7 +86,7 @@ CASES = (
     Case(
         key="bombs",
         trial="mails made to take time and memory are taken and read, and a client asks for nothing (NOOP) meanwhile",
-        promise=f"999 of 1,000 answers come within {_ALLOWED} ms more than those of a daemon that is left alone",
+        promise=f"999 of 1,000 answers come within {_ALLOWED} ms, and twice what a daemon takes that is left alone",
         defended=lambda: _answered((COMMAND,), list(_hostile())),
         control=lambda: _answered(careless.program("apart"), [raw for raw in _hostile() if len(raw) < _SMALL]),
         removed="reading in processes of their own; mails of up to 1 MB",
