@@ -103,7 +103,7 @@ def backups(folder: Path) -> list[Path]:
 
 def thin_out(folder: Path, keep: int) -> list[str]:
     """Remove all but the last `keep` backups, and the packs that none of these needs; the names of the removed."""
-    with _failing(folder), _alone(folder):
+    with _failing(folder, "backups that are no longer needed are still there"), _alone(folder):
         found = backups(folder)
         gone = found[: max(0, len(found) - keep)]
         needed = {name for backup in found[len(gone) :] for name in manifests.read(backup).packs}
@@ -118,13 +118,11 @@ def thin_out(folder: Path, keep: int) -> list[str]:
 
 
 @contextmanager
-def _failing(folder: Path) -> Iterator[None]:
+def _failing(folder: Path, result: str = "this backup isn't kept, those before it are") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreError(
-            f"{folder}: {error.strerror or error}; this backup isn't kept, those before it are"
-        ) from error
+        raise StoreError(f"{folder}: {error.strerror or error}; {result}") from error
 
 
 @contextmanager

@@ -44,6 +44,8 @@ def sqlite(source: Path, packs: Packs, folder: Path) -> Snapshot:
             theirs.execute("PRAGMA journal_mode=DELETE").close()  # one file, and nothing that belongs beside it
     except sqlite3.DatabaseError as error:
         raise _unusable(source, error) from error
+    for side in ("-wal", "-shm"):  # SQLite doesn't say where it couldn't remove them
+        target.with_name(target.name + side).unlink(missing_ok=True)
     engine = create_engine(f"sqlite:///{target}")
     try:
         with engine.connect() as connection:

@@ -350,6 +350,17 @@ def test_old_ones_are_removed_with_what_they_alone_need(tmp_path: Path) -> None:
     assert backup.thin_out(tmp_path / "backups", 2) == []
 
 
+def test_what_cant_be_removed_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not that the new one isn't kept."""
+    with opened(tmp_path / "one") as store:
+        for number in (1, 2):
+            kept(store, number)
+            backed_up(store, tmp_path / "backups", number)
+    monkeypatch.setattr(Path, "rename", _full)
+    with pytest.raises(StoreError, match="full; backups that are no longer needed are still there"):
+        backup.thin_out(tmp_path / "backups", 1)
+
+
 # --- what may have been sent since --------------------------------------------------------------------------
 
 
