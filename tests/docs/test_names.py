@@ -14,7 +14,7 @@ DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 CODE_NAMES = [ROOT / "HACKING.md", ROOT / "docs/flow.md"]
 FOLDERS = ("gateway", "tests", "docs", "systemd")
 # `gateway.toml`, `main.cf`: dotted, and no names of the code
-FILE_ENDS = {"toml", "cf", "md", "py", "db", "lock", "service", "socket", "keys", "lmtp", "txt"}
+FILE_ENDS = {"toml", "cf", "md", "mo", "py", "db", "lock", "service", "socket", "keys", "lmtp", "txt"}
 
 
 def name(path: Path) -> str:

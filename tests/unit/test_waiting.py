@@ -319,7 +319,7 @@ async def test_a_mail_whose_files_take_long_holds_up_no_other_and_they_stay(
     assert await again(store, context, slow) == 1
     assert slow.given == [2.0, 5.0]
     (file,) = shown(store, listed(store)[0]["reference"])["messages"][0]["attachments"]
-    assert (file["name"], file["held"]) == ("liste.csv", "token")
+    assert (file["name"], file["held"]) == ("liste.csv", "unsearched")
 
 
 async def test_the_files_of_a_large_mail_have_more_time(
