@@ -6,7 +6,7 @@ import ctypes
 import os
 import pickle
 import signal
-import traceback
+import sys
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -21,8 +21,8 @@ def apart(work: Callable[[], object]) -> None:
     Should this process be killed, the copy is, too.
 
     Raises:
-        GatewayError: what `work` raised.
-        RuntimeError: it raised something else, which stands in the standard error, or was killed.
+        GatewayError, OSError: what `work` raised.
+        RuntimeError: it raised something else, which was told as whatever nobody catches, or was killed.
     """
     ours, (heard, said) = os.getpid(), os.pipe()
     child = os.fork()
@@ -46,10 +46,10 @@ def _work(work: Callable[[], object], parent: int, said: int) -> NoReturn:
         _end_with(parent)
         work()
         status = 0
-    except GatewayError as error:
+    except (GatewayError, OSError) as error:
         os.write(said, pickle.dumps(error))
-    except BaseException:  # noqa: BLE001 (whatever it is, it ends here)
-        traceback.print_exc()
+    except BaseException as error:  # noqa: BLE001 (whatever it is, it ends here)
+        sys.excepthook(type(error), error, error.__traceback__)  # which keeps what it says to itself
     finally:
         os._exit(status)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -61,6 +62,15 @@ def test_an_error_of_ours_comes_out_of_it() -> None:
         apart(work)
 
 
+def test_trouble_with_a_file_comes_out_of_it_whole() -> None:
+    def work() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "gateway.db")
+
+    with pytest.raises(OSError, match="No space") as caught:
+        apart(work)
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, "gateway.db")
+
+
 def test_a_defect_is_told_where_it_is_and_ends_what_waits(capfd: pytest.CaptureFixture[str]) -> None:
     def work() -> None:
         raise KeyError("a defect")
@@ -68,6 +78,20 @@ def test_a_defect_is_told_where_it_is_and_ends_what_waits(capfd: pytest.CaptureF
     with pytest.raises(RuntimeError, match=r"ended with 1$"):
         apart(work)
     assert "KeyError: 'a defect'" in capfd.readouterr().err
+
+
+def test_a_defect_is_told_by_whoever_tells_what_nobody_catches(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its words may be what people wrote, and a traceback would have them in the log."""
+
+    def work() -> None:
+        raise KeyError("what people wrote")
+
+    monkeypatch.setattr(sys, "excepthook", lambda kind, *_: os.write(2, kind.__name__.encode()))
+    with pytest.raises(RuntimeError, match=r"ended with 1$"):
+        apart(work)
+    assert capfd.readouterr().err == "KeyError"
 
 
 def test_if_it_is_killed_that_is_told() -> None:
