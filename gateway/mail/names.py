@@ -22,10 +22,21 @@ _SPACES = re.compile(r"\s+")
 _RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))})
 _MAX_INPUT = 4_000
 
-# The registry of types that comes with the language, not the machine's files: the same name everywhere. Those would
-# be read all the same, and held for nothing.
-mimetypes.knownfiles.clear()
-_TYPES = mimetypes.MimeTypes()
+
+def _registry() -> mimetypes.MimeTypes:
+    """The types that come with the language, not the machine's files: the same name everywhere.
+
+    The first registry that is made has those read for everybody, unless that seems to be done: they would be held
+    for nothing.
+    """
+    before, mimetypes.inited = mimetypes.inited, True
+    try:
+        return mimetypes.MimeTypes()
+    finally:
+        mimetypes.inited = before
+
+
+_TYPES = _registry()
 _EXTENSIONS = {
     "application/ics": ".ics",
     "application/ms-tnef": ".dat",
