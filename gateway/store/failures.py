@@ -17,7 +17,7 @@ def words(error: DBAPIError) -> str:
     """The driver's words and the remedy, without statement, parameters and rows: those may hold what people wrote."""
     said = str(getattr(getattr(error.orig, "diag", None), "message_primary", None) or error.orig)
     if _state(error) == _LOCKED or "database is locked" in said:
-        return f"the database is busy: {said}; it is tried again"
+        return f"the database is busy: somebody else holds what is to be written ({said})"
     remedy = next((remedy for known, remedy in _REMEDIES.items() if known in said), "")
     return f"the database failed: {said}{remedy}"
 
