@@ -23,6 +23,7 @@ _LAST_STEP = timedelta(minutes=5)  # a server may take ten (RFC 5321 §4.5.3.2.6
 _HELD = timedelta(minutes=5)  # for which the antivirus may say nothing of a mail: it starts within two or three
 _REFUSING = timedelta(minutes=3)  # a first try may take two and a half until it is in vain
 _SEVERAL, _DOMAINS = 3, 2  # deliveries that are put off, and recipients' domains: it isn't one recipient's server
+_CROWD = 20  # deliveries to one domain alone: all who work there, perhaps, and nobody else could be told
 _MANY = 400  # attempts in vain, one after the other: so many are told of, be it that they took less time
 _UNREACHED = timedelta(minutes=3)  # for which a mailbox may be out of reach; IDLE may be deaf for two before
 _LOOKS = timedelta(minutes=2)  # a poller looks so often where `poll` doesn't say that it looks less often
@@ -74,7 +75,7 @@ def _overdue(sight: Sight) -> Iterator[Gap]:
 def _refusing(sight: Sight) -> Iterator[Gap]:
     """Nothing could be handed over for a while: the relay is out of reach, or puts everybody off.
 
-    One domain whose server says « later » is none of it, be it to all who write there on a quiet day.
+    One domain whose server says « later » is none of it, be it to all who write there on a quiet day; but many are.
     """
     seen = sight.vitals
     tries = (each for each in seen.tries if each.host)
@@ -83,8 +84,9 @@ def _refusing(sight: Sight) -> Iterator[Gap]:
         return
     if sight.now - vain[-1].at < _REFUSING and len(vain) < _MANY:
         return
-    several = len({each.delivery for each in vain}) >= _SEVERAL and len({each.domain for each in vain}) >= _DOMAINS
-    if several or any(_wide(each) for each in vain):
+    count, domains = len({each.delivery for each in vain}), len({each.domain for each in vain})
+    several = count >= _SEVERAL and domains >= _DOMAINS
+    if several or count >= _CROWD or any(_wide(each) for each in vain):
         yield Gap(Kind.RELAY, seen.open[DeliveryState.DEFERRED], vain[-1].at, (vain[0].host,))
 
 

@@ -134,6 +134,17 @@ def test_all_mail_to_one_domain_that_is_put_off_is_no_outage(daemon: Daemon) -> 
     assert daemon.found() == [Kind.RELAY]
 
 
+def test_much_mail_to_one_domain_that_is_put_off_is_told(daemon: Daemon) -> None:
+    """As where all agents are there: nobody else would hear of it for days."""
+    ids = planned(daemon, 20, people=20)
+    later = [(NOW, DeliveryState.DEFERRED, "450 4.7.1 later")]
+    tried(daemon, ids[:19], later)
+    daemon.at = NOW + 5 * MINUTE
+    assert daemon.found() == []
+    tried(daemon, ids[19:], later)
+    assert daemon.found() == [Kind.RELAY]
+
+
 def test_many_that_are_put_off_at_once_hide_no_outage(daemon: Daemon) -> None:
     """The last attempts that are looked at lie within less than five minutes then."""
     many = list(range(1, 101))
