@@ -298,16 +298,16 @@ class Gateway:
         line = self._process.stdout.readline().decode()
         assert line.startswith("gateway is ready"), f"{line!r}; {self.log()[-3000:]}"
 
-    def stop(self) -> None:
-        """End it as systemd does. It must end in peace."""
+    def stop(self, patience: float = PATIENCE) -> None:
+        """End it as systemd does. It must end in peace, within so many seconds."""
         process = self._taken()
         process.terminate()
         try:
-            status = process.wait(timeout=PATIENCE)
+            status = process.wait(timeout=patience)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            raise AssertionError(f"SIGTERM didn't end it; {self.log()[-3000:]}") from None
+            raise AssertionError(f"SIGTERM didn't end it within {patience:.0f} s; {self.log()[-3000:]}") from None
         assert status == 0, f"exit status {status}; {self.log()[-3000:]}"
         self._discreet()
 

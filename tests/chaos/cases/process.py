@@ -23,6 +23,7 @@ from tests.trials.case import Case, Counted, scratch
 
 _SEED = 20_261_130
 _LAST = 10.0  # seconds in which the children of a daemon that was killed are gone
+_END = 10.0  # seconds that a daemon may take to end
 _STARTS = 6
 _OTHERS = 5
 
@@ -154,7 +155,7 @@ def _half_a_mail(port: int) -> Iterator[None]:
 def _ends(gateway: Gateway) -> bool:
     """Ask it to end: does it, in time and in peace? It is gone in any case."""
     try:
-        gateway.stop()
+        gateway.stop(_END)
     except AssertionError:
         return False
     return True
