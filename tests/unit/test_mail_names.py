@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from gateway.mail import names
+from tests.builders import ROOT
 
 
 @pytest.mark.parametrize(
@@ -32,3 +36,10 @@ def test_a_name_fits_where_names_are_counted_in_octets() -> None:
     name = names.attachment("日本" * 100 + ".pdf", "application/pdf", 1)
     assert len(name.encode()) <= 255
     assert name.endswith(("日.pdf", "本.pdf"))
+
+
+def test_the_languages_registry_stays_as_others_expect_it() -> None:
+    """And the machine's files aren't read for ours."""
+    script = "import mimetypes as m, gateway.mail.names as n; print(m.inited, bool(m.knownfiles), n.kind('a.pdf'))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True", "application/pdf"]
