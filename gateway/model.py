@@ -162,8 +162,9 @@ class Attachment:
     `part` is its position in the depth-first walk of the mail, or a path into what was opened there: how its bytes
     are found again (`gateway.mail.contents`). `inside`: the name of the attachment that holds it, which is listed
     too (an attached mail, a signed object); "" for the mail's own. `held`: why it isn't sent on, "" where it may be
-    ("infected", "unscanned", "type", "size", "token", "address"). `looks`: the extension that belongs to its octets,
-    where these are of a form that runs (`gateway.mail.looks`), else "".
+    ("infected", "unscanned", "type", "holds", "size", "token", "address", "unsearched"; `gateway.relay.withheld`).
+    `looks`: the extension that belongs to its octets, where these are of a form that runs (`gateway.mail.looks`);
+    else "".
     """
 
     name: str
