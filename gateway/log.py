@@ -42,8 +42,8 @@ _made: list[Any] = []  # the logger, once it is set up: making one costs as much
 def _logger() -> Any:
     for logger in _made:
         return logger
+    structlog = _structlog()  # not under the lock: what is warned of meanwhile is a line, too
     with _BEFORE_A_LINE:  # nobody's line is written as structlog would by itself
-        structlog = _structlog()
         while _to_do:
             _to_do.pop()()
     return structlog.get_logger()
@@ -51,13 +51,25 @@ def _logger() -> Any:
 
 def _structlog() -> Any:
     """Without rich, which it would load to draw what was raised: 4 MB of a daemon whose lines hold none of that."""
-    if "structlog" in sys.modules or "rich" in sys.modules:
+    if "structlog" in sys.modules:
         return import_module("structlog")
-    sys.modules["rich"] = None  # type: ignore[assignment]  # so that it can't be imported
+    without = _Without("rich")
+    sys.meta_path.insert(0, without)
     try:
         return import_module("structlog")
     finally:
-        del sys.modules["rich"]
+        sys.meta_path.remove(without)
+
+
+class _Without:
+    """Keeps this thread from finding a package; another may import it at the same time, to draw a table."""
+
+    def __init__(self, package: str) -> None:
+        self._package, self._thread = package, threading.get_ident()
+
+    def find_spec(self, name: str, _path: object = None, _target: object = None) -> None:
+        if name == self._package and threading.get_ident() == self._thread:
+            raise ModuleNotFoundError(name)
 
 
 def _configure(*, json: bool, verbose: bool) -> None:

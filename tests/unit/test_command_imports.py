@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -26,6 +27,21 @@ with opening.upgraded(config.load(Path("gateway.toml"))):
     log.mail_taken_up(mails=1)
 texts.load(None).environments["fr"].get_template("/answer.txt")
 print(*sys.modules)
+"""
+# Another thread draws a table just while the first line of the log loads what it needs.
+_BOTH = """
+import sys, threading
+from importlib import import_module
+from gateway import log
+def loaded(name):
+    other = threading.Thread(target=import_module, args=("rich.table",))
+    other.start()
+    other.join()
+    print("rich.table" in sys.modules, file=sys.stderr)
+    return import_module(name)
+log.import_module = loaded
+log.set_up(json=True)
+log.mail_taken_up(mails=1)
 """
 _HELP = "from gateway.cli import main; main(['--help'])"
 _SERVERS = ("aioimaplib", "aiosmtplib", "dkim", "dns", "obstore", "psycopg", "spf")
@@ -82,6 +98,12 @@ def test_a_daemon_holds_nothing_that_it_needs_once_or_not_at_all(tmp_path: Path)
     found = set(done.stdout.split())
     assert {"gateway.working", "jinja2", "structlog", "sqlalchemy"} <= found
     assert found.isdisjoint({*_SERVERS, *_OTHER_ENGINE, "alembic", "babel", "mailparser", "rich", *_ELSEWHERE})
+
+
+def test_what_one_thread_does_without_another_may_load_meanwhile() -> None:
+    done = subprocess.run([sys.executable, "-c", _BOTH], cwd=ROOT, capture_output=True, text=True, check=True)
+    first, *_, line = done.stderr.splitlines()
+    assert (first, json.loads(line)["event"]) == ("True", "mail_taken_up")
 
 
 def test_help_names_every_command_and_loads_none(folder: Path) -> None:
