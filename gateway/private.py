@@ -119,6 +119,6 @@ def _why(suspects: Suspects, context: Context) -> str:
     """Why an attachment stays, "" for nothing. What couldn't be searched whole stays, too."""
     if any(map(context.is_signed, suspects.signed)):
         return TOKEN
-    if any(map(context.is_private, suspects.addresses)):
-        return ADDRESS
-    return "" if suspects.whole else UNSEARCHED
+    if not suspects.whole:  # whatever else there is: an address may be let pass, what nobody looked for may not
+        return UNSEARCHED
+    return ADDRESS if any(map(context.is_private, suspects.addresses)) else ""

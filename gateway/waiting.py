@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
 from typing import NoReturn, Protocol
 
 from gateway import inbound, log, private
@@ -189,9 +188,8 @@ async def _read_all(
     places = await store.read(lambda connection: arrivals.locate_all(connection, (one.digest for one in work)))
 
     async def prepared(arrival: Arrival) -> Mail | Temporary | Unreadable:
-        fetch = partial(store.packs.read, places[arrival.digest])
         async with large if arrival.size > _LARGE else nullcontext(), turn:
-            return await _prepared(fetch, arrival, context, readers)
+            return await _prepared(lambda: store.packs.read(places[arrival.digest]), arrival, context, readers)
 
     async with asyncio.TaskGroup() as group:
         tasks = [(arrival, group.create_task(prepared(arrival))) for arrival in work]

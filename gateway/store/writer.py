@@ -31,7 +31,7 @@ from gateway.store.rush import Rush
 T = TypeVar("T")
 _LONGEST = 0.1  # seconds for which a transaction takes up jobs while none is urgent
 _PUT_OFF = 0.025  # seconds for which urgent jobs may go before the others, or a rush; longer after a long turn
-_REST = 7  # times as long as their turn was
+_REST, _LONGEST_REST = 7, 5.0  # times as long as their turn was, and seconds
 _SAVE, _GO_BACK, _RELEASE = (
     Prepared(text(words)) for words in ("SAVEPOINT work", "ROLLBACK TO SAVEPOINT work", "RELEASE SAVEPOINT work")
 )
@@ -134,7 +134,7 @@ class Writer:
             while self._others and not self._in_haste():
                 yield self._others.popleft()
             now = time.monotonic()
-            self._turn = now + max(_PUT_OFF, _REST * (now - start))
+            self._turn = now + min(max(_PUT_OFF, _REST * (now - start)), _LONGEST_REST)
         for _ in range(len(self._urgent)):
             yield self._urgent.popleft()
 

@@ -153,12 +153,18 @@ def test_in_a_rush_a_long_turn_is_followed_by_a_longer_rest(store: Store, monkey
     monkeypatch.setattr(writer, "time", clock)
     monkeypatch.setattr(store.rush, "until", lambda now: now + 3600)
 
-    def long(_: Tx) -> None:
-        clock.now += 0.1
+    def lasts(seconds: float) -> None:
+        def job(_: Tx) -> None:
+            clock.now += seconds
 
-    store.submit(long).result(60)
+        store.submit(job).result(60)
+
+    lasts(0.1)
     assert store._writer._put_off(clock.now) == pytest.approx(0.7)
     clock.now += 0.7
+    lasts(60)
+    assert store._writer._put_off(clock.now) == pytest.approx(5)  # a single long one mustn't stop all for minutes
+    clock.now += 5
     store.submit(lambda _: None).result(60)
     assert store._writer._put_off(clock.now) == pytest.approx(0.025)
 

@@ -119,12 +119,12 @@ def test_a_file_that_takes_too_long_to_search_is_held() -> None:
 
 @pytest.mark.parametrize("author", [INES, ULYSSE])
 def test_a_file_of_more_suspects_than_are_judged_is_held(author: str) -> None:
-    """Whatever they are: to judge a million takes minutes."""
+    """Whatever they are: to judge a million takes minutes. That they name her isn't all that they may tell."""
     head = SECRET[:4]
     looks = "\n".join(
         f"{head}{base64.b32encode(bytes([*n.to_bytes(2)] * 10)).decode().lower()[:28]}" for n in range(MOST + 1)
     )
-    named = "\n".join(f"x{n}@{INES.partition('@')[2]}" for n in range(MOST + 1))
+    named = "\n".join((INES, *(f"x{n}@{INES.partition('@')[2]}" for n in range(MOST + 1))))
     for data, held in ((looks, "unsearched"), (named, "unsearched" if author == INES else "")):
         assert cleaned(with_file(data.encode(), "text/plain", "a.txt", author=author)).attachments[0].held == held
 

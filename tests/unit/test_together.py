@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -68,7 +69,8 @@ class _TakenBack(Exception):
 
 @dataclass(frozen=True)
 class Letter:
-    """A mail by its number; `cites`: numbers of mails, also of those that come later; `answers`: our own mail."""
+    """A mail by its number; `cites`: numbers of mails, also of those that come later; `answers`: our own mail.
+    `outlook`: the number of a conversation, as Outlook counts them in its Thread-Index; 0 for none."""
 
     number: int
     author: str
@@ -78,11 +80,14 @@ class Letter:
     cites: tuple[int, ...]
     robot: bool
     answers: int | None
+    outlook: int = 0
 
     def octets(self, ours: Sequence[Any]) -> bytes:
         told = ours[self.answers % len(ours)] if ours and self.answers is not None else None
         references = tuple(f"m{cited}@x.example" for cited in self.cites)
         fields = {"Auto_Submitted": "auto-replied"} if self.robot else {}
+        if self.outlook:
+            fields["Thread_Index"] = base64.b64encode(b"\1" * 6 + self.outlook.to_bytes(16)).decode()
         if told is not None:
             references = (*references, told.message_id)
         return raw_mail(
@@ -96,8 +101,12 @@ class Letter:
         )
 
 
-def _plain(number: int, subject: str, author: str = ULYSSE) -> Letter:
-    return Letter(number, author, _INBOXES[0], subject, number, (), robot=False, answers=None)
+def _plain(number: int, subject: str, author: str = ULYSSE, outlook: int = 0) -> Letter:
+    return Letter(number, author, _INBOXES[0], subject, number, (), robot=False, answers=None, outlook=outlook)
+
+
+def _citing(number: int, other: int) -> Letter:
+    return replace(_plain(number, "Ma demande"), cites=(other,))
 
 
 _LETTERS = st.builds(
@@ -110,6 +119,7 @@ _LETTERS = st.builds(
     cites=st.lists(st.integers(0, 11), max_size=2).map(tuple),
     robot=st.sampled_from([False, False, False, True]),
     answers=st.one_of(st.none(), st.none(), st.integers(0, 20)),
+    outlook=st.sampled_from([0, 0, 1]),
 )
 
 
@@ -129,6 +139,9 @@ def _context(folder: Path, kind: str) -> Context:
 
 @profile(max_examples=20)
 @example("never", [], [_plain(0, "Permis"), _plain(1, "Re: Permis")], 9)
+@example("never", [], [_plain(0, "Permis"), _citing(1, 0)], 9)
+@example("never", [], [_citing(0, 1), _plain(1, "Permis")], 9)
+@example("never", [], [_plain(number, f"s{number}", outlook=1) for number in range(2)], 9)
 @example("capped", [], [_plain(number, f"s{number}") for number in range(4)], 9)
 @example("capped", [], [_plain(number, f"s{number}", f"u{number}@x.example") for number in range(8)], 9)
 @example("braked", [], [_plain(number, f"s{number}", f"u{number}@x.example") for number in range(8)], 9)

@@ -127,6 +127,24 @@ async def test_a_mail_whose_header_cannot_be_read_either_is_set_aside(store: Sto
     assert listed(store) == []
 
 
+async def test_a_mail_of_which_nobody_knows_where_it_lies_holds_up_no_other(
+    store: Store, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost, kept = letters("a", "b")
+    located = arrivals.locate_all
+    monkeypatch.setattr(
+        arrivals,
+        "locate_all",
+        lambda connection, digests: located(connection, [each for each in digests if each != lost.digest.hex()]),
+    )
+    keep(store, lost, kept)
+    assert await work(store, context) == 2
+    assert len(listed(store)) == 1
+    assert [await again(store, context, ReadHere()) for _ in range(3)] == [1, 1, 0]
+    (aside,) = store.read_now(arrivals.aside)
+    assert aside["attempts"] == 3
+
+
 async def test_mails_are_filed_in_the_order_in_which_they_came(store: Store, context: Context) -> None:
     """Whichever is read first."""
     second = asyncio.Event()

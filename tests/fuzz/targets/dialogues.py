@@ -28,6 +28,7 @@ from tests.fuzz.target import Target
 _CUT = b"\xfe"
 _HOST = "mx.support.example.org"
 _PATIENCE = 60.0
+_GRANT = b"220 2.0.0 Go ahead\r\n"
 _REPLY = re.compile(rb"[2-5]\d\d[ -][ -~]*\r\n")
 _KEPT = re.compile(rb"250 2\.0\.0 Kept as (\w+)\r\n")
 _MAIL = b"MAIL FROM:<a@b.fr>\r\nRCPT TO:<%b>\r\nDATA\r\n" % OURS.encode()
@@ -39,6 +40,32 @@ _SEEDS = (
     b"\0EHLO c\r\n" + _CUT + b"STARTTLS\r\nMAIL FROM:<>\r\n",
     b"\0EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<x@y.fr>\r\nRSET\r\nVRFY a\r\nHELP\r\nDATA\r\nBDAT 3 LAST\r\n",
 )
+
+
+class _Smtp(SmtpSession):
+    """Tells how far it is."""
+
+    heard = 0  # octets
+
+    def data_received(self, data: bytes) -> None:
+        self.heard += len(data)
+        super().data_received(data)
+
+    @property
+    def shakes_hands(self) -> bool:
+        return self._handshake is not None
+
+    @property
+    def at_work(self) -> bool:
+        return self._occupied
+
+    @property
+    def left(self) -> bool:
+        return self._ended
+
+
+class _Lmtp(LmtpSession, _Smtp):
+    pass
 
 
 def spoken(data: bytes) -> None:
@@ -68,13 +95,13 @@ async def _session(pieces: list[bytes], *, lmtp: bool, failing: bool) -> tuple[b
 
     theirs, ours = socket.socketpair()
     service = _service(keep)
-    session = (LmtpSession if lmtp else SmtpSession)(service)
+    session = (_Lmtp if lmtp else _Smtp)(service)
     loop = asyncio.get_running_loop()
     reader, writer = await asyncio.open_connection(sock=theirs)
     await loop.connect_accepted_socket(lambda: session, ours)
     try:
         async with asyncio.timeout(_PATIENCE):
-            return await _talk(pieces, reader, writer), kept
+            return await _talk(pieces, reader, writer, session), kept
     finally:
         writer.transport.abort()
         await asyncio.gather(*service.keeping, *([session.gone] if session.gone else []), return_exceptions=True)
@@ -98,16 +125,19 @@ def _service(keep: object) -> Service:
     )
 
 
-async def _talk(pieces: list[bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-    said = b""
+async def _talk(
+    pieces: list[bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter, session: _Smtp
+) -> bytes:
+    said, sent, secured = b"", 0, False
     try:
         for piece in pieces:
             writer.write(piece)
             await writer.drain()
-            if piece.upper() == b"STARTTLS\r\n":
-                said += await _granted(reader)
-                if said.endswith(b"220 2.0.0 Go ahead\r\n"):
-                    await writer.start_tls(_contexts()[1], server_hostname=_HOST)
+            sent += len(piece)
+            if piece.upper() == b"STARTTLS\r\n" and not secured and await _granted(session, sent):
+                said += await reader.readuntil(_GRANT)
+                await writer.start_tls(_contexts()[1], server_hostname=_HOST)
+                secured = True
         if writer.can_write_eof():
             writer.write_eof()
         else:
@@ -119,16 +149,11 @@ async def _talk(pieces: list[bytes], reader: asyncio.StreamReader, writer: async
     return said
 
 
-async def _granted(reader: asyncio.StreamReader) -> bytes:
-    """All that is said until STARTTLS is granted, or nothing comes any more."""
-    said = b""
-    try:
-        async with asyncio.timeout(0.2):
-            while not said.endswith(b"220 2.0.0 Go ahead\r\n") and (line := await reader.readline()):
-                said += line
-    except TimeoutError:
-        pass
-    return said
+async def _granted(session: _Smtp, sent: int) -> bool:
+    """Once all has come and been taken that was sent: does it wait for a handshake?"""
+    while not (session.shakes_hands or session.left) and (session.heard < sent or session.at_work):  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    return session.shakes_hands
 
 
 @cache
