@@ -85,7 +85,9 @@ class Letter:
     def octets(self, ours: Sequence[Any]) -> bytes:
         told = ours[self.answers % len(ours)] if ours and self.answers is not None else None
         references = tuple(f"m{cited}@x.example" for cited in self.cites)
-        fields = {"Auto_Submitted": "auto-replied"} if self.robot else {}
+        fields = {"Date": f"Sat, 01 Mar 2025 10:{self.number:02}:00 +0100"}
+        if self.robot:
+            fields["Auto_Submitted"] = "auto-replied"
         if self.outlook:
             fields["Thread_Index"] = base64.b64encode(b"\1" * 6 + self.outlook.to_bytes(16)).decode()
         if told is not None:
@@ -141,7 +143,7 @@ def _context(folder: Path, kind: str) -> Context:
 @example("never", [], [_plain(0, "Permis"), _plain(1, "Re: Permis")], 9)
 @example("never", [], [_plain(0, "Permis"), _citing(1, 0)], 9)
 @example("never", [], [_citing(0, 1), _plain(1, "Permis")], 9)
-@example("never", [], [_plain(number, f"s{number}", outlook=1) for number in range(2)], 9)
+@example("never", [], [_plain(0, "Permis", outlook=1), _plain(1, "Re: Ma demande", outlook=1)], 9)
 @example("capped", [], [_plain(number, f"s{number}") for number in range(4)], 9)
 @example("capped", [], [_plain(number, f"s{number}", f"u{number}@x.example") for number in range(8)], 9)
 @example("braked", [], [_plain(number, f"s{number}", f"u{number}@x.example") for number in range(8)], 9)
