@@ -22,8 +22,8 @@ from gateway.context import Context
 from gateway.decision import Decision
 from gateway.errors import StoreError
 from gateway.explaining import Seen
-from gateway.model import Incoming, Message
-from gateway.store import arrivals, fresh, rows, tables
+from gateway.model import Finding, Incoming, Message, Scan
+from gateway.store import arrivals, fresh, rows, scans, tables
 from gateway.store.database import Store, Tx
 from gateway.store.prepared import _Made
 from gateway.store.tables import conversations, deliveries, metadata
@@ -53,7 +53,7 @@ _LIMITS = {
 # What is drawn by chance.
 _LINK = {"salt", "digest", "previous", "hash"}
 _DRAWN = {"audit": _LINK, "evidence": _LINK}
-_KINDS = ["capped", "braked", "never"]
+_KINDS = ["capped", "braked", "never", "scanned"]
 _BY_HOUR = (  # whichever connection they were written by
     select(tables.acknowledged.c.hour, func.sum(tables.acknowledged.c.written).label("written"))
     .group_by(tables.acknowledged.c.hour)
@@ -70,7 +70,8 @@ class _TakenBack(Exception):
 @dataclass(frozen=True)
 class Letter:
     """A mail by its number; `cites`: numbers of mails, also of those that come later; `answers`: our own mail.
-    `outlook`: the number of a conversation, as Outlook counts them in its Thread-Index; 0 for none."""
+    `outlook`: the number of a conversation, as Outlook counts them in its Thread-Index; 0 for none.
+    `file`: does it bring one; then what the antivirus has said of it by now, None for nothing yet."""
 
     number: int
     author: str
@@ -81,13 +82,18 @@ class Letter:
     robot: bool
     answers: int | None
     outlook: int = 0
+    file: tuple[Finding | None, ...] = ()
 
     def octets(self, ours: Sequence[Any]) -> bytes:
         told = ours[self.answers % len(ours)] if ours and self.answers is not None else None
         references = tuple(f"m{cited}@x.example" for cited in self.cites)
+        text = " ".join(f"{word}{self.words}" for word in ("un", "deux", "trois"))
         fields = {"Date": f"Sat, 01 Mar 2025 10:{self.number:02}:00 +0100"}
         if self.robot:
             fields["Auto_Submitted"] = "auto-replied"
+        if self.file:
+            fields["Content_Type"] = 'multipart/mixed; boundary="b"'
+            text = f"--b\n\n{text}\n--b\nContent-Disposition: attachment; filename=a.txt\n\n{self.number}\n--b--"
         if self.outlook:
             fields["Thread_Index"] = base64.b64encode(b"\1" * 6 + self.outlook.to_bytes(16)).decode()
         if told is not None:
@@ -96,7 +102,7 @@ class Letter:
             told.recipient if told is not None else self.author,
             told.reply_to if told is not None and told.reply_to else self.to,
             subject=self.subject,
-            text=" ".join(f"{word}{self.words}" for word in ("un", "deux", "trois")),
+            text=text,
             identifier=f"m{self.number}@x.example",
             references=references,
             **fields,
@@ -122,6 +128,7 @@ _LETTERS = st.builds(
     robot=st.sampled_from([False, False, False, True]),
     answers=st.one_of(st.none(), st.none(), st.integers(0, 20)),
     outlook=st.sampled_from([0, 0, 1]),
+    file=st.sampled_from([(), (), *((found,) for found in (None, *Finding))]),
 )
 
 
@@ -136,7 +143,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, di
 def _context(folder: Path, kind: str) -> Context:
     trust = {"agent_proof": "token", "acknowledge": "never" if kind == "never" else "person"}
     limits = {"acknowledgements_per_minute": 100, "alarm_above": 4} if kind == "braked" else _LIMITS
-    return make_context(folder, limits=limits, trust=trust)
+    antivirus = {"socket": "unix:/run/clamd.ctl" if kind == "scanned" else ""}
+    return make_context(folder, limits=limits, trust=trust, antivirus=antivirus)
 
 
 @profile(max_examples=20)
@@ -144,6 +152,7 @@ def _context(folder: Path, kind: str) -> Context:
 @example("never", [], [_plain(0, "Permis"), _citing(1, 0)], 9)
 @example("never", [], [_citing(0, 1), _plain(1, "Permis")], 9)
 @example("never", [], [_plain(0, "Permis", outlook=1), _plain(1, "Re: Ma demande", outlook=1)], 9)
+@example("scanned", [], [replace(_plain(n, f"s{n}"), file=(found,)) for n, found in enumerate((None, *Finding))], 9)
 @example("capped", [], [_plain(number, f"s{number}") for number in range(4)], 9)
 @example("capped", [], [_plain(number, f"s{number}", f"u{number}@x.example") for number in range(8)], 9)
 @example("braked", [], [_plain(number, f"s{number}", f"u{number}@x.example") for number in range(8)], 9)
@@ -227,7 +236,10 @@ def everything(tx: Tx) -> dict[str, list[dict[str, Any]]]:
 
 def come(store: Store, letter: Letter) -> None:
     ours = store.read_now(lambda c: c.execute(select(deliveries).order_by(deliveries.c.id)).all())
-    keep(store, incoming(letter.octets(ours), (letter.to,), received_at=NOW - timedelta(seconds=100)))
+    mail = incoming(letter.octets(ours), (letter.to,), received_at=NOW - timedelta(seconds=100))
+    keep(store, mail)
+    said = {mail.digest.hex(): Scan(found, "what it says") for found in letter.file if found is not None}
+    store.write_now(lambda tx: scans.keep_all(tx, said, NOW))
 
 
 # --- what it spares ------------------------------------------------------------------------------------------
