@@ -351,8 +351,13 @@ async def test_a_client_is_paused_while_its_mail_is_kept() -> None:
 
 
 async def test_a_session_has_its_time_however_busy_it_is() -> None:
-    async with running(limits=Limits(session=0.1, commands=10**9)) as server:
+    async with running(limits=Limits(session=50, commands=10**9)) as server:
         client = await server.connect("EHLO c")
+        (session,) = server.listener._service.room.guests
+        assert isinstance(session, SmtpSession)
+        now = asyncio.get_running_loop().time()
+        assert session._end_of_session <= now + 50
+        session._end_of_session = now + 0.1  # as if most of it had passed
         async with asyncio.timeout(PATIENCE):
             while (reply := await client.say("NOOP")).startswith("250"):
                 pass
