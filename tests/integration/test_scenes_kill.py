@@ -20,7 +20,7 @@ from tests.servers.crowd import Crowd
 from tests.servers.gateway import MANON, Gateway, Sent, configuration, octets, running, smtp_relay
 from tests.servers.sink import BREAK, TAKEN, Sink
 
-MAILS, KILLS = 500, 7
+MAILS, KILLS = 480, 7  # a list of the outbox shows a thousand that are done, and alarms are among them
 SEED = 20_261_123
 
 
