@@ -75,9 +75,8 @@ def main() -> None:
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no server stays behind
     DATA.parent.mkdir(exist_ok=True)
-    with LOG.open("w", buffering=1) as lines:
-        with contextlib.redirect_stderr(lines):
-            log.set_up(json=True)
+    with LOG.open("w", buffering=1) as lines, contextlib.redirect_stderr(lines):
+        log.set_up(json=True)
         _measure(arguments)
 
 
