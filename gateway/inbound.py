@@ -31,6 +31,7 @@ from gateway.together import Filed, Told, Waiting
 _TOGETHER = 10  # mails; a mail that comes in meanwhile waits for so many at most
 _LARGE = 10_000_000  # octets
 _QUICK, _PATIENT = 2.0, 5.0  # seconds that reading a mail may take at the first attempt, and at the others
+_SEARCHING = 4.0  # of the processor, that searching files may take here: with all else, a mail takes five at most
 
 
 class _TakenOver(Exception):
@@ -178,7 +179,7 @@ def read_mail(raw: bytes, arrival: Arrival, context: Context) -> Mail:
     from gateway.reading.searching import searched  # noqa: PLC0415
 
     mail = answered(raw, question(arrival, context))
-    search = private.search(mail, context, _PATIENT)
+    search = private.search(mail, context, _SEARCHING)
     return private.cleaned(mail, searched(raw, search) if search else (), context)
 
 
